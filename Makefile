@@ -1,0 +1,76 @@
+# The lab's commands, one playbook or one command each. `make help` lists them.
+#   INVENTORY=inventories/x  which labs       LAB=name  one of them       ARGS='-e lab_workers=3'  for ansible-playbook
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+INVENTORY ?= inventories/lab
+LAB ?=
+ARGS ?=
+# The oldest Python that will do is 3.11. PYTHON=/path/to/python3 names another one.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+# A world-writable folder (WSL's /mnt/c) makes Ansible ignore the ansible.cfg that lies in it; named, it is read.
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Ansible wants UTF-8, and a bare machine has no locale at all.
+ifeq ($(LC_ALL)$(LC_CTYPE)$(LANG),)
+export LC_ALL := C.UTF-8
+endif
+
+play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(ARGS)
+
+.PHONY: help env lock lab status verify psql stop start teardown reset preflight test lint unit integration molecule
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+env: .venv/.complete ## make .venv: Ansible and the tools of the tests
+
+.venv/.complete: requirements/control.txt requirements/bootstrap.txt
+	@requirements/environment '$(PYTHON)'
+	@touch $@
+
+lab: env ## make the lab, or bring it up to date
+	@$(play) playbooks/site.yml
+
+preflight: env ## what is missing, busy or too small here; changes nothing but the runtime
+	@$(play) playbooks/preflight.yml
+
+status: env ## nodes, processes, tables, shards, endpoints
+	@$(play) playbooks/status.yml
+
+verify: env ## every promise, checked against the running lab
+	@$(play) playbooks/verify.yml
+
+psql: ## connect as the lab's administrator: ARGS='-Atc "select 1"'
+	@LAB='$(LAB)' playbooks/files/psql $(ARGS)
+
+stop: env ## stop the lab; the data stay
+	@$(play) playbooks/stop.yml
+
+start: env ## start a lab that was stopped, or after a reboot
+	@$(play) playbooks/start.yml
+
+teardown: env ## remove the lab: processes, data, directory, user
+	@$(play) playbooks/teardown.yml
+
+reset: env ## remove the lab and make it anew
+	@$(play) playbooks/reset.yml
+
+test: env ## lint, unit, integration and Molecule; ends with what could not run here, and why
+	@python tests/run.py $(ARGS)
+
+lint: env ## ansible-lint, yamllint, ruff, mypy
+	@yamllint --strict .
+	@ruff check .
+	@ruff format --check .
+	@mypy --package ansible_collections.aula.historia_clinica.plugins
+	@mypy tests files/middleware/src files/middleware/tests
+	@ansible-lint --offline
+
+lock: env ## make the locked requirements anew from requirements/*.in
+	@cd requirements && for name in bootstrap control runtime; do \
+	  uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    $$name.in -o $$name.txt; done
