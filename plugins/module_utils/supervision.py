@@ -1,0 +1,376 @@
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""One supervisord for each lab: its configuration, its life, and what it says of its programs.
+
+Needs the packages supervisor and psutil, which the runtime environment has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import http.client
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
+    Ownership,
+    ensure_directory,
+    ensure_text,
+)
+from supervisor.xmlrpc import SupervisorTransport
+
+#: What supervisord calls a program that is on its way or there.
+ALIVE = ("STARTING", "RUNNING", "BACKOFF")
+
+
+class SupervisionError(Exception):
+    """The supervisor or one of its programs does not do what it should; the message says what helps."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that a supervisor keeps alive.
+
+    Attributes:
+        name: its name, in lower case with hyphens.
+        command: the program's absolute path and its arguments; it stays in the foreground.
+        environment: variables beside the supervisor's own few.
+        stop_signal: the signal that ends it in good order, without ``SIG``.
+        stop_seconds: how long that may take before it is killed.
+        priority: lower ones start first and stop last.
+        ready: a command that ends with status 0 once the program serves; none where running is enough.
+    """
+
+    name: str
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+    stop_signal: str = "TERM"
+    stop_seconds: int = 30
+    priority: int = 100
+    ready: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a lab's supervisor keeps what it has."""
+
+    directory: str
+
+    @property
+    def config(self) -> str:
+        """supervisord's configuration file."""
+        return os.path.join(self.directory, "config", "supervisord.conf")
+
+    @property
+    def programs(self) -> str:
+        """The directory with one configuration file for each program."""
+        return os.path.join(self.directory, "config", "programs")
+
+    @property
+    def socket(self) -> str:
+        """The socket that supervisord answers on."""
+        return os.path.join(self.directory, "run", "supervisor.sock")
+
+    @property
+    def log(self) -> str:
+        """supervisord's own log."""
+        return os.path.join(self.directory, "logs", "supervisord.log")
+
+    def program_log(self, name: str) -> str:
+        """The log of one program."""
+        return os.path.join(self.directory, "logs", f"{name}.log")
+
+
+def escape(value: str) -> str:
+    """A value as supervisord's configuration file wants it: it expands ``%``."""
+    return value.replace("%", "%%")
+
+
+def supervisor_config(places: Places) -> str:
+    """The text of supervisord's configuration."""
+    return f"""\
+# Made by Ansible. Look at the programs with:
+#   {shlex.quote(sys.executable)} -m supervisor.supervisorctl -c {shlex.quote(places.config)} status
+[unix_http_server]
+file = {escape(places.socket)}
+chmod = 0700
+
+[supervisord]
+logfile = {escape(places.log)}
+logfile_maxbytes = 5MB
+logfile_backups = 1
+pidfile = {escape(os.path.join(places.directory, "run", "supervisord.pid"))}
+childlogdir = {escape(os.path.join(places.directory, "logs"))}
+umask = 077
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisorctl]
+serverurl = unix://{escape(places.socket)}
+
+[include]
+files = programs/*.conf
+"""
+
+
+def program_config(places: Places, program: Program) -> str:
+    """The text of one program's configuration."""
+    pairs = (
+        '{}="{}"'.format(key, value.replace("\\", "\\\\").replace('"', '\\"'))
+        for key, value in sorted(program.environment.items())
+    )
+    return f"""\
+[program:{program.name}]
+command = {escape(shlex.join(program.command))}
+environment = {escape(",".join(pairs))}
+directory = {escape(places.directory)}
+priority = {program.priority}
+autostart = true
+autorestart = true
+startsecs = 1
+startretries = 30
+stopsignal = {program.stop_signal}
+stopwaitsecs = {program.stop_seconds}
+redirect_stderr = true
+stdout_logfile = {escape(places.program_log(program.name))}
+stdout_logfile_maxbytes = 5MB
+stdout_logfile_backups = 1
+"""
+
+
+class Supervisor:
+    """A lab's supervisord, running or not."""
+
+    def __init__(self, places: Places, owner: Ownership) -> None:
+        self.places = places
+        self.owner = owner
+
+    @property
+    def rpc(self) -> Any:
+        """supervisord's calls, on a connection of their own: the transport does not recover from one that failed."""
+        transport = SupervisorTransport(None, None, f"unix://{self.places.socket}")
+        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+
+    def is_running(self) -> bool:
+        """Whether supervisord answers."""
+        try:
+            self.rpc.getState()
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error):
+            return False
+        return True
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """What supervisord says of each program, by name; nothing where it does not run."""
+        if not self.is_running():
+            return {}
+        return {info["name"]: info for info in self.rpc.getAllProcessInfo()}
+
+    def differences(self, programs: list[Program]) -> dict[str, tuple[str, str]]:
+        """Configuration files whose text is not the wanted one: path to (found, wanted)."""
+        wanted = {self.places.config: supervisor_config(self.places)}
+        for program in programs:
+            path = os.path.join(self.places.programs, f"{program.name}.conf")
+            wanted[path] = program_config(self.places, program)
+        found = {}
+        for path, text in wanted.items():
+            try:
+                with open(path, encoding="utf-8") as file:
+                    before = file.read()
+            except FileNotFoundError:
+                before = ""
+            if before != text:
+                found[path] = (before, text)
+        return found
+
+    def write(self, differences: dict[str, tuple[str, str]]) -> None:
+        """Write the configuration files that differ, and make the directories that supervisord needs."""
+        for path in (self.places.programs, os.path.dirname(self.places.socket), os.path.dirname(self.places.log)):
+            ensure_directory(path, 0o700, self.owner)
+        for path, (_, text) in differences.items():
+            ensure_text(path, text, 0o600, self.owner)
+
+    def start(self) -> None:
+        """Start supervisord, which starts its programs.
+
+        Processes that an earlier supervisord left behind when it was killed are ended first: they hold the ports.
+
+        Raises:
+            SupervisionError: it does not start.
+        """
+        self.end_orphans()
+        done = subprocess.run(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", self.places.config],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            # Few variables, known ones: whatever the caller's environment holds stays out of the lab's processes.
+            env={"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONUTF8": "1", "HOME": self.places.directory},
+            check=False,
+            **self.owner.as_process(),
+        )
+        if done.returncode != 0:
+            said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["it said nothing"]
+            raise SupervisionError(f"supervisord does not start: {said[0]}; see {self.places.log}")
+        wait_for(self.is_running, 10, f"supervisord does not answer; see {self.places.log}")
+
+    def stop(self) -> None:
+        """Stop all programs, then supervisord itself, and wait until all of them have ended.
+
+        Raises:
+            SupervisionError: it is still there after a minute.
+        """
+        if self.is_running():
+            pid = self.rpc.getPID()
+            self.rpc.stopAllProcesses()
+            self.rpc.shutdown()
+            wait_for(lambda: not psutil.pid_exists(pid), 60, f"supervisord ({pid}) does not end")
+        self.end_orphans()
+
+    def apply(self) -> list[str]:
+        """Take over the configuration files: new programs are started, changed ones restarted.
+
+        Returns:
+            The names of the programs that this started or restarted.
+        """
+        added, changed, removed = self.rpc.reloadConfig()[0]
+        for name in [*removed, *changed]:
+            self.rpc.stopProcessGroup(name)
+            self.rpc.removeProcessGroup(name)
+        for name in [*added, *changed]:
+            self.rpc.addProcessGroup(name)
+        return [*added, *changed]
+
+    def restart(self, name: str) -> None:
+        """Stop one program in good order and start it."""
+        with contextlib.suppress(xmlrpc.client.Fault):  # it does not run
+            self.rpc.stopProcess(name)
+        self.rpc.startProcess(name, False)
+
+    def wait_until_ready(self, programs: list[Program], seconds: float) -> None:
+        """Wait until each program serves.
+
+        Raises:
+            SupervisionError: one does not; with its state and the last lines of its log.
+        """
+        limit = time.monotonic() + seconds
+        for program in programs:
+            while not self._is_ready(program):
+                state = self.rpc.getProcessInfo(program.name)
+                if state["statename"] == "FATAL" or time.monotonic() > limit:
+                    log = self.places.program_log(program.name)
+                    raise SupervisionError(
+                        f"{program.name} is not ready: {state['statename']}"
+                        f" ({state['spawnerr'] or state['description']}). Last lines of {log}:\n{tail(log)}"
+                    )
+                time.sleep(0.05)
+
+    def _is_ready(self, program: Program) -> bool:
+        if self.rpc.getProcessInfo(program.name)["statename"] not in ALIVE:
+            return False
+        if not program.ready:
+            return True
+        done = subprocess.run(program.ready, capture_output=True, check=False, cwd="/")
+        return done.returncode == 0
+
+    def end_orphans(self) -> None:
+        """End the programs of a supervisord of this lab that is gone.
+
+        supervisord tells each program its own address in the environment, which is how they are known.
+        """
+        address = f"unix://{self.places.socket}"
+        ours = {}
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.environ().get("SUPERVISOR_SERVER_URL") == address:
+                    ours[process.pid] = process
+        top = [process for process in ours.values() if process.ppid() not in ours]
+        for process in top:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                # A server ends in good order on SIGINT (fast shutdown); everything else here on SIGTERM.
+                process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
+        _, alive = psutil.wait_procs(list(ours.values()), timeout=30)
+        for process in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(alive, timeout=5)
+
+    def report(self) -> list[dict[str, Any]]:
+        """One row for supervisord and one for each program.
+
+        Returns:
+            Rows of ``name``, ``state``, ``pid`` (0: none), ``uptime_seconds`` and ``memory_bytes``, the share of the
+            memory that is the process' own and its children's (PSS; where the system does not tell it, USS).
+        """
+        if not self.is_running():
+            return []
+        own = self.rpc.getPID()
+        rows = [_row("supervisord", "RUNNING", own, children=False)]
+        rows += [
+            _row(name, info["statename"], info["pid"], children=True)
+            for name, info in sorted(self.states().items())
+        ]
+        return rows
+
+
+@contextlib.contextmanager
+def locked(places: Places, owner: Ownership) -> Iterator[None]:
+    """Keep two runs from working on one lab's supervisor at the same time: the second waits."""
+    path = os.path.join(places.directory, "run")
+    ensure_directory(path, 0o700, owner)
+    descriptor = os.open(os.path.join(path, "supervisor.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def wait_for(condition: Any, seconds: float, message: str) -> None:
+    """Wait until a condition holds.
+
+    Raises:
+        SupervisionError: with the message, when it does not in time.
+    """
+    limit = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > limit:
+            raise SupervisionError(message)
+        time.sleep(0.05)
+
+
+def tail(path: str, lines: int = 10) -> str:
+    """The last lines of a text file; nothing where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return "".join(file.readlines()[-lines:]).rstrip()
+    except OSError:
+        return ""
+
+
+def _row(name: str, state: str, pid: int, *, children: bool) -> dict[str, Any]:
+    row = {"name": name, "state": state, "pid": pid, "uptime_seconds": 0, "memory_bytes": 0}
+    with contextlib.suppress(psutil.Error):
+        if pid:
+            process = psutil.Process(pid)
+            row["uptime_seconds"] = int(time.time() - process.create_time())
+            family = [process, *(process.children(recursive=True) if children else [])]
+            row["memory_bytes"] = sum(_memory(member) for member in family)
+    return row
+
+
+def _memory(process: psutil.Process) -> int:
+    with contextlib.suppress(psutil.Error):
+        full = process.memory_full_info()
+        return int(getattr(full, "pss", full.uss))
+    return 0

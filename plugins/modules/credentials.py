@@ -1,0 +1,128 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""Generate the passwords of a lab once, and keep them."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: credentials
+short_description: Generate the passwords of a lab once, and keep them
+description:
+  - Keeps one password file of libpq for each login (C(LOGIN.pgpass), mode 0600) in a directory (mode 0700), and
+    C(nodes.pgpass) with all of them, which the servers read to log in to each other.
+  - A password that is there stays; one that is missing is generated, 32 characters from the system's random source.
+  - Use it with C(no_log), since it returns the passwords.
+options:
+  directory:
+    description: Absolute path of the directory. It is made if missing; its parent must be there.
+    type: path
+    required: true
+  logins:
+    description: Names of the logins.
+    type: list
+    elements: str
+    required: true
+  owner:
+    description: Owner of the files.
+    type: str
+  group:
+    description: Group of the files.
+    type: str
+attributes:
+  check_mode:
+    support: full
+    description: Says what would change; passwords that do not exist yet are empty.
+author:
+  - The maintainers of aula.historia_clinica (@aula)
+"""
+
+EXAMPLES = r"""
+- name: Generate credentials
+  aula.historia_clinica.credentials:
+    directory: /var/lib/historia-clinica/labs/lab/credentials
+    logins: [admin, middleware]
+  register: workspace_credentials
+  no_log: true
+"""
+
+RETURN = r"""
+passwords:
+  description: The password of each login.
+  returned: always
+  type: dict
+generated:
+  description: The logins whose password was generated now.
+  returned: always
+  type: list
+  elements: str
+"""
+
+import os
+import secrets
+import string
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
+    Ownership,
+    ensure_directory,
+    ensure_text,
+)
+
+# Letters and digits: they need no quoting in a password file, a URL or a shell.
+ALPHABET = string.ascii_letters + string.digits
+LENGTH = 32
+
+
+def read_password(path: str, login: str) -> str:
+    """The password that the file at ``path`` holds for ``login``; empty where it holds none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return ""
+    start = f"*:*:*:{login}:"
+    return next((line.removeprefix(start) for line in lines if line.startswith(start)), "")
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "directory": {"type": "path", "required": True},
+            "logins": {"type": "list", "elements": "str", "required": True},
+            "owner": {"type": "str"},
+            "group": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    directory: str = module.params["directory"]
+    owner = Ownership.of(module.params["owner"], module.params["group"])
+    write = not module.check_mode
+    passwords: dict[str, str] = {}
+    generated: list[str] = []
+    try:
+        changed = ensure_directory(directory, 0o700, owner, write)
+        for login in module.params["logins"]:
+            path = os.path.join(directory, f"{login}.pgpass")
+            password = read_password(path, login)
+            if not password:
+                generated.append(login)
+                if write:
+                    password = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+            passwords[login] = password
+            if password:
+                changed |= ensure_text(path, f"*:*:*:{login}:{password}\n", 0o600, owner, write)
+        if all(passwords.values()):
+            lines = (f"*:*:*:{login}:{password}\n" for login, password in passwords.items())
+            path = os.path.join(directory, "nodes.pgpass")
+            changed |= ensure_text(path, "".join(lines), 0o600, owner, write)
+    except (OSError, KeyError) as error:
+        module.fail_json(msg=f"{directory}: {error}")
+    module.exit_json(
+        changed=changed or bool(generated), passwords=passwords, generated=generated
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,287 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""Make the environment that the labs of a host run from."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: runtime_environment
+short_description: Make the environment that the labs of a host run from
+description:
+  - Makes a Python virtual environment that holds exactly what a lock file names, with its hashes checked. It is made again
+    only when the lock or the interpreter changed, under a lock, since the labs of a host share it.
+  - Installs with C(uv), out of its cache without a network where that suffices. Where the interpreter of this task has no
+    uv beside it, pip brings the locked one.
+  - A new environment takes the old one's place only when it is complete.
+options:
+  state:
+    description:
+      - V(present) makes it; V(absent) removes it, unless the host still has a lab.
+    type: str
+    choices: [present, absent]
+    default: present
+  directory:
+    description: >-
+      Absolute path. By default C(/var/lib/historia-clinica/runtime) for root, else C(historia-clinica/runtime) in the user's
+      state directory.
+    type: path
+  lock:
+    description: Text of the lock file. Required when O(state=present).
+    type: str
+  bootstrap:
+    description: Text of the lock file with uv alone, for pip. Required when O(state=present).
+    type: str
+  python:
+    description: >-
+      The interpreter to make it from, 3.11 or newer. By default this task's own, or for root, whose labs run as other
+      users, a newest one of the system when those could not read this task's.
+    type: path
+attributes:
+  check_mode:
+    support: full
+    description: Says whether it would be made or removed.
+author:
+  - The maintainers of aula.historia_clinica (@aula)
+"""
+
+EXAMPLES = r"""
+- name: Make the runtime environment
+  aula.historia_clinica.runtime_environment:
+    lock: "{{ lookup('ansible.builtin.file', 'requirements/runtime.txt') }}"
+    bootstrap: "{{ lookup('ansible.builtin.file', 'requirements/bootstrap.txt') }}"
+  register: runtime_environment
+"""
+
+RETURN = r"""
+directory:
+  description: Where the environment is.
+  returned: always
+  type: str
+digest:
+  description: What the environment is made of, in 12 characters; it changes when the environment is made anew.
+  returned: O(state=present)
+  type: str
+python:
+  description: Its interpreter.
+  returned: always
+  type: str
+exists:
+  description: Whether it is there now.
+  returned: always
+  type: bool
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.aula.historia_clinica.plugins.module_utils import paths
+from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import registered_labs
+
+OLDEST = (3, 11)
+MARK = "lock.sha256"
+
+
+class RuntimeFailure(Exception):
+    """The environment cannot be made; the message says why and what helps."""
+
+
+def others_can_run(program: Path) -> bool:
+    """Whether any user of the host can run a program: every directory on the way to it is open."""
+    real = program.resolve()
+    with contextlib.suppress(OSError):
+        return bool(real.stat().st_mode & 0o001) and all(
+            parent.stat().st_mode & 0o001 for parent in real.parents
+        )
+    return False
+
+
+def interpreter_version(program: Path) -> tuple[int, int]:
+    """An interpreter's version; (0, 0) where it does not run."""
+    code = "import sys; print(*sys.version_info[:2])"
+    with contextlib.suppress(OSError, ValueError):
+        done = subprocess.run([program, "-c", code], capture_output=True, text=True, check=False)
+        major, minor = map(int, done.stdout.split())
+        return major, minor
+    return 0, 0
+
+
+def choose_interpreter(wanted: str | None) -> Path:
+    """The interpreter to make the environment from.
+
+    Raises:
+        RuntimeFailure: there is none that serves.
+    """
+    own = Path(getattr(sys, "_base_executable", sys.executable))
+    if wanted:
+        candidates = [Path(wanted)]
+    elif os.geteuid() == 0:
+        names = [f"python3.{minor}" for minor in range(14, 10, -1)]
+        folders = [Path("/usr/local/bin"), Path("/usr/bin"), Path("/opt/homebrew/bin")]
+        candidates = [own, *(folder / name for name in names for folder in folders)]
+    else:
+        candidates = [own]
+    for candidate in candidates:
+        if os.geteuid() == 0 and not others_can_run(candidate):
+            continue
+        if interpreter_version(candidate) >= OLDEST:
+            return candidate
+    looked = ", ".join(dict.fromkeys(map(str, candidates)))
+    raise RuntimeFailure(
+        f"no Python {OLDEST[0]}.{OLDEST[1]} or newer that the labs' processes can use (looked at: {looked}). As root the labs"
+        " run as users of their own, so it must be one of the system: apt install python3, or name one with -e"
+        " runtime_python=/path/to/python3"
+    )
+
+
+def run(command: list[str | Path], environment: dict[str, str] | None = None) -> str | None:
+    """Run a step; what it said when it failed, nothing when it did not."""
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return None
+    return "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:]) or "it said nothing"
+
+
+def find_uv(scratch: Path, python: Path, bootstrap: str) -> Path:
+    """uv beside this task's interpreter or, where there is none, the locked one that pip brings.
+
+    Raises:
+        RuntimeFailure: pip cannot bring it.
+    """
+    beside = Path(sys.executable).parent / "uv"
+    if beside.exists():
+        return beside
+    requirement = scratch / "bootstrap.txt"
+    requirement.write_text(bootstrap, encoding="utf-8")
+    tools = scratch / "tools"
+    pip: list[str | Path] = [tools / "bin/python", "-m", "pip", "install", "-q", "-r", requirement]
+    for command in ([python, "-m", "venv", tools], pip):
+        said = run(command)
+        if said is not None:
+            raise RuntimeFailure(
+                f"{' '.join(map(str, command))} failed:\n{said}\n"
+                "If the module venv is missing: apt install python3-venv (Debian, Ubuntu)."
+            )
+    return tools / "bin/uv"
+
+
+def make(directory: Path, python: Path, lock: str, bootstrap: str, mark: str) -> None:
+    """Make the environment beside its place, then put it there.
+
+    Raises:
+        RuntimeFailure: a step failed.
+        OSError: the place cannot be written.
+    """
+    os.umask(0o022)  # the labs' users read it
+    scratch = directory.parent / f".{directory.name}.new"
+    shutil.rmtree(scratch, ignore_errors=True)  # an earlier run that was interrupted
+    scratch.mkdir(parents=True)
+    try:
+        uv = find_uv(scratch, python, bootstrap)
+        requirements = scratch / "runtime.txt"
+        requirements.write_text(lock, encoding="utf-8")
+        new = scratch / "environment"
+        environment = {**os.environ, "VIRTUAL_ENV": str(new), "UV_NO_CONFIG": "1"}
+        venv: list[str | Path] = [uv, "venv", "-q", "--relocatable", "--no-python-downloads"]
+        said = run([*venv, "--python", python, new], environment)
+        if said is None:
+            sync: list[str | Path] = [uv, "pip", "sync", "-q", "--require-hashes", requirements]
+            # Out of the cache if that holds all of it: no network, and no wait for one.
+            if run([*sync, "--offline"], environment) is not None:
+                said = run(sync, environment)
+        if said is not None:
+            raise RuntimeFailure(f"{directory} cannot be made with {python}:\n{said}")
+        # The labs' users cannot write compiled code here, and each start of a process would compile anew. Two large
+        # packages are left out, of which a process reads little.
+        small = ["-q", "-j", "0", "-x", "/(faker|kubernetes)/"]
+        run([new / "bin/python", "-m", "compileall", *small, new / "lib"])
+        # uv links files out of its cache, with the modes that they have there.
+        for parent, _, names in os.walk(new):
+            for path in (parent, *(os.path.join(parent, name) for name in names)):
+                mode = os.lstat(path).st_mode
+                if not stat.S_ISLNK(mode):
+                    os.chmod(path, 0o755 if mode & 0o100 else 0o644)
+        (new / MARK).write_text(mark, encoding="utf-8")
+        if directory.exists():
+            os.rename(directory, scratch / "old")
+        os.rename(new, directory)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Let one task at a time work on a directory that several labs share."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(directory.parent / f".{directory.name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"choices": ["present", "absent"], "default": "present"},
+            "directory": {"type": "path"},
+            "lock": {"type": "str"},
+            "bootstrap": {"type": "str"},
+            "python": {"type": "path"},
+        },
+        required_if=[("state", "present", ["lock", "bootstrap"])],
+        supports_check_mode=True,
+    )
+    home = Path(os.path.expanduser("~"))
+    root = paths.state_root(os.geteuid(), os.environ, home)
+    directory = Path(module.params["directory"] or paths.runtime_directory(root))
+    result = {"directory": str(directory), "python": str(directory / "bin/python"), "changed": False}
+    try:
+        if module.params["state"] == "absent":
+            if directory.exists() and not registered_labs(directory):
+                result["changed"] = True
+                if not module.check_mode:
+                    with locked(directory):
+                        shutil.rmtree(directory)
+                    (directory.parent / f".{directory.name}.lock").unlink()
+                    for parent in (directory.parent / "labs", directory.parent):
+                        with contextlib.suppress(OSError):  # something else is in it
+                            parent.rmdir()
+        else:
+            python = choose_interpreter(module.params["python"])
+            wanted = hashlib.sha256(
+                f"{python.resolve()}\n{module.params['lock']}".encode()
+            ).hexdigest()
+            result["digest"] = wanted[:12]
+            mark = directory / MARK
+
+            def is_current() -> bool:
+                return mark.exists() and mark.read_text(encoding="utf-8") == wanted
+
+            if not is_current():
+                result["changed"] = True
+                if not module.check_mode:
+                    with locked(directory):
+                        if is_current():  # another lab of this host made it meanwhile
+                            result["changed"] = False
+                        else:
+                            lock, bootstrap = module.params["lock"], module.params["bootstrap"]
+                            make(directory, python, lock, bootstrap, wanted)
+    except (RuntimeFailure, OSError) as error:
+        module.fail_json(msg=f"The runtime environment {directory}: {error}")
+    module.exit_json(exists=os.path.exists(result["python"]), **result)
+
+
+if __name__ == "__main__":
+    main()
