@@ -96,6 +96,17 @@ def escape(value: str) -> str:
     return value.replace("%", "%%")
 
 
+def quoted(value: str) -> str:
+    """The value of an environment variable as supervisord reads it: in double quotes, which it cannot escape.
+
+    Raises:
+        SupervisionError: the value holds a double quote.
+    """
+    if '"' in value:
+        raise SupervisionError(f"supervisord cannot hand on a variable with a double quote in it: {value}")
+    return f'"{value}"'
+
+
 def supervisor_config(places: Places) -> str:
     """The text of supervisord's configuration."""
     return f"""\
@@ -126,10 +137,7 @@ files = programs/*.conf
 
 def program_config(places: Places, program: Program) -> str:
     """The text of one program's configuration."""
-    pairs = (
-        '{}="{}"'.format(key, value.replace("\\", "\\\\").replace('"', '\\"'))
-        for key, value in sorted(program.environment.items())
-    )
+    pairs = (f"{key}={quoted(value)}" for key, value in sorted(program.environment.items()))
     return f"""\
 [program:{program.name}]
 command = {escape(shlex.join(program.command))}

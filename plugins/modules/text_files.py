@@ -140,7 +140,8 @@ def main() -> None:
     try:
         directories = {"": module.params["mode"], **module.params["directories"]}
         for path, mode in directories.items():
-            changed |= ensure_directory(os.path.join(base, path), int(str(mode), 8), owner, write)
+            full = os.path.normpath(os.path.join(base, path))
+            changed |= ensure_directory(full, int(str(mode), 8), owner, write)
         for entry in module.params["files"]:
             full = os.path.join(base, entry["path"])
             before = read_text(full)

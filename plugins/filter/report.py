@@ -1,0 +1,30 @@
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""Filters that make what a person reads of a lab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils.report import (
+    first_error,
+    status_page,
+    summary_page,
+    verification_page,
+    verification_report,
+)
+
+
+class FilterModule:
+    """The filters."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Each filter by its name."""
+        return {
+            "first_error": first_error,
+            "status_page": status_page,
+            "summary_page": summary_page,
+            "verification_page": verification_page,
+            "verification_report": verification_report,
+        }

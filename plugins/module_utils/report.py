@@ -1,0 +1,735 @@
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""What a person reads of a lab: the verdicts of `verify`, the page of `status` and the summary of `site`.
+
+Pure functions of what the tasks found; nothing here asks a server. A page is text of at most ``WIDTH`` columns.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Row = Mapping[str, Any]
+
+WIDTH = 80
+PASS, FAIL, NOT_RUN = "pass", "fail", "not-run"
+
+ORIGINAL_USERS = {"1072319876": ("Luis Herrera", 56), "1078912345": ("Ana María Soto", 34)}
+TABLES = ("consultas", "medicos", "pacientes", "usuario")
+#: Fewer rows than this may lie on one worker by chance.
+ENOUGH_TO_SPREAD = 100
+
+
+class Broken(Exception):  # noqa: N818 - a verdict, not an error of the program
+    """A promise that is not kept; the text is what was found instead."""
+
+
+# ---------------------------------------------------------------------------------------------------- text
+
+
+def clip(text: str, width: int) -> str:
+    """The text, cut to a width: the end gives way to an ellipsis."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def human_size(size: float | None) -> str:
+    """A number of bytes as people say it; ``?`` where nobody could tell."""
+    if size is None:
+        return "?"
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(size) < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 10 else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TB"
+
+
+def human_number(number: int | None) -> str:
+    """A number with its thousands apart; ``?`` where nobody could tell."""
+    return "?" if number is None else f"{number:,}"
+
+
+def human_duration(seconds: float) -> str:
+    """A time in its two largest units."""
+    total = int(seconds)
+    parts = [(total // 86400, "d"), (total // 3600 % 24, "h"), (total // 60 % 60, "min"), (total % 60, "s")]
+    while len(parts) > 2 and not parts[0][0]:
+        del parts[0]
+    return " ".join(f"{number} {unit}" for number, unit in parts[:2] if number or unit == "s")
+
+
+def columns(headings: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> list[str]:
+    """Lines of a table.
+
+    Args:
+        headings: one for each column; what is too wide for the page is cut in the widest column.
+        rows: the cells.
+        right: numbers of the columns that end at the right.
+    """
+    lines = [list(headings), *(list(row) for row in rows)]
+    widths = [max(len(line[number]) for line in lines) for number in range(len(headings))]
+    excess = sum(widths) + 2 * len(widths) - WIDTH  # each column is followed, or led, by two blanks
+    if excess > 0:
+        widest = widths.index(max(widths))
+        widths[widest] = max(4, widths[widest] - excess)
+    ends = set(right)
+    return [
+        "  "
+        + "  ".join(
+            clip(cell, width).rjust(width) if number in ends else clip(cell, width).ljust(width)
+            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+
+
+def paragraph(text: str, indent: str = "  ", first: str | None = None) -> list[str]:
+    """A text as lines of the page, all behind the same indent."""
+    return textwrap.wrap(
+        " ".join(text.split()),
+        WIDTH,
+        initial_indent=indent if first is None else first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def api_url(lab: Row) -> str:
+    """Where the lab's API answers."""
+    return f"http://127.0.0.1:{lab['api_port']}"
+
+
+# ---------------------------------------------------------------------------------------------------- verify
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the tasks of the role verification found.
+
+    Attributes:
+        lab: the fact that the role preflight gives.
+        sql: the answer of each statement by its name: ``{"rows": [...]}`` or ``{"error": ...}``.
+        sql_error: why there are no answers at all; empty where there are.
+        logins: each attempt to log in that has to be refused: ``case``, ``is_available``, ``conn_err_msg``.
+        api: the answer of each path: ``status``, ``json``, ``msg``.
+        usuario_kind: how the table `usuario` is spread: ``distributed`` or ``reference``.
+    """
+
+    lab: Row
+    sql: Mapping[str, Row] = field(default_factory=dict)
+    sql_error: str = ""
+    logins: Sequence[Row] = ()
+    api: Mapping[str, Row] = field(default_factory=dict)
+    usuario_kind: str = "distributed"
+
+    def rows(self, name: str) -> list[Row]:
+        """The rows that a statement gave.
+
+        Raises:
+            Broken: it failed.
+        """
+        answer = self.sql[name]
+        if "error" in answer:
+            raise Broken(str(answer["error"]))
+        return list(answer["rows"])
+
+    def workers(self) -> list[str]:
+        """The names of the workers that the lab was made with."""
+        return [node["name"] for node in self.lab["nodes"] if node["role"] == "worker"]
+
+    def table(self, name: str) -> Row:
+        """What `lab.tables` says about a table.
+
+        Raises:
+            Broken: it is not there.
+        """
+        for row in self.rows("tables"):
+            if row["table_name"] == name:
+                return row
+        raise Broken(f"there is no table {name}")
+
+    def shards(self, table: str) -> list[Row]:
+        """What `lab.shards` says about a table.
+
+        Raises:
+            Broken: nothing, or a shard could not be counted.
+        """
+        shards = [row for row in self.rows("shards") if row["table_name"] == table]
+        if not shards:
+            raise Broken(f"{table} has no shards")
+        silent = sorted({str(row["node_name"]) for row in shards if row["rows"] is None})
+        if silent:
+            raise Broken(f"{', '.join(silent)}: shards of {table} could not be counted")
+        return shards
+
+    def answer(self, path: str) -> Any:
+        """The JSON of a path of the API.
+
+        Raises:
+            Broken: no answer, or another one than 200 with JSON.
+        """
+        answer = self.api[path]
+        if answer.get("status") != 200:
+            detail = (answer.get("json") or {}).get("detail") or answer.get("msg", "")
+            raise Broken(f"GET {path}: {answer.get('status')} {detail}".strip())
+        if "json" not in answer:
+            raise Broken(f"GET {path}: 200, but no JSON")
+        return answer["json"]
+
+
+def database_answers(evidence: Evidence) -> str:
+    """One connection as the administrator, through the lab's one port."""
+    if evidence.sql_error:
+        raise Broken(evidence.sql_error)
+    return f"127.0.0.1:{evidence.lab['database_port']}, database {evidence.lab['database']}"
+
+
+def nodes_registered(evidence: Evidence) -> str:
+    """The nodes that the database knows are those of the lab."""
+    found = sorted((str(row["role"]), str(row["node_name"])) for row in evidence.rows("nodes"))
+    wanted = sorted((str(node["role"]), str(node["name"])) for node in evidence.lab["nodes"])
+    missing = [name for role, name in wanted if (role, name) not in found]
+    if missing:
+        raise Broken(f"not registered: {', '.join(missing)}; found {', '.join(name for _, name in found) or 'none'}")
+    return f"1 coordinator, {sum(role == 'worker' for role, _ in found)} workers"
+
+
+def nodes_answer(evidence: Evidence) -> str:
+    """Every node answers a query that the coordinator sends."""
+    nodes = evidence.rows("nodes")
+    silent = [f"{row['node_name']}: {row['error']}" for row in nodes if not row["responds"]]
+    if silent or not nodes:
+        raise Broken("; ".join(silent) or "no nodes")
+    return f"{len(nodes)} of {len(nodes)}"
+
+
+def active_workers(evidence: Evidence) -> str:
+    """The original's function names every worker."""
+    found = len(evidence.rows("active-workers"))
+    wanted = len(evidence.workers())
+    if found < wanted:
+        raise Broken(f"{found} of {wanted} workers")
+    return f"{found} workers"
+
+
+def citus_tables(evidence: Evidence) -> str:
+    """The original's view names every table with its kind."""
+    found = {str(row["table_name"]): str(row["citus_table_type"]) for row in evidence.rows("citus-tables")}
+    wrong = [f"{name}: {found.get(name, 'missing')}" for name in TABLES if found.get(name) != _kind(evidence, name)]
+    if wrong:
+        raise Broken(", ".join(wrong))
+    return f"{len(TABLES)} tables"
+
+
+def _kind(evidence: Evidence, table: str) -> str:
+    return {"medicos": "reference", "usuario": evidence.usuario_kind}.get(table, "distributed")
+
+
+def _distributed(evidence: Evidence, table: str, column: str) -> str:
+    row = evidence.table(table)
+    found = f"{row['kind']} by {row['distribution_column']}" if row["distribution_column"] else str(row["kind"])
+    if (row["kind"], row["distribution_column"]) != ("distributed", column):
+        raise Broken(found)
+    return f"{found}, {row['shard_count']} shards"
+
+
+def pacientes_distributed(evidence: Evidence) -> str:
+    """`pacientes` is spread by the patient's document number."""
+    return _distributed(evidence, "pacientes", "cedula")
+
+
+def consultas_distributed(evidence: Evidence) -> str:
+    """`consultas` is spread by the patient's document number."""
+    return _distributed(evidence, "consultas", "paciente_id")
+
+
+def usuario_spread(evidence: Evidence) -> str:
+    """`usuario` is spread as it was asked for."""
+    return (
+        _distributed(evidence, "usuario", "documento_id")
+        if evidence.usuario_kind == "distributed"
+        else _copied(evidence, "usuario")
+    )
+
+
+def colocated(evidence: Evidence) -> str:
+    """A patient and the patient's consultations lie on one node."""
+    pacientes, consultas = evidence.table("pacientes"), evidence.table("consultas")
+    if pacientes["colocation_id"] is None or pacientes["colocation_id"] != consultas["colocation_id"]:
+        raise Broken(f"groups {pacientes['colocation_id']} and {consultas['colocation_id']}")
+    keys = evidence.rows("places")
+    apart = [row for row in keys if row["paciente"] != row["consulta"]]
+    if apart or not keys:
+        raise Broken(f"{len(apart)} of {len(keys)} keys are apart, {apart[0]['clave']} for one" if apart else "no keys")
+    return f"group {pacientes['colocation_id']}; {len(keys)} keys tried, each on one node"
+
+
+def _copied(evidence: Evidence, table: str) -> str:
+    kind = evidence.table(table)["kind"]
+    if kind != "reference":
+        raise Broken(str(kind))
+    rows = {str(shard["node_name"]): shard["rows"] for shard in evidence.shards(table)}
+    missing = [name for name in evidence.workers() if name not in rows]
+    if missing:
+        raise Broken(f"no copy on {', '.join(missing)}")
+    if len(set(rows.values())) > 1:
+        raise Broken("copies differ: " + ", ".join(f"{node} {count}" for node, count in sorted(rows.items())))
+    return f"{len(rows)} copies of {human_number(next(iter(rows.values())))} rows"
+
+
+def medicos_everywhere(evidence: Evidence) -> str:
+    """Every worker has the doctors, all of them."""
+    return _copied(evidence, "medicos")
+
+
+def rows_on_workers(evidence: Evidence) -> str:
+    """What the workers count in their shards is what the coordinator says."""
+    counts = evidence.rows("counts")[0]
+    wrong, said = [], []
+    for table in TABLES:
+        shards = evidence.shards(table)
+        counted = [int(shard["rows"]) for shard in shards]
+        found = max(counted) if evidence.table(table)["kind"] == "reference" else sum(counted)
+        said.append(f"{table} {human_number(found)}")
+        if found != counts[table]:
+            wrong.append(f"{table}: {found} on the workers, {counts[table]} through the coordinator")
+    if wrong:
+        raise Broken("; ".join(wrong))
+    return ", ".join(said)
+
+
+def rows_spread(evidence: Evidence) -> str:
+    """Every worker that holds shards of the two large tables holds rows of them."""
+    said = []
+    for table in ("pacientes", "consultas"):
+        on: dict[str, int] = {}
+        for shard in evidence.shards(table):
+            on[str(shard["node_name"])] = on.get(str(shard["node_name"]), 0) + int(shard["rows"])
+        if len(on) < min(2, len(evidence.workers())):
+            raise Broken(f"all shards of {table} are on {', '.join(on)}")
+        empty = [name for name, rows in on.items() if not rows]
+        if empty and sum(on.values()) >= ENOUGH_TO_SPREAD:
+            raise Broken(f"no rows of {table} on {', '.join(empty)}")
+        said.append(f"{table} {' + '.join(human_number(rows) for _, rows in sorted(on.items()))}")
+        new = [name for name in evidence.workers() if name not in on]
+        if new and table == "consultas":
+            said.append(f"none yet on {', '.join(new)}, which came later")
+    return ", ".join(said)
+
+
+def sample_join(evidence: Evidence) -> str:
+    """The original's query of patients, consultations and doctors answers."""
+    rows = evidence.rows("sample-join")
+    wanted = min(5, int(evidence.rows("counts")[0]["consultas"]))
+    if len(rows) != wanted:
+        raise Broken(f"{len(rows)} rows instead of {wanted}")
+    return f"{len(rows)} rows" + (f", {rows[0]['apellido']} with {rows[0]['medico_nombre']} first" if rows else "")
+
+
+def original_users(evidence: Evidence) -> str:
+    """The original's two users are there."""
+    found = {str(row["documento_id"]): (row["nombre"], row["edad"]) for row in evidence.rows("users")}
+    wrong = [document for document, user in ORIGINAL_USERS.items() if found.get(document) != user]
+    if wrong:
+        raise Broken("; ".join(f"{document}: {found.get(document, 'missing')}" for document in wrong))
+    return ", ".join(name for name, _ in ORIGINAL_USERS.values())
+
+
+def constraints_on_workers(evidence: Evidence) -> str:
+    """The workers themselves hold primary and foreign keys: each shard of `consultas` has one and two."""
+    wanted: dict[str, int] = {}
+    for shard in evidence.shards("consultas"):
+        wanted[str(shard["node_name"])] = wanted.get(str(shard["node_name"]), 0) + 1
+    found = {str(row["node_name"]): row for row in evidence.rows("constraints")}
+    wrong = []
+    for node, shards in sorted(wanted.items()):
+        row = found.get(node, {})
+        keys = (row.get("primary_keys"), row.get("foreign_keys"))
+        if keys != (shards, 2 * shards):
+            wrong.append(f"{node}: {keys[0]} primary and {keys[1]} foreign keys on {shards} shards")
+    if wrong:
+        raise Broken("; ".join(wrong))
+    return f"1 primary and 2 foreign keys on each of {sum(wanted.values())} shards of consultas"
+
+
+def least_privilege(evidence: Evidence) -> str:
+    """The lab's logins have no rights beyond their work."""
+    wrong = [str(row["problem"]) for row in evidence.rows("privileges")]
+    if wrong:
+        raise Broken("; ".join(wrong))
+    return "no login but admin is a superuser, deletes, or reads what it need not"
+
+
+def passwords_required(evidence: Evidence) -> str:
+    """Neither a wrong password nor none opens the database."""
+    if not evidence.logins:
+        raise Broken("nobody tried")
+    wrong = []
+    for login in evidence.logins:
+        message = str(login.get("conn_err_msg") or login.get("msg") or "")
+        if login.get("is_available"):
+            wrong.append(f"{login['case']}: let in")
+        elif "password" not in message:  # "password authentication failed", "no password supplied"
+            wrong.append(f"{login['case']}: {message.strip() or 'no answer'}")
+    if wrong:
+        raise Broken("; ".join(wrong))
+    return "refused: " + ", ".join(str(login["case"]) for login in evidence.logins)
+
+
+def api_answers(evidence: Evidence) -> str:
+    """The API lives."""
+    return f"GET / says {evidence.answer('/')['estado']}"
+
+
+def api_status(evidence: Evidence) -> str:
+    """The API reaches the database and says which engine it is."""
+    status = evidence.answer("/status")
+    if status["motor"] != evidence.lab["engine"]:
+        raise Broken(f"engine {status['motor']}, the lab's is {evidence.lab['engine']}")
+    if len(status["nodos"]) < len(evidence.lab["nodes"]):
+        raise Broken(f"{len(status['nodos'])} of {len(evidence.lab['nodes'])} nodes")
+    if status["estado"] != "ok":
+        raise Broken(f"GET /status says {status['estado']}")
+    return f"{status['motor']}, PostgreSQL {status['postgresql']}, {len(status['nodos'])} nodes"
+
+
+def api_users(evidence: Evidence) -> str:
+    """The API's list of users has as many as the table, or a full page of them."""
+    body = evidence.answer("/usuarios")
+    listed, there = len(body["usuarios"]), int(evidence.rows("counts")[0]["usuario"])
+    if listed != there and not (body["siguiente"] and listed < there):
+        raise Broken(f"{listed} users, the table has {there}")
+    return f"{listed} of {there} users"
+
+
+def api_workers(evidence: Evidence) -> str:
+    """The API's list of workers is the database's."""
+    listed, there = len(evidence.answer("/citus/workers")["workers"]), len(evidence.rows("active-workers"))
+    if listed != there:
+        raise Broken(f"{listed} workers, the database has {there}")
+    return f"{listed} workers"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One promise.
+
+    Attributes:
+        id: its stable name.
+        promise: what was promised, as a sentence.
+        judge: says what was found, or raises `Broken`.
+        remedy: what mends it; ``{lab}`` stands for the make variables that name the lab.
+        needs: checks without which this one cannot say anything.
+    """
+
+    id: str
+    promise: str
+    judge: Callable[[Evidence], str]
+    remedy: str
+    needs: tuple[str, ...] = ("database-answers",)
+
+
+MAKE = "make lab{lab} brings the lab up to date"
+STATUS = "make status{lab} shows which node is down, make start{lab} starts it"
+RECREATE = "make reset{lab} makes the lab anew (its data are lost)"
+
+CHECKS: tuple[Check, ...] = (
+    Check("database-answers", "The database answers on its local port", database_answers, STATUS, ()),
+    Check("nodes-registered", "One coordinator and every worker are registered", nodes_registered, MAKE),
+    Check("nodes-answer", "Every node answers", nodes_answer, STATUS),
+    Check("active-workers", "master_get_active_worker_nodes() names the workers", active_workers, MAKE),
+    Check("citus-tables", "citus_tables names the tables and their kinds", citus_tables, MAKE),
+    Check("pacientes-distributed", "pacientes is distributed by cedula", pacientes_distributed, RECREATE),
+    Check("consultas-distributed", "consultas is distributed by paciente_id", consultas_distributed, RECREATE),
+    Check(
+        "usuario-spread", "usuario is distributed by documento_id (or copied, where asked)", usuario_spread, RECREATE
+    ),
+    Check("colocated", "A patient and its consultations lie on one node", colocated, RECREATE),
+    Check("medicos-everywhere", "medicos is on every node, with the same rows", medicos_everywhere, MAKE),
+    Check("rows-on-workers", "The workers hold the rows that the coordinator counts", rows_on_workers, STATUS),
+    Check("rows-spread", "The data lie on more than one worker", rows_spread, MAKE),
+    Check("sample-join", "The original's query answers", sample_join, MAKE),
+    Check("original-users", "The original's two users are there", original_users, MAKE),
+    Check("constraints", "The workers hold primary and foreign keys", constraints_on_workers, RECREATE),
+    Check("least-privilege", "No login has more rights than it needs", least_privilege, MAKE),
+    Check(
+        "passwords-required",
+        "Nobody gets into the database without the password",
+        passwords_required,
+        "look for trust in the servers' pg_hba.conf, then make lab{lab}",
+    ),
+    Check("api-answers", "The API answers", api_answers, "make start{lab}; the middleware's log says why", ()),
+    Check("api-status", "GET /status knows the database and its engine", api_status, STATUS, ("api-answers",)),
+    Check("api-users", "GET /usuarios lists the users", api_users, MAKE, ("database-answers", "api-answers")),
+    Check(
+        "api-workers", "GET /citus/workers lists the workers", api_workers, MAKE, ("database-answers", "api-answers")
+    ),
+)
+
+
+def make_variables(lab: Row, inventory: str = "") -> str:
+    """What a `make` command needs besides its target to mean this lab."""
+    words = [f"INVENTORY={shlex.quote(inventory)}"] if inventory else []
+    if inventory or lab["name"] != "lab":
+        words.append(f"LAB={lab['name']}")
+    return "".join(f" {word}" for word in words)
+
+
+def judge(evidence: Evidence) -> dict[str, Any]:
+    """The verdict on every promise.
+
+    A promise whose answer has another form than expected is broken: what was found says so.
+
+    Returns:
+        ``checks`` (each with ``id``, ``promise``, ``verdict``, ``ok``, ``found`` and ``remedy``), ``ok``, and the
+        counts ``passed``, ``failed`` and ``not_run``.
+    """
+    verdicts: dict[str, str] = {}
+    checks = []
+    for check in CHECKS:
+        missing = [name for name in check.needs if verdicts[name] != PASS]
+        if missing:
+            verdict, found = NOT_RUN, f"needs {', '.join(missing)}"
+        else:
+            try:
+                verdict, found = PASS, check.judge(evidence)
+            except Broken as broken:
+                verdict, found = FAIL, str(broken)
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                verdict, found = FAIL, f"an answer in another form: {error!r}"
+        verdicts[check.id] = verdict
+        checks.append(
+            {
+                "id": check.id,
+                "promise": check.promise,
+                "verdict": verdict,
+                "ok": verdict == PASS,
+                "found": " ".join(found.split()),
+                "remedy": "" if verdict == PASS else check.remedy.format(lab=make_variables(evidence.lab)),
+            }
+        )
+    counts = {name: sum(verdict == name for verdict in verdicts.values()) for name in (PASS, FAIL, NOT_RUN)}
+    return {
+        "lab": evidence.lab["name"],
+        "engine": evidence.lab["engine"],
+        "ok": counts[PASS] == len(CHECKS),
+        "passed": counts[PASS],
+        "failed": counts[FAIL],
+        "not_run": counts[NOT_RUN],
+        "checks": checks,
+    }
+
+
+def verification_report(
+    lab: Row, database: Row, logins: Row, api: Row, usuario_kind: str = "distributed"
+) -> dict[str, Any]:
+    """The verdicts from the results that the tasks registered.
+
+    Args:
+        lab: the fact that the role preflight gives.
+        database: of `postgresql_query`: rows of ``name`` and ``answer``.
+        logins: of `postgresql_ping` in a loop over the cases.
+        api: of `uri` in a loop over the paths.
+        usuario_kind: how the table `usuario` is spread.
+    """
+    answers = database.get("query_result") or []
+    return judge(
+        Evidence(
+            lab=lab,
+            sql={row["name"]: row["answer"] for row in answers},
+            sql_error="" if answers else first_error(str(database.get("msg") or "no answer")),
+            logins=[{**result, "case": result["item"]["case"]} for result in logins.get("results", [])],
+            api={result["item"]: result for result in api.get("results", [])},
+            usuario_kind=usuario_kind,
+        )
+    )
+
+
+def first_error(message: str) -> str:
+    """The one sentence of a module's long message: what the server said, without the statement."""
+    message = re.sub(r"^Cannot execute SQL '.*?' (?:None|\{.*?\}): ", "", message, flags=re.DOTALL)
+    lines = [line.strip() for line in message.split(", query list:")[0].splitlines() if line.strip()]
+    return lines[0] if lines else "no answer"
+
+
+def verification_page(report: Row) -> str:
+    """The verdicts as a table, what is broken with its remedy below."""
+    marks = {PASS: "ok", FAIL: "BROKEN", NOT_RUN: "not run"}
+    lines = [f"Promises of the lab {report['lab']} ({report['engine']})", ""]
+    width = max(len(check["id"]) for check in report["checks"])
+    for check in report["checks"]:
+        head = f"  {marks[check['verdict']]:<7}  {check['id']:<{width}}  "
+        lines += paragraph(check["found"], " " * len(head), head)
+    for check in report["checks"]:
+        if check["verdict"] == FAIL:
+            lines += ["", f"{check['id']}: {check['promise']}.", *paragraph(f"To mend it: {check['remedy']}")]
+    total = len(report["checks"])
+    end = f"{report['passed']} of {total} promises are kept"
+    if report["not_run"]:
+        end += f", {report['failed']} broken, {report['not_run']} could not be checked"
+    return "\n".join([*lines, "", f"{end}."])
+
+
+# ---------------------------------------------------------------------------------------------------- status
+
+
+def status_page(lab: Row, processes: Sequence[Row], database: Row, api: Row) -> str:
+    """Nodes, processes, tables, shards and endpoints on one page.
+
+    Args:
+        lab: the fact that the role preflight gives.
+        processes: of `supervised_programs_info`: ``name``, ``state``, ``pid``, ``uptime_seconds``, ``memory_bytes``.
+        database: of `postgresql_query`: the rows of `lab.nodes`, `lab.tables` and `lab.shards`.
+        api: of `uri`: the answer of `/status`.
+    """
+    sections = [
+        [f"Lab {lab['name']}: {lab['engine']} on {lab['target']}, {lab['workers']} workers", f"  {lab['directory']}"],
+        _processes(processes, make_variables(lab)),
+    ]
+    results = database.get("query_all_results") or []
+    if len(results) == 3:
+        nodes, tables, shards = (list(rows or []) for rows in results)
+        sections += [_nodes(nodes), _tables(tables), _shards(shards)]
+    else:
+        error = first_error(str(database.get("msg") or "no answer"))
+        sections.append(["Database", *paragraph(error), f"  make start{make_variables(lab)} starts what is down."])
+    sections.append(_endpoints(lab, api, bool(results)))
+    return "\n\n".join("\n".join(section) for section in sections)
+
+
+def _processes(processes: Sequence[Row], variables: str) -> list[str]:
+    if not processes:
+        return ["Processes", f"  none: the lab is stopped; make start{variables} starts it."]
+    rows = [
+        (
+            str(process["name"]),
+            str(process["state"]).lower(),
+            str(process["pid"] or "-"),
+            human_duration(process["uptime_seconds"]),
+            human_size(process["memory_bytes"]),
+        )
+        for process in processes
+    ]
+    total = sum(process["memory_bytes"] or 0 for process in processes)
+    return [
+        f"Processes, {human_size(total)} of memory in all",
+        *columns(("name", "state", "pid", "up for", "memory"), rows, (2, 3, 4)),
+    ]
+
+
+def _nodes(nodes: Sequence[Row]) -> list[str]:
+    rows = [
+        (
+            str(node["node_name"]),
+            str(node["role"]),
+            f"{node['host']}:{node['port']}",
+            "yes" if node["responds"] else "NO",
+            str(node["version"] or "-"),
+            human_number(node["shards"]),
+            human_size(node["size_bytes"]),
+        )
+        for node in nodes
+    ]
+    lines = columns(("node", "role", "address", "answers", "version", "shards", "size"), rows, (5, 6))
+    for node in nodes:
+        if not node["responds"]:
+            lines += paragraph(f"{node['node_name']}: {node['error']}", "    ", "  ! ")
+    return ["Nodes", *lines]
+
+
+def _tables(tables: Sequence[Row]) -> list[str]:
+    rows = [
+        (
+            str(table["table_name"]),
+            str(table["kind"]),
+            str(table["distribution_column"] or "-"),
+            "-" if table["shard_count"] is None else str(table["shard_count"]),
+            human_number(table["rows"]),
+            human_size(table["size_bytes"]),
+        )
+        for table in tables
+    ]
+    return ["Tables", *columns(("table", "kind", "distributed by", "shards", "rows", "size"), rows, (3, 4, 5))]
+
+
+def _shards(shards: Sequence[Row]) -> list[str]:
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for shard in shards:
+        groups.setdefault((str(shard["node_name"]), str(shard["table_name"])), []).append(shard)
+    rows = [
+        (
+            node,
+            table,
+            str(len(held)),
+            human_number(
+                None if any(shard["rows"] is None for shard in held) else sum(shard["rows"] for shard in held)
+            ),
+            human_size(
+                None
+                if any(shard["size_bytes"] is None for shard in held)
+                else sum(shard["size_bytes"] for shard in held)
+            ),
+        )
+        for (node, table), held in sorted(groups.items())
+    ]
+    return ["Shards on each node", *columns(("node", "table", "shards", "rows", "size"), rows, (2, 3, 4))]
+
+
+def _endpoints(lab: Row, api: Row, database_answers: bool) -> list[str]:
+    body = api.get("json") or {}
+    if api.get("status") == 200:
+        said = f"{body.get('estado', 'answers')}, {body.get('latencia_ms', '?')} ms to the database"
+    elif api.get("status", -1) > 0:
+        said = f"{api['status']} {body.get('detail', '')}".strip()
+    else:
+        said = "no answer"
+    rows = [
+        ("API", api_url(lab), said),
+        (
+            "database",
+            f"127.0.0.1:{lab['database_port']}",
+            f"{lab['database']}, {'answers' if database_answers else 'no answer'}",
+        ),
+    ]
+    return ["Endpoints", *columns(("what", "where", "says"), rows)]
+
+
+# ---------------------------------------------------------------------------------------------------- summary
+
+
+def summary_page(lab: Row, inventory: str = "") -> str:
+    """What stands at the end of `site.yml`: what runs where and why, what to try, how to stop.
+
+    Args:
+        lab: the fact that the role preflight gives.
+        inventory: the inventory that the lab comes from, where it is not the default one.
+    """
+    variables = make_variables(lab, inventory)
+    only_lab = "" if lab["name"] == "lab" else f" LAB={lab['name']}"
+    nodes = [(str(node["name"]), str(node["role"]), f"{node['host']}:{node['port']}") for node in lab["nodes"]]
+    lines = [
+        f"The lab {lab['name']} is ready.",
+        "",
+        *paragraph(f"Target: {lab['reasons']['target']}"),
+        *paragraph(f"Engine: {lab['reasons']['engine']}"),
+        "",
+        *columns(("node", "role", "address"), [*nodes, ("middleware", "API", api_url(lab).removeprefix("http://"))]),
+        "",
+        "Try:",
+        f"  curl {api_url(lab)}/status",
+        f"  curl {api_url(lab)}/usuarios",
+        f"  make psql{only_lab} ARGS='-c \"SELECT * FROM lab.tables\"'",  # noqa: S608
+        f"  make psql{only_lab}",
+        f"  make status{variables}",
+        f"  make verify{variables}",
+        "",
+        f"Credentials: {lab['directory']}/credentials",
+        f"To stop: make stop{variables} (make start{variables} goes on, with the data)",
+        f"To remove: make teardown{variables}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,154 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""Write down what a lab was made with, or forget it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lab_record
+short_description: Write down what a lab was made with, or forget it
+description:
+  - Keeps the file C(lab.json) in a lab's directory. Later runs, status and teardown obey it.
+  - The file is replaced whole, holds no secret, and may be read by everybody. A directory that is missing is made.
+  - A port that was taken by a lab beside this one since preflight looked is refused, so that the labs of one play, made
+    side by side, never share one.
+options:
+  lab:
+    description: The fact that M(aula.historia_clinica.preflight) gives.
+    type: dict
+    required: true
+  state:
+    description: Whether the record is there.
+    type: str
+    choices: [present, absent]
+    default: present
+attributes:
+  check_mode:
+    support: full
+    description: Says what would change.
+  diff_mode:
+    support: full
+    description: Shows the record before and after.
+author:
+  - The maintainers of aula.historia_clinica (@aula)
+"""
+
+EXAMPLES = r"""
+- name: Remember what the lab is made with
+  aula.historia_clinica.lab_record:
+    lab: "{{ ansible_facts['lab'] }}"
+
+- name: Forget the lab
+  aula.historia_clinica.lab_record:
+    lab: "{{ ansible_facts['lab'] }}"
+    state: absent
+"""
+
+RETURN = r"""
+path:
+  description: The record's file.
+  returned: always
+  type: str
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import fields
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.aula.historia_clinica.plugins.module_utils.machine import (
+    look_for_neighbours,
+)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
+    Ownership,
+    ensure_directory,
+)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
+    FORMAT,
+    Record,
+    record_path,
+    record_text,
+    remove_record,
+    write_record,
+)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight import ports_of
+
+
+@contextlib.contextmanager
+def locked(directory: str) -> Iterator[None]:
+    """Hold a lock on a directory itself: it leaves no file behind."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def remember(record: Record, write: bool) -> bool:
+    """Write the record unless a neighbour has one of its ports.
+
+    Raises:
+        ValueError: a neighbour has; the message names it.
+        OSError: the record cannot be written.
+    """
+    parent = os.path.dirname(record.directory)
+    if not os.path.isdir(parent):
+        if not write:
+            return True
+        ensure_directory(parent, 0o755, Ownership())
+    with locked(parent):
+        mine = set(ports_of(record))
+        for lab in look_for_neighbours(record.directory):
+            shared = sorted(mine.intersection(ports_of(lab)))
+            if shared:
+                raise ValueError(
+                    f"port {shared[0]} belongs to the lab {lab.name} in {lab.directory}: choose another "
+                    "lab_database_port or lab_api_port for one of them"
+                )
+        return write_record(record.directory, record, write)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "lab": {"type": "dict", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        supports_check_mode=True,
+    )
+    lab = {**module.params["lab"], "format": FORMAT}
+    lacking = [field.name for field in fields(Record) if field.name not in lab]
+    if lacking:
+        module.fail_json(msg=f"lab is not the fact of preflight: it has no {', '.join(lacking)}")
+    record = Record(**{field.name: lab[field.name] for field in fields(Record)})
+    path = record_path(record.directory)
+    try:
+        before = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        before = ""
+    present = module.params["state"] == "present"
+    write = not module.check_mode
+    try:
+        changed = remember(record, write) if present else remove_record(record.directory, write)
+    except (OSError, ValueError) as error:
+        module.fail_json(msg=f"{path}: {error}")
+    after = record_text(record) if present else ""
+    module.exit_json(
+        changed=changed,
+        path=str(path),
+        diff={
+            "before_header": str(path),
+            "after_header": str(path),
+            "before": before,
+            "after": after,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

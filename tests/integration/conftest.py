@@ -1,0 +1,32 @@
+"""Real labs for the integration tests: one for each engine that this machine can run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.labs import ENGINES, Lab, Workshop, citus_servers
+
+
+@pytest.fixture(scope="session")
+def workshop() -> Iterator[Workshop]:
+    """A place for labs, short enough for the paths of sockets, open enough for the labs' users."""
+    place = Path(tempfile.mkdtemp(prefix="hc-", dir="/tmp"))
+    place.chmod(0o755)
+    workshop = Workshop(place)
+    yield workshop
+    workshop.clean()
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def lab(request: pytest.FixtureRequest, workshop: Workshop) -> Lab:
+    """A finished lab with 1,000 patients, for each engine."""
+    engine: str = request.param
+    if engine == "citus" and not citus_servers():
+        pytest.skip("no PostgreSQL with Citus on this machine (LAB_TEST_POSTGRES_BIN names its bin folder)")
+    lab = workshop.lab(f"test-{engine.replace('_', '-')}", engine)
+    run = lab.play("site.yml")
+    assert run.rc == 0, run.stdout + run.stderr
+    return lab

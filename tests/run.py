@@ -1,0 +1,129 @@
+"""Run every test that this machine can run, and close with the list of those that it cannot, and why.
+
+`make test` runs it; ARGS names suites (lint, unit, integration, molecule) to run only those.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass
+class Outcome:
+    """What a suite came to.
+
+    Attributes:
+        passed: how many tests passed.
+        failed: names of those that did not.
+        skipped: name and reason of those that could not run.
+    """
+
+    passed: int = 0
+    failed: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+def lint() -> Outcome:
+    """The linters, as one test."""
+    done = subprocess.run(["make", "--no-print-directory", "lint"], cwd=ROOT, check=False)
+    return Outcome(passed=1) if done.returncode == 0 else Outcome(failed=["make lint"])
+
+
+def pytest_suite(*paths: str) -> Outcome:
+    """Tests of pytest, read from the report that it writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.xml")
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "--junit-xml", str(report), *paths], cwd=ROOT, check=False
+        )
+        outcome = Outcome()
+        cases = ElementTree.parse(report).iter("testcase") if report.exists() else []  # noqa: S314 # written by pytest just now
+        for case in cases:
+            name = f"{case.get('classname')}::{case.get('name')}"
+            skipped = case.find("skipped")
+            if case.find("failure") is not None or case.find("error") is not None:
+                outcome.failed.append(name)
+            elif skipped is not None:
+                outcome.skipped.append((name, skipped.get("message") or "no reason given"))
+            else:
+                outcome.passed += 1
+    if done.returncode != 0 and not outcome.failed:
+        outcome.failed.append(f"pytest {' '.join(paths)} (exit {done.returncode})")
+    return outcome
+
+
+def molecule() -> Outcome:
+    """The Molecule scenarios, one test each. One that cannot run says so in a line of its own."""
+    outcome = Outcome()
+    for scenario in sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")):
+        started = time.monotonic()
+        done = subprocess.run(
+            ["molecule", "test", "-s", scenario],
+            cwd=ROOT,
+            env={**os.environ, "NO_COLOR": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        reason = re.search(rf"SKIPPED scenario {scenario}: (.*)", done.stdout)
+        if done.returncode != 0:
+            print(done.stdout)
+            outcome.failed.append(f"molecule::{scenario}")
+        elif reason:
+            outcome.skipped.append((f"molecule::{scenario}", reason[1].strip().rstrip("'\"")))
+        else:
+            outcome.passed += 1
+        verdict = "FAILED" if done.returncode else "skipped" if reason else "passed"
+        print(f"molecule::{scenario} {verdict} in {time.monotonic() - started:.0f} s", flush=True)
+    return outcome
+
+
+SUITES: dict[str, Callable[[], Outcome]] = {
+    "lint": lint,
+    "unit": lambda: pytest_suite("tests/unit", "files/middleware/tests"),
+    "integration": lambda: pytest_suite("tests/integration"),
+    "molecule": molecule,
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the suites named, or all of them."""
+    unknown = set(names) - set(SUITES)
+    if unknown:
+        print(f"There is no suite {', '.join(sorted(unknown))}; there are: {', '.join(SUITES)}", file=sys.stderr)
+        return 2
+    total = Outcome()
+    times = []
+    for name in names or SUITES:
+        print(f"\n=== {name}", flush=True)
+        started = time.monotonic()
+        outcome = SUITES[name]()
+        times.append(f"{name} {time.monotonic() - started:.0f} s")
+        total.passed += outcome.passed
+        total.failed += outcome.failed
+        total.skipped += outcome.skipped
+    print(f"\nTimes: {', '.join(times)}")
+    if total.failed:
+        print("Failed:", *(f"  {name}" for name in total.failed), sep="\n")
+    if total.skipped:
+        print("Could not run on this machine:", *(f"  {name}: {reason}" for name, reason in total.skipped), sep="\n")
+    else:
+        print("Everything could run on this machine.")
+    print(f"{total.passed} passed, {len(total.failed)} failed, {len(total.skipped)} skipped")
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

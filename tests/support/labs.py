@@ -1,0 +1,180 @@
+"""Real labs, made by the playbooks: described, run, asked, killed and removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENGINES = ("postgres_fdw", "citus")
+#: The labs of the tests are far from a person's: ports, directories and names of their own.
+FIRST_PORT = 25000
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished ansible-playbook.
+
+    Attributes:
+        rc: its exit code.
+        stdout: what it printed.
+        stderr: what it printed as errors.
+        seconds: how long it took.
+        recap: the counts of its recap, by host.
+    """
+
+    rc: int
+    stdout: str
+    stderr: str
+    seconds: float
+    recap: dict[str, dict[str, int]]
+
+
+def run_playbook(*arguments: str, environment: dict[str, str] | None = None) -> Run:
+    """Run ansible-playbook in the checkout."""
+    started = time.monotonic()
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("ansible-playbook")), *arguments],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    recap = {
+        host: {key: int(number) for key, number in re.findall(r"(\w+)=(\d+)", counts)}
+        for host, counts in re.findall(r"^(\S+)\s+: (ok=.*)$", done.stdout, re.MULTILINE)
+    }
+    return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - started, recap)
+
+
+@dataclass
+class Lab:
+    """A lab on this machine.
+
+    Attributes:
+        name: its name.
+        engine: ``citus`` or ``postgres_fdw``.
+        directory: its directory.
+        inventory: the inventory that has just this lab.
+        database_port: the coordinator's port; worker N has this one plus N.
+        api_port: the middleware's port.
+    """
+
+    name: str
+    engine: str
+    directory: Path
+    inventory: Path
+    database_port: int
+    api_port: int
+    variables: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def api_url(self) -> str:
+        """Where the API answers."""
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the lab remembers of itself."""
+        loaded: dict[str, Any] = json.loads((self.directory / "lab.json").read_text(encoding="utf-8"))
+        return loaded
+
+    def port(self, node: str) -> int:
+        """The port of a node, by its name."""
+        number = re.fullmatch(r"citus-worker-(\d+)", node)
+        return self.database_port + (int(number[1]) if number else 0)
+
+    def connect(
+        self, user: str = "admin", node: str = "citus-coordinator", autocommit: bool = True
+    ) -> psycopg.Connection[tuple[Any, ...]]:
+        """A connection to one of the lab's servers."""
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=self.port(node),
+            user=user,
+            dbname="historia_clinica",
+            passfile=str(self.directory / "credentials" / f"{user}.pgpass"),
+            connect_timeout=5,
+            autocommit=autocommit,
+        )
+
+    def play(self, playbook: str, *arguments: str) -> Run:
+        """Run one of the project's playbooks on this lab."""
+        return run_playbook("-i", str(self.inventory), f"playbooks/{playbook}", *arguments)
+
+    def postmaster(self, node: str) -> int:
+        """The process of a node's server."""
+        pid = (self.directory / "data" / node / "postmaster.pid").read_text(encoding="utf-8")
+        return int(pid.splitlines()[0])
+
+    def kill(self, node: str) -> None:
+        """Kill a node's server, without a chance to end in good order."""
+        os.kill(self.postmaster(node), signal.SIGKILL)
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 30) -> None:
+        """Wait until a condition holds; a database that does not answer yet counts as "no"."""
+        limit = time.monotonic() + seconds
+        while True:
+            try:
+                if condition():
+                    return
+            except psycopg.Error:
+                pass
+            if time.monotonic() > limit:
+                pytest.fail(f"waited {seconds} s in vain for {condition}")
+            time.sleep(0.05)
+
+
+class Workshop:
+    """A place for labs that is removed with all of them."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.labs: list[Lab] = []
+
+    def lab(self, name: str, engine: str, **variables: Any) -> Lab:
+        """Describe a lab without making it."""
+        number = len(self.labs)
+        directory = self.place / "labs" / name
+        values = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+            "runtime_directory": str(self.place / "runtime"),
+            "lab_directory": str(directory),
+            "lab_engine": engine,
+            "lab_database_port": FIRST_PORT + 100 * number,
+            "lab_api_port": FIRST_PORT + 100 * number + 99,
+            **({"lab_postgres_bin": citus_servers()} if engine == "citus" else {}),
+            **variables,
+        }
+        inventory = self.place / f"{name}.json"
+        inventory.write_text(json.dumps({"all": {"hosts": {name: values}}}), encoding="utf-8")
+        lab = Lab(name, engine, directory, inventory, values["lab_database_port"], values["lab_api_port"], values)
+        self.labs.append(lab)
+        return lab
+
+    def clean(self) -> None:
+        """Remove every lab, and the place."""
+        for lab in self.labs:
+            lab.play("teardown.yml")
+        shutil.rmtree(self.place, ignore_errors=True)
+
+
+def citus_servers() -> str | None:
+    """The folder of a PostgreSQL that has Citus, where the machine has one."""
+    return os.environ.get("LAB_TEST_POSTGRES_BIN") or None

@@ -1,0 +1,43 @@
+"""The module credentials: passwords are generated once and kept."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from support.modules import RunModule
+
+
+def test_credentials_generates_a_password_for_each_login(run_module: RunModule, tmp_path: Path) -> None:
+    """32 letters and digits each, all different, in libpq's format, readable by the owner alone."""
+    result = run_module("credentials", directory=str(tmp_path / "credentials"), logins=["admin", "middleware"])
+    passwords = result["passwords"]
+    assert result["changed"]
+    assert set(passwords) == {"admin", "middleware"}
+    assert all(len(password) == 32 and password.isalnum() for password in passwords.values())
+    assert passwords["admin"] != passwords["middleware"]
+    for login, password in passwords.items():
+        file = tmp_path / "credentials" / f"{login}.pgpass"
+        assert file.read_text() == f"*:*:*:{login}:{password}\n"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "credentials").stat().st_mode) == 0o700
+
+
+def test_credentials_keeps_what_is_there_and_adds_what_is_missing(run_module: RunModule, tmp_path: Path) -> None:
+    """A second run changes nothing; a new login gets a password, the others keep theirs."""
+    first = run_module("credentials", directory=str(tmp_path), logins=["admin"])
+    again = run_module("credentials", directory=str(tmp_path), logins=["admin"])
+    more = run_module("credentials", directory=str(tmp_path), logins=["admin", "readonly"])
+    assert not again["changed"]
+    assert again["passwords"] == first["passwords"]
+    assert more["passwords"]["admin"] == first["passwords"]["admin"]
+    assert more["generated"] == ["readonly"]
+    assert (tmp_path / "nodes.pgpass").read_text().count("\n") == 2
+
+
+def test_credentials_in_check_mode_generates_nothing(run_module: RunModule, tmp_path: Path) -> None:
+    """Check mode says that it would, and writes no file."""
+    result = run_module("credentials", check=True, directory=str(tmp_path / "credentials"), logins=["admin"])
+    assert result["changed"]
+    assert result["passwords"] == {"admin": ""}
+    assert not (tmp_path / "credentials").exists()

@@ -1,0 +1,166 @@
+"""The modules supervised_programs and supervised_programs_info, with a real supervisord and real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from support.modules import RunModule
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
+from ansible_collections.aula.historia_clinica.plugins.module_utils.supervision import Places, Supervisor
+
+#: A program that says in a file that it serves, until it is told to end.
+SERVE = "import pathlib, signal, sys; pathlib.Path(sys.argv[1]).write_text('ready'); signal.pause()"
+
+
+def program(place: Path, name: str = "service", **more: Any) -> dict[str, Any]:
+    """A program that serves once its file is there."""
+    flag = str(place / f"{name}.ready")
+    return {"name": name, "command": [sys.executable, "-c", SERVE, flag], "ready": ["test", "-e", flag], **more}
+
+
+@pytest.fixture
+def lab(open_place: Path) -> Iterator[Path]:
+    """A lab's directory with a space and an accent in its name; whatever runs in it is ended afterwards."""
+    directory = open_place / "mi lab é"
+    directory.mkdir()
+    yield directory
+    Supervisor(Places(str(directory)), Ownership()).stop()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition, ten seconds at most."""
+    limit = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < limit, "waited in vain"
+        time.sleep(0.02)
+
+
+def processes(run_module: RunModule, lab: Path) -> dict[str, dict[str, Any]]:
+    """What the info module says, by name."""
+    rows = run_module("supervised_programs_info", directory=str(lab))["processes"]
+    return {row["name"]: row for row in rows}
+
+
+def test_a_program_runs_once_the_module_returns(run_module: RunModule, lab: Path) -> None:
+    """It is running and serves; the second run changes nothing."""
+    first = run_module("supervised_programs", directory=str(lab), programs=[program(lab)])
+    assert first["started"] == ["service"], first
+    assert (lab / "service.ready").exists()
+    found = processes(run_module, lab)
+    assert found["service"]["state"] in ("STARTING", "RUNNING")
+    assert found["supervisord"]["memory_bytes"] > 0
+    again = run_module("supervised_programs", directory=str(lab), programs=[program(lab)])
+    assert not again["changed"]
+    assert processes(run_module, lab)["service"]["pid"] == found["service"]["pid"]
+
+
+def test_a_killed_program_comes_back(run_module: RunModule, lab: Path) -> None:
+    """Without anybody doing anything."""
+    run_module("supervised_programs", directory=str(lab), programs=[program(lab)])
+    supervisor = Supervisor(Places(str(lab)), Ownership())
+    wait_until(lambda: supervisor.states()["service"]["statename"] == "RUNNING")
+    before = supervisor.states()["service"]["pid"]
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: supervisor.states()["service"]["pid"] not in (0, before))
+
+
+def test_a_changed_program_is_restarted_and_the_others_are_left_alone(run_module: RunModule, lab: Path) -> None:
+    """A changed environment is a restart of that program only; the difference is shown."""
+    both = [program(lab), program(lab, "other")]
+    run_module("supervised_programs", directory=str(lab), programs=both)
+    before = processes(run_module, lab)
+    changed = [program(lab, environment={"COLOUR": "blue, 100%"})]
+    result = run_module("supervised_programs", diff=True, directory=str(lab), programs=changed)
+    after = processes(run_module, lab)
+    assert result["started"] == ["service"]
+    assert "COLOUR" in result["diff"][0]["after"]
+    assert after["service"]["pid"] != before["service"]["pid"]
+    assert after["other"]["pid"] == before["other"]["pid"]
+    assert psutil.Process(after["service"]["pid"]).environ()["COLOUR"] == "blue, 100%"
+
+
+def test_check_mode_names_what_it_would_start_and_starts_nothing(run_module: RunModule, lab: Path) -> None:
+    """No process, no file."""
+    result = run_module("supervised_programs", check=True, directory=str(lab), programs=[program(lab)])
+    assert result["changed"]
+    assert result["started"] == ["service"]
+    assert not (lab / "config").exists()
+
+
+def test_stop_ends_all_and_start_brings_all_back(run_module: RunModule, lab: Path) -> None:
+    """Stopped, no process of the lab is left; stopping again changes nothing; started, its programs run again."""
+    run_module("supervised_programs", directory=str(lab), programs=[program(lab), program(lab, "other")])
+    pids = [row["pid"] for row in processes(run_module, lab).values()]
+    assert run_module("supervised_programs", directory=str(lab), state="stopped")["changed"]
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert not run_module("supervised_programs", directory=str(lab), state="stopped")["changed"]
+    assert processes(run_module, lab) == {}
+    assert run_module("supervised_programs", directory=str(lab))["changed"]
+    assert set(processes(run_module, lab)) == {"supervisord", "service", "other"}
+
+
+def test_restart_restarts_the_programs_named(run_module: RunModule, lab: Path) -> None:
+    """And only these."""
+    run_module("supervised_programs", directory=str(lab), programs=[program(lab), program(lab, "other")])
+    before = processes(run_module, lab)
+    run_module("supervised_programs", directory=str(lab), state="restarted", names=["other"])
+    wait_until(lambda: processes(run_module, lab)["other"]["pid"] not in (0, before["other"]["pid"]))
+    assert processes(run_module, lab)["service"]["pid"] == before["service"]["pid"]
+
+
+def test_a_removed_program_ends_and_is_forgotten(run_module: RunModule, lab: Path) -> None:
+    """Its process and its configuration are gone; removing it again changes nothing."""
+    run_module("supervised_programs", directory=str(lab), programs=[program(lab), program(lab, "other")])
+    assert run_module("supervised_programs", directory=str(lab), remove=["other"])["changed"]
+    assert set(processes(run_module, lab)) == {"supervisord", "service"}
+    assert not run_module("supervised_programs", directory=str(lab), remove=["other"])["changed"]
+
+
+def test_what_a_killed_supervisor_left_behind_does_not_stand_in_the_way(run_module: RunModule, lab: Path) -> None:
+    """Its programs run on without it; the next start ends them and starts its own."""
+    run_module("supervised_programs", directory=str(lab), programs=[program(lab)])
+    before = processes(run_module, lab)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(before["supervisord"]["pid"], signal.SIGKILL)
+    wait_until(lambda: not Supervisor(Places(str(lab)), Ownership()).is_running())
+    assert psutil.pid_exists(before["service"]["pid"])
+    result = run_module("supervised_programs", directory=str(lab), programs=[program(lab)])
+    assert result["changed"], result
+    assert not psutil.pid_exists(before["service"]["pid"])
+    assert processes(run_module, lab)["service"]["pid"] > 0
+
+
+def test_a_variable_that_supervisord_would_garble_is_refused(run_module: RunModule, lab: Path) -> None:
+    """It cannot escape a double quote: better no program than one with another value."""
+    programs = [program(lab, environment={"COLOUR": 'so-called "blue"'})]
+    result = run_module("supervised_programs", directory=str(lab), programs=programs)
+    assert result["failed"]
+    assert "double quote" in result["msg"]
+
+
+def test_a_program_that_does_not_serve_is_shown_with_its_last_words(run_module: RunModule, lab: Path) -> None:
+    """The message names the program, its log and what it said."""
+    broken = {"name": "broken", "command": [sys.executable, "-c", "print('no room left'); raise SystemExit(3)"]}
+    never = {**broken, "ready": ["false"]}
+    result = run_module("supervised_programs", directory=str(lab), programs=[never], timeout=2)
+    assert result["failed"]
+    assert "broken is not ready" in result["msg"]
+    assert "no room left" in result["msg"]
+    assert str(lab / "logs/broken.log") in result["msg"]
+
+
+def test_stopping_a_lab_that_is_not_there_changes_nothing(run_module: RunModule, tmp_path: Path) -> None:
+    """Teardown may be run twice."""
+    result = run_module("supervised_programs", directory=str(tmp_path / "none"), state="stopped")
+    assert not result["changed"]
+    assert "failed" not in result
