@@ -61,7 +61,9 @@ def ensure_directory(path: str, mode: int, owner: Ownership, write: bool = True)
         found = os.stat(path)
     except FileNotFoundError:
         if write:
-            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            parent = os.path.dirname(path)
+            if not os.path.isdir(parent):
+                ensure_directory(parent, 0o755, Ownership())
             os.mkdir(path, mode)
             os.chmod(path, mode)
             os.chown(path, owner.uid, owner.gid)

@@ -1,15 +1,16 @@
 #!/usr/bin/python
 # Copyright (c) 2026 The maintainers of aula.historia_clinica
 # MIT License (see LICENSE)
-"""Write down what a lab was made with, or forget it."""
+"""Write down what a lab was made with, or remove the lab's directory with all in it."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lab_record
-short_description: Write down what a lab was made with, or forget it
+short_description: Write down what a lab was made with, or remove its directory
 description:
-  - Keeps the file C(lab.json) in a lab's directory. Later runs, status and teardown obey it.
+  - Keeps the file C(lab.json) in a lab's directory, which later runs, status and teardown obey, and lets the host know of
+    the lab (a link of its name beside the runtime environment).
   - The file is replaced whole, holds no secret, and may be read by everybody. A directory that is missing is made.
   - A port that was taken by a lab beside this one since preflight looked is refused, so that the labs of one play, made
     side by side, never share one.
@@ -19,7 +20,10 @@ options:
     type: dict
     required: true
   state:
-    description: Whether the record is there.
+    description:
+      - V(present) writes the record.
+      - V(absent) removes the lab's directory with all that is in it, the record last, so that a removal that was
+        interrupted can go on; and the host forgets the lab.
     type: str
     choices: [present, absent]
     default: present
@@ -39,7 +43,7 @@ EXAMPLES = r"""
   aula.historia_clinica.lab_record:
     lab: "{{ ansible_facts['lab'] }}"
 
-- name: Forget the lab
+- name: Remove the lab's directory
   aula.historia_clinica.lab_record:
     lab: "{{ ansible_facts['lab'] }}"
     state: absent
@@ -55,6 +59,7 @@ path:
 import contextlib
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import fields
 
@@ -75,6 +80,10 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import
     write_record,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight import ports_of
+from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import (
+    register,
+    unregister,
+)
 
 
 @contextlib.contextmanager
@@ -112,6 +121,30 @@ def remember(record: Record, write: bool) -> bool:
         return write_record(record.directory, record, write)
 
 
+def remove(directory: str, write: bool) -> bool:
+    """Remove a lab's directory, its record last.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        OSError: something in it cannot be removed.
+    """
+    if not os.path.lexists(directory):
+        return False
+    if write:
+        with os.scandir(directory) as entries:
+            kept = [entry for entry in entries if entry.path != str(record_path(directory))]
+        for entry in kept:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)
+        remove_record(directory)
+        os.rmdir(directory)
+    return True
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -134,7 +167,12 @@ def main() -> None:
     present = module.params["state"] == "present"
     write = not module.check_mode
     try:
-        changed = remember(record, write) if present else remove_record(record.directory, write)
+        if present:
+            changed = remember(record, write)
+            changed |= register(lab["runtime"], record.name, record.directory, write)
+        else:
+            changed = remove(record.directory, write)
+            changed |= unregister(lab["runtime"], record.name, write)
     except (OSError, ValueError) as error:
         module.fail_json(msg=f"{path}: {error}")
     after = record_text(record) if present else ""
