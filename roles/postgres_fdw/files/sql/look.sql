@@ -1,0 +1,43 @@
+-- One row for each thing that is missing or different. Reads catalogues of the coordinator only: before the first run
+-- there is nothing else, and the nodes need not be asked to know that nothing is to be done.
+WITH settings AS (
+  SELECT split_part(c, '=', 1) AS name, substr(c, strpos(c, '=') + 1) AS value
+    FROM pg_catalog.pg_db_role_setting s
+    JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+   CROSS JOIN unnest(s.setconfig) AS c
+   WHERE d.datname = current_database() AND s.setrole = 0
+), nodes AS (
+  SELECT name, role, host, port, 'lab_' || regexp_replace(lower(name), '[^a-z0-9]', '_', 'g') AS subscription
+    FROM jsonb_to_recordset(%(nodes)s) AS n (name text, role text, host text, port text)
+), logins AS (
+  SELECT n.name AS node, current_user::text AS login FROM nodes n
+   UNION ALL
+  SELECT n.name, 'replication' FROM nodes n WHERE n.role = 'coordinator'
+), compared (object, found, wanted) AS (
+  SELECT w.name, s.value, w.value
+    FROM (VALUES ('lab.version', %(version)s), ('lab.partitions', %(partitions)s::text)) AS w (name, value)
+    LEFT JOIN settings s ON s.name = w.name
+   UNION ALL
+  SELECT 'node ' || n.name,
+         (SELECT string_agg(o.option_value, ':' ORDER BY o.option_name)
+            FROM pg_catalog.pg_foreign_server f, pg_catalog.pg_options_to_table(f.srvoptions) o
+           WHERE f.srvname = n.name AND o.option_name IN ('host', 'port')),
+         n.host || ':' || n.port
+    FROM nodes n
+   UNION ALL
+  SELECT 'login ' || l.login || ' at ' || l.node,
+         (SELECT left(encode(sha256(convert_to(o.option_value, 'UTF8')), 'hex'), 12)
+            FROM pg_catalog.pg_user_mappings m, pg_catalog.pg_options_to_table(m.umoptions) o
+           WHERE m.usename = l.login AND m.srvname = l.node AND o.option_name = 'password'),
+         %(marks)s::jsonb ->> l.login
+    FROM logins l
+   UNION ALL
+  SELECT 'copy at ' || n.name, CASE WHEN r.active THEN 'running' END, 'running'
+    FROM nodes n LEFT JOIN pg_catalog.pg_replication_slots r ON r.slot_name = n.subscription
+   WHERE n.role = 'worker'
+   UNION ALL
+  SELECT 'standbys', current_setting('synchronous_standby_names'),
+         'FIRST ' || count(*) || ' (' || string_agg(n.subscription, ', ' ORDER BY n.name) || ')'
+    FROM nodes n WHERE n.role = 'worker'
+)
+SELECT object, coalesce(found, 'absent') AS found, wanted FROM compared WHERE found IS DISTINCT FROM wanted;
