@@ -1,0 +1,414 @@
+-- The schema lab with the engine Citus: what lies where, and the few verbs that the other roles need to build on it.
+-- The role postgres_fdw defines the same names, so nothing above this file knows which engine it talks to.
+-- Rerunnable. Views and the functions that they read are for every login; whatever changes something is for the administrator.
+
+-- The coordinator's alone: else a worker that does not answer would keep these definitions from being made.
+SET LOCAL citus.enable_ddl_propagation = off;
+
+CREATE SCHEMA IF NOT EXISTS lab;
+GRANT USAGE ON SCHEMA lab TO PUBLIC;
+COMMENT ON SCHEMA lab IS 'El laboratorio visto por dentro: nodos, tablas, fragmentos y dónde está cada clave';
+
+-- Citus knows a node by an address. People know it by a name, and a node that moved keeps its name:
+-- this is how it is recognised and updated, not added twice.
+CREATE TABLE IF NOT EXISTS lab.node_names (
+    node_name text PRIMARY KEY,
+    node_id integer NOT NULL UNIQUE
+);
+COMMENT ON TABLE lab.node_names IS 'Nombre de cada nodo del laboratorio y su nodeid en pg_dist_node';
+
+
+-- ---------------------------------------------------------------- reading
+
+CREATE OR REPLACE FUNCTION lab.engine() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT 'citus'::text $$;
+
+-- The nodes under their names. The administrator's: the view lab.nodes asks each node besides.
+CREATE OR REPLACE FUNCTION lab.known_nodes()
+RETURNS TABLE (node_id integer, group_id integer, node_name text, role text, host text, port integer)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT n.nodeid, n.groupid, coalesce(k.node_name, n.nodename || ':' || n.nodeport),
+           CASE WHEN n.groupid = 0 THEN 'coordinator' ELSE 'worker' END, n.nodename, n.nodeport
+    FROM pg_dist_node AS n
+    LEFT JOIN lab.node_names AS k ON k.node_id = n.nodeid
+$$;
+
+-- master_run_on_worker opens a new connection to each node, all at once, and reports a node that does not answer
+-- as a row: a connection from the session's cache could belong to a server that has stopped answering.
+CREATE OR REPLACE FUNCTION lab.read_nodes()
+RETURNS TABLE (node_name text, role text, host text, port integer, responds boolean, error text, version text,
+               shards bigint, size_bytes bigint)
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET citus.node_connection_timeout = 2000
+AS $$
+    WITH asked AS MATERIALIZED (
+        SELECT array_agg(k.host) AS hosts, array_agg(k.port) AS ports,
+               array_agg('SELECT json_build_object(''version'', current_setting(''server_version''),'
+                         ' ''size'', pg_database_size(current_database()))'::text) AS commands
+        FROM lab.known_nodes() AS k
+    ), answers AS MATERIALIZED (
+        SELECT a.node_name AS host, a.node_port AS port, a.success, a.result
+        FROM asked, LATERAL master_run_on_worker(asked.hosts, asked.ports, asked.commands, true) AS a
+        WHERE asked.hosts IS NOT NULL
+    ), held AS (
+        SELECT p.groupid, count(*) AS shards
+        FROM pg_dist_placement AS p
+        JOIN pg_dist_shard AS s ON s.shardid = p.shardid
+        JOIN pg_class AS c ON c.oid = s.logicalrelid
+        WHERE c.relnamespace = 'public'::regnamespace
+        GROUP BY p.groupid
+    )
+    SELECT k.node_name, k.role, k.host, k.port, a.success,
+           CASE WHEN NOT a.success THEN a.result END,
+           CASE WHEN a.success THEN a.result::json ->> 'version' END,
+           coalesce(h.shards, 0),
+           CASE WHEN a.success THEN (a.result::json ->> 'size')::bigint END
+    FROM lab.known_nodes() AS k
+    JOIN answers AS a ON a.host = k.host AND a.port = k.port
+    LEFT JOIN held AS h ON h.groupid = k.group_id
+    ORDER BY k.group_id
+$$;
+
+-- One statement for each node counts all shards that the node holds, on the node itself.
+CREATE OR REPLACE FUNCTION lab.read_shards()
+RETURNS TABLE (table_name text, shard_name text, node_name text, rows bigint, size_bytes bigint)
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET citus.node_connection_timeout = 2000
+AS $$
+    WITH placed AS MATERIALIZED (
+        SELECT c.relname::text AS table_name, s.shardid AS shard_id, c.relname || '_' || s.shardid AS shard_name,
+               k.node_name, k.group_id, k.host, k.port, shard_name(s.logicalrelid, s.shardid) AS qualified
+        FROM pg_dist_shard AS s
+        JOIN pg_class AS c ON c.oid = s.logicalrelid
+        JOIN pg_dist_placement AS p ON p.shardid = s.shardid
+        JOIN lab.known_nodes() AS k ON k.group_id = p.groupid
+        WHERE c.relnamespace = 'public'::regnamespace
+    ), commands AS (
+        SELECT host, port,
+               'SELECT json_agg(q) FROM ('
+               || string_agg(format('SELECT %s::bigint AS shard_id, count(*) AS rows,'
+                                    ' pg_total_relation_size(%L::regclass) AS size_bytes FROM %s',
+                                    shard_id, qualified, qualified), ' UNION ALL ')
+               || ') AS q' AS command
+        FROM placed GROUP BY host, port
+    ), asked AS MATERIALIZED (
+        SELECT array_agg(host) AS hosts, array_agg(port) AS ports, array_agg(command) AS commands FROM commands
+    ), answers AS MATERIALIZED (
+        SELECT a.node_name AS host, a.node_port AS port, a.result
+        FROM asked, LATERAL master_run_on_worker(asked.hosts, asked.ports, asked.commands, true) AS a
+        WHERE asked.hosts IS NOT NULL AND a.success
+    ), counted AS MATERIALIZED (
+        SELECT a.host, a.port, r.shard_id, r.rows, r.size_bytes
+        FROM answers AS a,
+             LATERAL json_to_recordset(a.result::json) AS r (shard_id bigint, rows bigint, size_bytes bigint)
+    )
+    SELECT p.table_name, p.shard_name, p.node_name, c.rows, c.size_bytes
+    FROM placed AS p
+    LEFT JOIN counted AS c ON c.host = p.host AND c.port = p.port AND c.shard_id = p.shard_id
+    ORDER BY p.table_name, p.shard_id, p.group_id
+$$;
+
+-- rows and size_bytes are NULL where a shard did not answer: a sum that leaves some out would be a wrong number that looks right.
+CREATE OR REPLACE FUNCTION lab.read_tables()
+RETURNS TABLE (table_name text, kind text, distribution_column text, colocation_id integer, shard_count bigint,
+               rows bigint, size_bytes bigint)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH counted AS (
+        SELECT s.table_name, count(DISTINCT s.shard_name) AS shards, sum(s.size_bytes)::bigint AS size_bytes,
+               sum(s.rows)::bigint AS total, max(s.rows) AS copy, bool_and(s.rows IS NOT NULL) AS complete
+        FROM lab.read_shards() AS s GROUP BY s.table_name
+    )
+    SELECT c.relname::text, k.kind, column_to_column_name(p.logicalrelid, p.partkey), p.colocationid, n.shards,
+           CASE WHEN k.kind = 'reference' THEN n.copy WHEN n.complete THEN n.total END,
+           CASE WHEN n.complete THEN n.size_bytes END
+    FROM pg_dist_partition AS p
+    JOIN pg_class AS c ON c.oid = p.logicalrelid
+    CROSS JOIN LATERAL (SELECT CASE WHEN p.partkey IS NOT NULL THEN 'distributed'
+                                    WHEN p.repmodel = 't' THEN 'reference'
+                                    WHEN p.colocationid = 0 THEN 'local'
+                                    ELSE 'distributed' END AS kind) AS k
+    LEFT JOIN counted AS n ON n.table_name = c.relname
+    WHERE c.relnamespace = 'public'::regnamespace
+    ORDER BY 1;
+
+    FOR table_name IN
+        SELECT c.relname FROM pg_class AS c
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+          AND NOT EXISTS (SELECT FROM pg_dist_partition AS p WHERE p.logicalrelid = c.oid)
+          AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                          AND d.deptype = 'e')
+          AND NOT relation_is_a_known_shard(c.oid)
+        ORDER BY 1
+    LOOP
+        kind := 'local';
+        EXECUTE format('SELECT count(*), pg_total_relation_size(%1$L::regclass) FROM %1$s',
+                       format('public.%I', table_name)) INTO rows, size_bytes;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION lab.where(tabla text, clave text)
+RETURNS TABLE (table_name text, shard_name text, node_name text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    relation regclass := to_regclass(format('public.%I', tabla));
+    distributed boolean;
+BEGIN
+    IF relation IS NULL THEN
+        RAISE EXCEPTION 'there is no table "%" in the schema public', tabla
+            USING ERRCODE = 'undefined_table', HINT = 'SELECT table_name FROM lab.tables shows those that are there.';
+    END IF;
+    SELECT partkey IS NOT NULL INTO distributed FROM pg_dist_partition WHERE logicalrelid = relation;
+    IF distributed IS NULL THEN  -- a table of the coordinator alone
+        RETURN QUERY SELECT tabla, tabla, k.node_name FROM lab.known_nodes() AS k WHERE k.role = 'coordinator';
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT tabla, tabla || '_' || p.shardid, k.node_name
+        FROM pg_dist_shard AS s
+        JOIN pg_dist_placement AS p ON p.shardid = s.shardid
+        JOIN lab.known_nodes() AS k ON k.group_id = p.groupid
+        WHERE s.logicalrelid = relation
+          AND (NOT distributed OR s.shardid = get_shard_id_for_distribution_column(relation, clave))
+        ORDER BY k.group_id;
+END
+$$;
+
+CREATE OR REPLACE VIEW lab.nodes AS SELECT * FROM lab.read_nodes();
+CREATE OR REPLACE VIEW lab.tables AS SELECT * FROM lab.read_tables();
+CREATE OR REPLACE VIEW lab.shards AS SELECT * FROM lab.read_shards();
+GRANT SELECT ON lab.nodes, lab.tables, lab.shards TO PUBLIC;
+COMMENT ON VIEW lab.nodes IS 'Cada nodo: si responde y, si no, por qué; cuántos fragmentos tiene y cuánto ocupa su base de datos';
+COMMENT ON VIEW lab.tables IS 'Cada tabla: cómo está repartida, en cuántos fragmentos y cuántas filas, contadas en los nodos';
+COMMENT ON VIEW lab.shards IS 'Cada fragmento: en qué nodo está, cuántas filas tiene, contadas allí, y cuánto ocupa';
+COMMENT ON FUNCTION lab.where(text, text) IS 'Fragmento y nodo donde está (o estaría) la fila con esa clave de distribución';
+
+
+-- ---------------------------------------------------------------- distributing
+
+CREATE OR REPLACE FUNCTION lab.create_distributed_table(tabla regclass, columna name, colocate_with regclass DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    present text;
+BEGIN
+    SELECT coalesce(column_to_column_name(logicalrelid, partkey), 'no column') INTO present
+    FROM pg_dist_partition WHERE logicalrelid = tabla AND NOT (partkey IS NULL AND colocationid = 0);
+    IF NOT FOUND THEN
+        -- 'none' and not 'default': two tables share a group because somebody said so, never by accident.
+        PERFORM create_distributed_table(tabla, columna, colocate_with => coalesce(colocate_with::text, 'none'));
+    ELSIF present <> columna THEN
+        RAISE EXCEPTION '% is distributed by %, not by %', tabla, present, columna
+            USING HINT = format('SELECT undistribute_table(%L) makes it a plain table again; then run this again.', tabla);
+    END IF;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION lab.create_reference_table(tabla regclass) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    reference boolean;
+BEGIN
+    SELECT repmodel = 't' INTO reference
+    FROM pg_dist_partition WHERE logicalrelid = tabla AND NOT (partkey IS NULL AND colocationid = 0);
+    IF NOT FOUND THEN
+        PERFORM create_reference_table(tabla);
+    ELSIF NOT reference THEN
+        RAISE EXCEPTION '% is a distributed table, not a reference table', tabla
+            USING HINT = format('SELECT undistribute_table(%L) makes it a plain table again; then run this again.', tabla);
+    END IF;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION lab.add_foreign_key(
+    tabla regclass, nombre name, columna name, referencia regclass, columna_referida name
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = tabla AND conname = nombre) THEN
+        EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (%I) REFERENCES %s (%I)',
+                       tabla, nombre, columna, referencia, columna_referida);
+    END IF;
+END
+$$;
+
+
+-- ---------------------------------------------------------------- logins and rights
+
+-- A node logs in to another as the login whose query it runs, with the password from pg_dist_authinfo. Citus does not
+-- copy that table: each worker gets the coordinator's. log_min_error_statement: no password in a server's log.
+CREATE OR REPLACE FUNCTION lab.copy_logins() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    refusal text;
+BEGIN
+    SELECT string_agg(format('%s:%s: %s', nodename, nodeport, result), '; ') INTO refusal
+    FROM run_command_on_workers(format('DO %L', format(
+        'BEGIN SET LOCAL log_min_error_statement = panic;'
+        ' DELETE FROM pg_catalog.pg_dist_authinfo;'
+        ' INSERT INTO pg_catalog.pg_dist_authinfo'
+        ' SELECT * FROM pg_catalog.json_to_recordset(%L) AS r (nodeid integer, rolename name, authinfo text); END',
+        (SELECT coalesce(json_agg(i), '[]') FROM pg_dist_authinfo AS i))))
+    WHERE NOT success;
+    IF refusal IS NOT NULL THEN
+        RAISE EXCEPTION 'the passwords of the logins did not reach every node: %', refusal
+            USING HINT = 'Start the node that does not answer, then run this again.';
+    END IF;
+END
+$$;
+
+-- The nodes whose pg_dist_authinfo differs from the coordinator's, compared by md5: no password travels.
+CREATE OR REPLACE FUNCTION lab.nodes_with_other_logins() RETURNS SETOF integer
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH marks AS MATERIALIZED (
+        SELECT nodeid, result FROM run_command_on_all_nodes($q$
+            SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.format('%s %s %s', nodeid, rolename, authinfo), ','
+                                                        ORDER BY rolename, nodeid))
+            FROM pg_catalog.pg_dist_authinfo $q$)
+    )
+    SELECT m.nodeid FROM marks AS m
+    WHERE m.result IS DISTINCT FROM (SELECT c.result FROM marks AS c JOIN lab.known_nodes() AS k
+                                     ON k.node_id = c.nodeid WHERE k.role = 'coordinator')
+$$;
+
+CREATE OR REPLACE FUNCTION lab.create_login(rol name, clave text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET log_min_error_statement = panic
+AS $$
+DECLARE
+    secret text := format('password=''%s''', replace(replace(clave, '\', '\\'), '''', '\'''));
+    caller text := current_setting('role');
+    present boolean := false;
+    works boolean := false;
+    answer record;
+BEGIN
+    SELECT true INTO present FROM pg_roles WHERE rolname = rol;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = rol AND rolsuper) THEN
+        RAISE EXCEPTION '% is a superuser: lab.create_login makes logins without rights of their own', rol;
+    END IF;
+
+    -- Nothing to do where the recorded password is this one, each node has it, and each node lets the login in with it.
+    IF present AND EXISTS (SELECT FROM pg_dist_authinfo WHERE nodeid = 0 AND rolename = rol AND authinfo = secret)
+       AND NOT EXISTS (SELECT FROM lab.nodes_with_other_logins()) THEN
+        PERFORM set_config('role', rol, true);
+        SELECT bool_and(success) INTO works FROM run_command_on_all_nodes('SELECT 1');
+        PERFORM set_config('role', caller, true);
+    END IF;
+    IF works THEN
+        RETURN;
+    END IF;
+
+    -- Through a connection of its own: no worker sees what this transaction has not committed, and the role has to be
+    -- on a worker before its password can be. Citus carries the role to the workers, copy_logins the password.
+    SELECT a.success, a.result INTO answer
+    FROM lab.known_nodes() AS k, LATERAL master_run_on_worker(ARRAY[k.host], ARRAY[k.port], ARRAY[
+        format('DO %L', format(
+            'BEGIN SET LOCAL log_min_error_statement = panic; SET LOCAL lock_timeout = ''5s'';'
+            ' %s ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD %L;'
+            ' DELETE FROM pg_catalog.pg_dist_authinfo WHERE nodeid = 0 AND rolename = %L;'
+            ' INSERT INTO pg_catalog.pg_dist_authinfo VALUES (0, %L, %L); END',
+            CASE WHEN present THEN 'ALTER' ELSE 'CREATE' END, rol, clave, rol, rol, secret))], true) AS a
+    WHERE k.role = 'coordinator';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'this coordinator has not been registered as one'
+            USING HINT = 'SELECT lab.register_nodes(...), which the role citus does, comes first.';
+    ELSIF NOT answer.success THEN
+        RAISE EXCEPTION 'login % was not made: %', rol, answer.result;
+    END IF;
+    PERFORM lab.copy_logins();
+END
+$$;
+
+CREATE OR REPLACE FUNCTION lab.grant(privilegios text, tabla regclass, rol name) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF privilegios !~* '^\s*(select|insert|update|delete)(\s*,\s*(select|insert|update|delete))*\s*$' THEN
+        RAISE EXCEPTION 'not a list of SELECT, INSERT, UPDATE, DELETE: "%"', privilegios;
+    END IF;
+    EXECUTE format('GRANT %s ON TABLE %s TO %I', privilegios, tabla, rol);  -- Citus carries it to the shards
+END
+$$;
+
+
+-- ---------------------------------------------------------------- nodes
+
+-- nodos: [{"name": ..., "role": "coordinator" or "worker", "host": ..., "port": ...}, ...]
+-- Adds what is missing and updates what moved. A node that is not in the list stays: removing one moves data.
+CREATE OR REPLACE FUNCTION lab.register_nodes(nodos jsonb) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wanted record;
+BEGIN
+    -- What moved first: Citus tells every node about each change, and one at an old address would not hear it.
+    FOR wanted IN
+        SELECT w.*, n.nodeid, n.nodename, n.nodeport, n.isactive
+        FROM jsonb_to_recordset(nodos) AS w (name text, role text, host text, port integer)
+        LEFT JOIN lab.node_names AS k ON k.node_name = w.name
+        LEFT JOIN pg_dist_node AS n ON n.nodeid = k.node_id
+        ORDER BY n.nodeid IS NULL, w.role DESC, w.name
+    LOOP
+        IF wanted.nodename = wanted.host AND wanted.nodeport = wanted.port AND wanted.isactive THEN
+            CONTINUE;
+        ELSIF wanted.role = 'coordinator' THEN
+            PERFORM citus_set_coordinator_host(wanted.host, wanted.port);
+        ELSIF (wanted.nodename, wanted.nodeport) IS DISTINCT FROM (wanted.host, wanted.port)
+              AND wanted.nodeid IS NOT NULL THEN
+            PERFORM citus_update_node(wanted.nodeid, wanted.host, wanted.port);
+        ELSE
+            PERFORM citus_add_node(wanted.host, wanted.port);  -- one that is there is only activated
+        END IF;
+        INSERT INTO lab.node_names (node_name, node_id)
+        SELECT wanted.name, n.nodeid FROM pg_dist_node AS n
+        WHERE n.nodename = wanted.host AND n.nodeport = wanted.port
+        ON CONFLICT (node_name) DO UPDATE SET node_id = excluded.node_id;
+    END LOOP;
+    DELETE FROM lab.node_names AS k WHERE NOT EXISTS (SELECT FROM pg_dist_node AS n WHERE n.nodeid = k.node_id);
+END
+$$;
+
+-- For tables that are distributed from now on; those that are there keep their shards.
+CREATE OR REPLACE FUNCTION lab.set_shard_count(fragmentos integer) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format('ALTER DATABASE %I SET citus.shard_count = %s', current_database(), fragmentos);
+    PERFORM set_config('citus.shard_count', fragmentos::text, false);
+END
+$$;
+
+REVOKE EXECUTE ON FUNCTION
+    lab.set_shard_count(integer), lab.known_nodes(), lab.create_distributed_table(regclass, name, regclass), lab.create_reference_table(regclass),
+    lab.add_foreign_key(regclass, name, name, regclass, name), lab.copy_logins(), lab.nodes_with_other_logins(),
+    lab.create_login(name, text), lab.grant(text, regclass, name), lab.register_nodes(jsonb)
+FROM PUBLIC;

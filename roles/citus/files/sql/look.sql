@@ -1,0 +1,61 @@
+-- What differs from what is wanted: one row for each thing missing or different. Reads only.
+-- Arguments: nodes (JSON list of name, role, host, port), shard_count, definitions (mark of lab.sql).
+WITH wanted AS (
+    SELECT * FROM jsonb_to_recordset(%(nodes)s::jsonb) AS n (name text, role text, host text, port integer)
+), everywhere AS MATERIALIZED (
+    -- md5: passwords are compared, not shown
+    SELECT a.nodeid, a.success, a.result FROM run_command_on_all_nodes($q$
+        SELECT json_build_object(
+            'extension', (SELECT extversion FROM pg_extension WHERE extname = 'citus'),
+            'logins', (SELECT md5(string_agg(format('%%s %%s %%s', nodeid, rolename, authinfo), ','
+                                             ORDER BY rolename, nodeid)) FROM pg_dist_authinfo)) $q$) AS a
+), marks AS (
+    SELECT n.groupid, n.nodename || ':' || n.nodeport AS address, e.result::json AS mark
+    FROM everywhere AS e JOIN pg_dist_node AS n USING (nodeid) WHERE e.success
+)
+SELECT 'node ' || w.name AS object,
+       CASE WHEN n.nodeid IS NULL THEN 'not registered' WHEN NOT n.isactive THEN 'inactive' ELSE 'other role' END AS found,
+       format('%%s at %%s:%%s', w.role, w.host, w.port) AS wanted
+FROM wanted AS w
+LEFT JOIN pg_dist_node AS n ON n.nodename = w.host AND n.nodeport = w.port
+WHERE n.isactive IS NOT TRUE OR (n.groupid = 0) <> (w.role = 'coordinator')
+UNION ALL
+SELECT format('connection from %%s:%%s to %%s:%%s', from_nodename, from_nodeport, to_nodename, to_nodeport),
+       CASE WHEN result IS NULL THEN 'the first of them does not answer' ELSE 'refused' END, 'answered'
+FROM citus_check_cluster_node_health()
+WHERE result IS NOT TRUE
+UNION ALL
+SELECT 'extension citus on ' || m.address, coalesce(m.mark ->> 'extension', 'missing'), c.mark ->> 'extension'
+FROM marks AS m JOIN marks AS c ON c.groupid = 0
+WHERE m.mark ->> 'extension' IS DISTINCT FROM c.mark ->> 'extension'
+UNION ALL
+SELECT 'passwords of the logins on ' || m.address, 'other than the coordinator''s', 'the coordinator''s'
+FROM marks AS m JOIN marks AS c ON c.groupid = 0
+WHERE m.mark ->> 'logins' IS DISTINCT FROM c.mark ->> 'logins'
+UNION ALL
+SELECT 'reference tables on ' || n.nodename || ':' || n.nodeport, 'a copy is missing', 'a copy of each'
+FROM pg_dist_node AS n
+WHERE n.isactive AND n.groupid <> 0 AND EXISTS (
+    SELECT FROM pg_dist_partition AS p JOIN pg_dist_shard AS s USING (logicalrelid)
+    WHERE p.repmodel = 't'
+      AND NOT EXISTS (SELECT FROM pg_dist_placement AS l WHERE l.shardid = s.shardid AND l.groupid = n.groupid))
+UNION ALL
+SELECT 'definitions in schema lab', coalesce(obj_description(to_regprocedure('lab.engine()'), 'pg_proc'), 'missing'),
+       %(definitions)s
+WHERE obj_description(to_regprocedure('lab.engine()'), 'pg_proc') IS DISTINCT FROM %(definitions)s
+UNION ALL
+SELECT 'relation ' || r, 'missing', 'there' FROM unnest(ARRAY['lab.node_names', 'lab.nodes', 'lab.tables', 'lab.shards']) AS r
+WHERE to_regclass(r) IS NULL
+UNION ALL
+SELECT 'function ' || f, 'missing', 'there'
+FROM unnest(ARRAY['lab.where(text,text)', 'lab.create_distributed_table(regclass,name,regclass)',
+                  'lab.create_reference_table(regclass)', 'lab.add_foreign_key(regclass,name,name,regclass,name)',
+                  'lab.create_login(name,text)', 'lab.grant(text,regclass,name)', 'lab.register_nodes(jsonb)']) AS f
+WHERE to_regprocedure(f) IS NULL
+UNION ALL
+SELECT 'citus.shard_count', coalesce(s.found, 'not set'), %(shard_count)s::text
+FROM (SELECT (SELECT substr(c, length('citus.shard_count=') + 1)
+              FROM pg_db_role_setting AS d CROSS JOIN unnest(d.setconfig) AS c
+              WHERE d.setrole = 0 AND d.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND starts_with(c, 'citus.shard_count=')) AS found) AS s
+WHERE s.found IS DISTINCT FROM %(shard_count)s::text
