@@ -1,0 +1,191 @@
+"""The database of the application: a pool of checked connections that finds back by itself.
+
+psycopg's pool retries in the background with growing pauses and lets who asks wait for its timeout.
+A person at a lab wants neither: the reason at once while the database is down, an answer at once
+when it is back. So connections are checked here, and while the database is down one request at a
+time tries to connect and the others fail with what it saw.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from flask import Flask, current_app
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool
+
+from historia_clinica.config import Settings
+from historia_clinica.sql import statement
+
+Connection = psycopg.Connection[DictRow]
+logger = logging.getLogger(__name__)
+
+# What libpq says when it cannot connect -> what a student reads. The first that matches wins.
+REASONS: tuple[tuple[str, str], ...] = (
+    ("password|authentication|pg_hba", "rechaza el usuario o la contraseña del middleware"),
+    ("starting up|not yet accepting|recovery mode", "está arrancando"),
+    ("shutting down", "se está apagando"),
+    (r'database ".*" does not exist', "no tiene la base de datos del laboratorio"),
+    ("too many clients|connection slots", "no tiene conexiones libres"),
+    ("resolve|translate host|getaddrinfo", "no se encuentra: el nombre no se resuelve"),
+    ("refused|No such file", "rechaza la conexión: no hay un servidor que escuche"),
+    ("timeout|timed out", "no responde a tiempo"),
+)
+
+
+class DatabaseUnavailableError(Exception):
+    """There is no connection to be had; its text is one plain sentence that anyone may read."""
+
+
+class Database:
+    """Connections to the database for the requests of one worker process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._address = settings.address
+        self._arguments: dict[str, Any] = {
+            "application_name": "historia-clinica-middleware",
+            "autocommit": True,  # most requests are one statement; others open a transaction
+            "connect_timeout": settings.connect_timeout,
+            "options": f"-c statement_timeout={settings.statement_timeout}s",
+            "row_factory": dict_row,
+            # A server that vanished without a word (a pod's address that is gone) is noticed within
+            # seconds.
+            "tcp_user_timeout": 4000,
+            "keepalives_idle": 10,
+            "keepalives_interval": 2,
+            "keepalives_count": 2,
+        }
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            kwargs=self._arguments,
+            connection_class=Connection,
+            min_size=1,
+            max_size=settings.pool_size,
+            timeout=settings.connect_timeout,
+            reconnect_timeout=0,  # no pauses that grow: `_probe` says when it is worth connecting
+            open=False,
+        )
+        self.closed = threading.Event()
+        self._probing = threading.Lock()
+        # Why there is no connection; None while the last that was tried is fine, empty until one
+        # has been tried.
+        self._reason: str | None = ""
+
+    def open(self) -> None:
+        """Start the pool; whether the database answers shows with the first connection."""
+        self._pool.open(wait=False)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.closed.set()
+        self._pool.close()
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Lend a connection that was alive a moment ago.
+
+        Raises:
+            DatabaseUnavailableError: there is none; the text says why.
+        """
+        connection = self._checked()
+        try:
+            yield connection
+        finally:
+            self._pool.putconn(connection)
+
+    def _checked(self) -> Connection:
+        if self._reason is not None:
+            self._probe()
+        connection = self._take()
+        if self._alive(connection):
+            return connection
+        self._pool.putconn(connection)  # broken: the pool throws it away
+        self._probe()
+        self._pool.drain()  # the server is there: its restart broke every idle connection
+        connection = self._take()
+        if self._alive(connection):
+            return connection
+        self._pool.putconn(connection)
+        raise self._unavailable(f"La base de datos en {self._address} corta las conexiones.")
+
+    def _take(self) -> Connection:
+        try:
+            return self._pool.getconn()
+        except psycopg.OperationalError as error:  # PoolTimeout, TooManyRequests, PoolClosed
+            raise DatabaseUnavailableError(
+                "Todas las conexiones con la base de datos están ocupadas; vuelva a intentarlo."
+            ) from error
+
+    @staticmethod
+    def _alive(connection: Connection) -> bool:
+        try:
+            connection.execute(b"")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _probe(self) -> None:
+        """Connect once, outside of the pool, to learn at once whether and why not.
+
+        One thread does it; the others fail with what is known, so that a server that does not
+        answer cannot keep every thread waiting.
+        """
+        known = self._reason
+        if not self._probing.acquire(blocking=not known):
+            raise DatabaseUnavailableError(known)
+        try:
+            if self._reason and self._reason != known:  # another thread has just found out
+                raise DatabaseUnavailableError(self._reason)
+            try:
+                psycopg.connect(**self._arguments).close()
+            except psycopg.OperationalError as error:
+                raise self._unavailable(_plain(error, self._address)) from error
+            if self._reason is not None:
+                logger.info("La base de datos en %s responde.", self._address)
+            self._reason = None
+        finally:
+            self._probing.release()
+
+    def _unavailable(self, reason: str) -> DatabaseUnavailableError:
+        if reason != self._reason:
+            logger.warning(reason)
+        self._reason = reason
+        return DatabaseUnavailableError(reason)
+
+
+def _plain(error: psycopg.OperationalError, address: str) -> str:
+    text = str(error)
+    for pattern, sentence in REASONS:
+        if re.search(pattern, text, re.IGNORECASE):
+            return f"La base de datos en {address} {sentence}."
+    return f"La base de datos en {address} no acepta la conexión."
+
+
+def init_app(app: Flask, settings: Settings) -> Database:
+    """Give the application its database and open it."""
+    database = Database(settings)
+    app.extensions["database"] = database
+    database.open()
+    return database
+
+
+def fetch(name: str, parameters: dict[str, Any] | None = None) -> list[DictRow]:
+    """Run the statement `sql/<name>.sql` for the current request and return its rows.
+
+    Raises:
+        DatabaseUnavailableError: there is no connection.
+        psycopg.Error: the database refused the statement.
+    """
+    with current_database().connection() as connection:
+        return connection.execute(statement(name), parameters).fetchall()
+
+
+def current_database() -> Database:
+    """Return the database of the application that serves the current request."""
+    database: Database = current_app.extensions["database"]
+    return database

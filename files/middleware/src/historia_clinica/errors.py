@@ -1,0 +1,167 @@
+"""Every error as application/problem+json (RFC 9457), and the one table from SQLSTATE to HTTP.
+
+What the caller did wrong is told with the field; what broke inside is told in one plain sentence
+without the database's own text, which goes to the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+import psycopg
+from flask import Flask, Response, json
+from werkzeug.exceptions import HTTPException
+
+from historia_clinica.db import DatabaseUnavailableError
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 2
+
+# SQLSTATE, or the start of one (a class has two characters) -> status and what the caller reads.
+# The longest match wins.
+SQLSTATES: dict[str, tuple[HTTPStatus, str]] = {
+    "08": (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Un nodo de la base de datos no responde; mire /status.",
+    ),
+    "22": (
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "Un valor no tiene la forma que la base de datos espera.",
+    ),
+    "23502": (HTTPStatus.UNPROCESSABLE_ENTITY, "Falta un valor obligatorio."),
+    "23503": (HTTPStatus.CONFLICT, "El registro al que se hace referencia no existe."),
+    "23505": (HTTPStatus.CONFLICT, "Ya existe un registro con esa clave."),
+    "23514": (HTTPStatus.UNPROCESSABLE_ENTITY, "Un valor no cumple las reglas de la tabla."),
+    "28": (HTTPStatus.SERVICE_UNAVAILABLE, "La base de datos rechaza al usuario del middleware."),
+    "3F000": (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "La base de datos no tiene todavía el esquema del laboratorio.",
+    ),
+    "40": (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Otra operación se cruzó con esta; vuelva a intentarlo.",
+    ),
+    "42501": (
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "El usuario del middleware no tiene permiso para esto.",
+    ),
+    "42883": (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "La base de datos no tiene todavía las funciones del laboratorio.",
+    ),
+    "42P01": (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "La base de datos no tiene todavía las tablas del laboratorio.",
+    ),
+    "53": (HTTPStatus.SERVICE_UNAVAILABLE, "La base de datos no tiene recursos libres."),
+    "57014": (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "La base de datos tardó demasiado y la consulta se canceló.",
+    ),
+    "57P": (HTTPStatus.SERVICE_UNAVAILABLE, "La base de datos se está apagando o arrancando."),
+    "HV": (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Un nodo de la base de datos no responde; mire /status.",
+    ),
+}
+UNKNOWN = (HTTPStatus.INTERNAL_SERVER_ERROR, "El middleware falló; la causa está en su registro.")
+CONNECTION_LOST = (
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "La base de datos cortó la conexión; vuelva a intentarlo.",
+)
+
+
+class InvalidFieldError(Exception):
+    """A field of the request cannot be used.
+
+    Args:
+        field: its name, as the caller wrote it.
+        expected: one sentence that says what it has to be.
+    """
+
+    def __init__(self, field: str, expected: str) -> None:
+        super().__init__(expected)
+        self.field = field
+        self.expected = expected
+
+
+def problem(status: int, detail: str, **members: object) -> Response:
+    """Build the answer for an error; `members` are further members of the problem object."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+    }
+    response = Response(
+        json.dumps(body | members) + "\n",
+        status=int(status),
+        content_type="application/problem+json",
+    )
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def init_app(app: Flask) -> None:
+    """Answer every error of the application as a problem."""
+    app.register_error_handler(InvalidFieldError, _invalid_field)
+    app.register_error_handler(DatabaseUnavailableError, _database_unavailable)
+    app.register_error_handler(psycopg.Error, _database_error)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def status_of(error: psycopg.Error) -> tuple[HTTPStatus, str]:
+    """Return the HTTP status and the sentence for an error of the database."""
+    sqlstate = error.sqlstate or ""
+    for length in (5, 3, 2):
+        if sqlstate[:length] in SQLSTATES:
+            return SQLSTATES[sqlstate[:length]]
+    if not sqlstate and isinstance(error, psycopg.OperationalError):
+        return CONNECTION_LOST
+    if not sqlstate and isinstance(error, psycopg.DataError):
+        return SQLSTATES["22"]  # psycopg refused the value before it left: a NUL in a text
+    return UNKNOWN
+
+
+def _invalid_field(error: InvalidFieldError) -> Response:
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, f"{error.field}: {error.expected}", campo=error.field
+    )
+
+
+def _database_unavailable(error: DatabaseUnavailableError) -> Response:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+
+
+def _database_error(error: psycopg.Error) -> Response:
+    status, detail = status_of(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error(
+            "La base de datos devolvió un error.",
+            extra={"datos": {"sqlstate": error.sqlstate, "error": str(error)}},
+        )
+    return problem(status, detail)
+
+
+def _http(error: HTTPException) -> Response:
+    response = problem(error.code or 500, DETAILS.get(error.code or 500, error.description or ""))
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value  # Allow of a 405, Location of a 308
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    logger.exception("El middleware falló.", exc_info=error)
+    return problem(*UNKNOWN)
+
+
+# Flask's own errors in the language of the API.
+DETAILS = {
+    404: "Esa ruta no existe; / dice qué servicio es este.",
+    405: "Esa ruta existe, pero no con ese método; la cabecera Allow dice con cuáles.",
+}

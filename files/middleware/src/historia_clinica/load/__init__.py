@@ -1,0 +1,1 @@
+"""Sample data: invented people of Colombia and their consultations, the same for the same seed."""

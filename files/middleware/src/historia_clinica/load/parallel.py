@@ -1,0 +1,120 @@
+"""Blocks of the sample in several processes at once, with a bar for who watches."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.connection import wait
+from time import perf_counter
+
+import psycopg
+
+from historia_clinica.load import blocks
+from historia_clinica.load.blocks import Added, Size
+from historia_clinica.orphan import stop_with_parent
+
+Work = list[tuple[int, Size]]
+
+
+class LoadError(Exception):
+    """The sample could not be loaded; the text says why."""
+
+
+def complete(work: Work, seed: int, jobs: int) -> Added:
+    """Bring blocks up to their sizes in up to `jobs` processes.
+
+    Raises:
+        LoadError: a process could not do its part; the text says why.
+    """
+    # "spawn": a forked process would inherit the parent's connection to the database.
+    context = multiprocessing.get_context("spawn")
+    processes = []
+    readers: list[Pipe] = []
+    for job in range(min(jobs, len(work))):
+        reader, writer = context.Pipe(duplex=False)
+        process = context.Process(target=_job, args=(writer, work[job::jobs], seed), daemon=True)
+        process.start()
+        writer.close()  # the process has the only other one: its death reads as the end of file
+        processes.append(process)
+        readers.append(reader)
+    patients = consultations = 0
+    progress = Progress(len(work))
+    try:
+        while readers:
+            ready = wait(readers)
+            for reader in [one for one in readers if one in ready]:
+                try:
+                    message = reader.recv()
+                except EOFError:
+                    raise LoadError("a process of the load was killed.") from None
+                if message is None:
+                    readers.remove(reader)
+                elif isinstance(message, str):
+                    raise LoadError(message)
+                else:
+                    patients += message.patients
+                    consultations += message.consultations
+                    progress.show(patients + consultations)
+    finally:
+        progress.end()
+        for process in processes:
+            process.terminate()
+            process.join()
+    return Added(patients, consultations)
+
+
+def _job(writer: Pipe, work: Work, seed: int) -> None:
+    """Complete blocks in a process of its own; send what each added, then None, or why not."""
+    stop_with_parent()
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the parent too, which ends this one
+    try:
+        with connect() as connection:
+            for block, size in work:
+                writer.send(blocks.complete(connection, seed, block, size))
+        writer.send(None)
+    except psycopg.Error as error:
+        writer.send(str(error))
+
+
+def connect() -> blocks.Connection:
+    """Connect by libpq's variables.
+
+    Raises:
+        psycopg.OperationalError: the database cannot be reached.
+    """
+    # A block takes as long as it takes on a slow machine; who waits can end it with Ctrl-C.
+    return psycopg.connect(
+        application_name="historia-clinica-load", autocommit=True, options="-c statement_timeout=0"
+    )
+
+
+class Progress:
+    """A bar on stderr, only where that is a terminal."""
+
+    WIDTH = 30
+
+    def __init__(self, blocks_to_do: int) -> None:
+        self._blocks = blocks_to_do
+        self._done = 0
+        self._start = perf_counter()
+        self._visible = sys.stderr.isatty()
+
+    def show(self, rows: int) -> None:
+        """Count one more block and draw the bar."""
+        self._done += 1
+        if self._visible:
+            full = self.WIDTH * self._done // self._blocks
+            rate = rows / (perf_counter() - self._start)
+            bar = "#" * full + "-" * (self.WIDTH - full)
+            share = 100 * self._done // self._blocks
+            sys.stderr.write(f"\r[{bar}] {share:3} %  {rows:,} rows  {rate:,.0f} rows/s ")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        """Leave the bar as it is and go to the next line."""
+        if self._visible:
+            sys.stderr.write("\n")

@@ -1,0 +1,229 @@
+"""Patient number n of a seed and that patient's consultations: always the same rows.
+
+Each row is drawn from its own digest of (seed, patient, consultation), so no row depends on how
+many there are, in which order or by how many processes they are made. A digest is 16 numbers of 16
+bits and each number always decides the same thing: that is several times faster than asking Faker
+for each row, whose word lists are used here.
+"""
+
+from __future__ import annotations
+
+import calendar
+import struct
+from collections.abc import Mapping
+from datetime import date, timedelta
+from functools import cache
+from hashlib import blake2b
+from itertools import accumulate
+from typing import NamedTuple, TypeVar
+
+from faker.providers.person.es_CO import Provider as Names
+
+from historia_clinica.load.catalogue import CITIES, DIAGNOSES, DOCTORS, Diagnosis
+
+# Patient numbers of all seeds are counted through, then scattered over the ten-digit numbers by a
+# bijection (a multiplication modulo a prime): neighbours look unrelated and no two patients share a
+# cédula. Seeds that differ by less than 99 do not meet; those that do are noticed when they are
+# loaded.
+PATIENTS_PER_SEED = 2_000_000
+FIRST_CEDULA = 1_000_000_000
+CEDULAS = 199_999_991
+SCATTER = 123_606_793
+
+FIRST_BIRTH_YEAR, LAST_BIRTH_YEAR = 1931, 2019
+REGISTERED_IN = 2020
+FIRST_DAY, LAST_DAY = date(2021, 1, 4), date(2025, 12, 20)
+
+Value = TypeVar("Value")
+
+_SHORTS = struct.Struct("<16H")
+_HALF = struct.Struct("<16x8H")
+
+
+class Patient(NamedTuple):
+    """A row of `pacientes`, as text in COPY's format.
+
+    Cédula and time of registration together tell it from a row that somebody else wrote.
+    """
+
+    cedula: str
+    created: str
+    row: str
+    sex: str
+    birth_year: int
+
+
+class Consultation(NamedTuple):
+    """A row of `consultas`, as text in COPY's format."""
+
+    id: str
+    row: str
+
+
+def cedula(seed: int, patient: int) -> str:
+    """Return the identity number of a patient (counted from 1)."""
+    index = (seed * PATIENTS_PER_SEED + patient - 1) % CEDULAS
+    return str(FIRST_CEDULA + index * SCATTER % CEDULAS)
+
+
+def patient(seed: int, number: int) -> Patient:
+    """Make a patient.
+
+    Args:
+        seed: which population.
+        number: which patient of it, from 1.
+    """
+    draw = _SHORTS.unpack(_digest(seed, number, 0))
+    words = _words()
+    sex = "F" if draw[0] % 1000 < 512 else "M"
+    given = words.given[sex]
+    name = given[draw[1] & 4095]
+    second = given[draw[2] & 4095]
+    if draw[0] % 16 < 9 and second != name:
+        name = f"{name} {second}"
+    surname = words.surnames[draw[3] & 4095]
+    year = words.birth_years[draw[5] & 4095]
+    day = words.days_of_year[draw[6] * (365 + calendar.isleap(year)) >> 16]
+    identity = cedula(seed, number)
+    phone = (
+        f"3{draw[8] % 22:02}{(draw[9] << 16 | draw[10]) % 10_000_000:07}" if draw[8] % 10 else r"\N"
+    )
+    # example.com belongs to nobody: no message of an exercise can reach a person.
+    mail = (
+        f"{words.plain[given[draw[1] & 4095]]}.{words.plain[surname]}{identity[-4:]}@example.com"
+        if draw[11] % 10 < 7
+        else r"\N"
+    )
+    registered = (
+        f"{REGISTERED_IN}-{words.days_of_year[draw[12] * 366 >> 16]}"
+        f" {words.slots[draw[13] * len(words.slots) >> 16]}"
+    )
+    row = "\t".join(
+        (
+            identity,
+            name,
+            f"{surname} {words.surnames[draw[4] & 4095]}",
+            f"{year}-{day}",
+            sex,
+            words.cities[draw[7] & 4095],
+            phone,
+            mail,
+            registered,
+        )
+    )
+    return Patient(identity, registered, row + "\n", sex, year)
+
+
+def consultation(seed: int, number: int, person: Patient, which: int) -> Consultation:
+    """Make consultation `which` (from 1) of patient `number`."""
+    digest = _digest(seed, number, which)
+    day, slot, choice, detail, doctor, *_ = _HALF.unpack(digest)
+    words = _words()
+    when, year = words.days[day * len(words.days) >> 16]
+    options = words.options[person.sex][year - person.birth_year]
+    option = options[choice * len(options) >> 16]
+    time = words.slots[slot * len(words.slots) >> 16]
+    seen_by = option.doctors[doctor % len(option.doctors)]
+    about = option.texts[detail % len(option.texts)]
+    identity = _uuid(digest)
+    return Consultation(identity, f"{person.cedula}\t{identity}\t{seen_by}\t{when} {time}\t{about}")
+
+
+def _digest(seed: int, patient: int, consultation: int) -> bytes:
+    return blake2b(b"%d:%d:%d" % (seed, patient, consultation), digest_size=32).digest()
+
+
+def _uuid(digest: bytes) -> str:
+    """Write half of the digest as a UUID of version 8 (RFC 9562: its bits mean what one likes)."""
+    text = digest[:16].hex()
+    return f"{text[:12]}8{text[13:16]}{'89ab'[digest[8] & 3]}{text[17:]}"
+
+
+class _Option(NamedTuple):
+    """What a consultation may be about: who sees it, and the last four columns of its row."""
+
+    doctors: tuple[int, ...]
+    texts: tuple[str, ...]
+
+
+class _Words(NamedTuple):
+    given: dict[str, list[str]]
+    surnames: list[str]
+    plain: dict[str, str]
+    cities: list[str]
+    birth_years: list[int]
+    days_of_year: list[str]
+    days: list[tuple[str, int]]
+    slots: list[str]
+    options: dict[str, list[list[_Option]]]
+
+
+@cache
+def _words() -> _Words:
+    """Build the tables that rows are drawn from, once for each process."""
+    given = {"F": _spread(Names.first_names_female), "M": _spread(Names.first_names_male)}
+    surnames = _spread(Names.last_names)
+    accents = str.maketrans("áéíóúüñ", "aeiouun")
+    leap_year = [date(2020, 1, 1) + timedelta(days=day) for day in range(366)]
+    # A year that is not a leap year uses the first 365: 29 February stands last.
+    leap_year.append(leap_year.pop(59))
+    days = [
+        FIRST_DAY + timedelta(days=day)
+        for day in range((LAST_DAY - FIRST_DAY).days + 1)
+        if (FIRST_DAY + timedelta(days=day)).weekday() < 6  # nobody consults on Sunday
+    ]
+    years = range(FIRST_BIRTH_YEAR, LAST_BIRTH_YEAR + 1)
+    ages = range(LAST_DAY.year - FIRST_BIRTH_YEAR + 1)
+    return _Words(
+        given=given,
+        surnames=surnames,
+        plain={
+            word: word.lower().translate(accents)
+            for words in (given["F"], given["M"], surnames)
+            for word in words
+        },
+        cities=_spread(CITIES),
+        # As many of each year up to the age of 45, then fewer and fewer.
+        birth_years=_spread({year: min(1.0, (year - 1925) / 55) for year in years}),
+        days_of_year=[f"{day:%m-%d}" for day in leap_year],
+        days=[(day.isoformat(), day.year) for day in days],
+        slots=[f"{hour:02}:{minute:02}:00-05" for hour in range(7, 18) for minute in (0, 20, 40)],
+        options={
+            sex: [
+                [
+                    _option(found)
+                    for found in DIAGNOSES
+                    if _fits(found, sex, age)
+                    for _ in range(found.weight)
+                ]
+                for age in ages
+            ]
+            for sex in ("F", "M")
+        },
+    )
+
+
+def _fits(diagnosis: Diagnosis, sex: str, age: int) -> bool:
+    youngest, oldest = diagnosis.ages
+    return sex in diagnosis.sex and youngest <= age <= oldest
+
+
+@cache
+def _option(diagnosis: Diagnosis) -> _Option:
+    return _Option(
+        doctors=tuple(doctor.id for doctor in DOCTORS if doctor.speciality == diagnosis.speciality),
+        texts=tuple(
+            f"{motive}\t{diagnosis.code}\t{diagnosis.name}\t{treatment}\n"
+            for motive in diagnosis.motives
+            for treatment in diagnosis.treatments
+        ),
+    )
+
+
+def _spread(shares: Mapping[Value, float]) -> list[Value]:
+    """Fill 4096 places in proportion to the shares, so that 12 bits choose by weight."""
+    total = sum(shares.values())
+    places: list[Value] = []
+    for value, reached in zip(shares, accumulate(shares.values()), strict=True):
+        places.extend([value] * (round(4096 * reached / total) - len(places)))
+    return places

@@ -1,0 +1,27 @@
+"""A child process that does not outlive its parent, however the parent ended.
+
+A granian that is killed with -9 cannot stop its worker, and the two listen with SO_REUSEPORT: the
+supervisor's new granian would share the port with the old worker, which answers every other request
+with the old code.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from multiprocessing.connection import wait
+
+
+def stop_with_parent() -> None:
+    """End this process as soon as its parent is gone, if multiprocessing started it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(
+            target=_watch, args=(parent.sentinel,), name="stop-with-parent", daemon=True
+        ).start()
+
+
+def _watch(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)

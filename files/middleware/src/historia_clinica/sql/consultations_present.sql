@@ -1,0 +1,1 @@
+SELECT id FROM consultas WHERE paciente_id = ANY(%(cedulas)s)

@@ -1,0 +1,1 @@
+SELECT id FROM medicos WHERE id = ANY(%(ids)s)

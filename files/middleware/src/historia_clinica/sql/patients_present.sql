@@ -1,0 +1,1 @@
+SELECT cedula, creado_en FROM pacientes WHERE cedula = ANY(%(cedulas)s)

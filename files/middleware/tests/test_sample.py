@@ -1,0 +1,101 @@
+"""The invented population: always the same, each of its people once, and with what they can have."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from hashlib import sha256
+
+from historia_clinica.load import sample
+from historia_clinica.load.catalogue import DIAGNOSES, DOCTORS
+
+
+def test_same_seed_gives_the_same_people_for_ever() -> None:
+    """A lab that asks for more patients in a year must not get other people.
+
+    If this fails after an update of Faker: its word lists have changed; pin the old version.
+    """
+    text = "".join(
+        person.row + "".join(sample.consultation(7, n, person, k).row for k in (1, 2, 3))
+        for n in range(1, 501)
+        for person in [sample.patient(7, n)]
+    )
+    assert sha256(text.encode()).hexdigest() == ("GOLDEN")
+
+
+def test_another_seed_gives_other_people() -> None:
+    """No patient of the first thousand is the same."""
+    first, second = ({sample.patient(seed, n).row for n in range(1, 1001)} for seed in (1, 2))
+    assert len(first) == len(second) == 1000
+    assert not first & second
+
+
+def test_no_two_patients_share_a_cedula() -> None:
+    """Within a seed and between neighbouring seeds, up to the last patient of each."""
+    last = sample.PATIENTS_PER_SEED
+    numbers = [*range(1, 30_001), *range(last - 30_000, last + 1)]
+    cedulas = [sample.cedula(seed, n) for seed in (0, 1, 2, 98) for n in numbers]
+    assert len(set(cedulas)) == len(cedulas)
+    assert all(re.fullmatch("1[01][0-9]{8}", cedula) for cedula in cedulas)
+
+
+def test_consultation_ids_are_unique_uuids() -> None:
+    """Version 8, variant 10, none twice."""
+    ids = [
+        sample.consultation(1, n, sample.patient(1, n), k).id
+        for n in range(1, 2001)
+        for k in range(1, 6)
+    ]
+    assert len(set(ids)) == len(ids) == 10_000
+    assert all(re.fullmatch("[0-9a-f]{12}8[0-9a-f]{3}[89ab][0-9a-f]{15}", key) for key in ids)
+
+
+def test_people_have_only_what_they_can_have() -> None:
+    """Nobody is pregnant at seventy, no man either; who sees a patient is of the right speciality."""
+    diagnoses = {diagnosis.code: diagnosis for diagnosis in DIAGNOSES}
+    specialities = {str(doctor.id): doctor.speciality for doctor in DOCTORS}
+    seen: Counter[str] = Counter()
+    for n in range(1, 4001):
+        person = sample.patient(3, n)
+        for k in range(1, 6):
+            row = sample.consultation(3, n, person, k).row.rstrip("\n").split("\t")
+            cedula, _, doctor, when, motive, code, name, treatment = row
+            diagnosis = diagnoses[code]
+            assert cedula == person.cedula
+            assert person.sex in diagnosis.sex
+            assert diagnosis.ages[0] <= int(when[:4]) - person.birth_year <= diagnosis.ages[1]
+            assert specialities[doctor] == diagnosis.speciality
+            assert motive in diagnosis.motives
+            assert treatment in diagnosis.treatments
+            assert name == diagnosis.name
+            seen[code] += 1
+    assert set(seen) == set(diagnoses)
+
+
+def test_catalogue_is_fit_for_its_use() -> None:
+    """At least 60 diagnoses, 40 doctors, each speciality served, nothing that COPY would misread."""
+    assert len(DIAGNOSES) >= 60
+    assert len({diagnosis.code for diagnosis in DIAGNOSES}) == len(DIAGNOSES)
+    assert [doctor.id for doctor in DOCTORS] == list(range(1, 41))
+    assert len({doctor.registration for doctor in DOCTORS}) == 40
+    assert {d.speciality for d in DIAGNOSES} == {d.speciality for d in DOCTORS}
+    for diagnosis in DIAGNOSES:
+        assert re.fullmatch(r"[A-Z][0-9]{2}(\.[0-9])?", diagnosis.code)
+        for text in (diagnosis.name, *diagnosis.motives, *diagnosis.treatments):
+            assert re.fullmatch(r"[^\\\t\r\n]+", text)
+
+
+def test_patients_are_as_a_population_is() -> None:
+    """Both sexes, all ages, the big cities first, two surnames, addresses that reach nobody."""
+    rows = [sample.patient(5, n).row.rstrip("\n").split("\t") for n in range(1, 5001)]
+    sexes = Counter(row[4] for row in rows)
+    assert 0.48 < sexes["F"] / len(rows) < 0.55
+    cities = Counter(row[5] for row in rows)
+    assert cities.most_common(1)[0][0] == "Bogotá"
+    assert len(cities) > 40
+    years = Counter(int(row[3][:4]) // 10 for row in rows)
+    assert set(years) == set(range(193, 202))
+    assert all(len(row[2].split()) >= 2 for row in rows)
+    assert all(row[7].endswith("@example.com") for row in rows if row[7] != r"\N")
+    assert any(row[7] == r"\N" for row in rows)
+    assert any(row[6] == r"\N" for row in rows)

@@ -1,0 +1,207 @@
+"""The service as it runs: granian with the command of the README, in a process of its own."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pytest
+from conftest import PASSWORD, SOURCE, Lab, free_port, wait_until
+
+README = SOURCE.parent / "README.md"
+
+
+class Service:
+    """A granian that runs, its answers and its log."""
+
+    def __init__(self, lab: Lab, log: Path, **variables: str) -> None:
+        self.port = free_port()
+        self._log = log
+        start = perf_counter()
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                lab.python(*granian_arguments(self.port), **variables),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        wait_until(self.listens)
+        self.seconds_to_start = perf_counter() - start
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Return status and body of an answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def listens(self) -> bool:
+        """Say whether somebody answers at the port."""
+        assert self.process.poll() is None, self.log()
+        return self.answers()
+
+    def answers(self) -> bool:
+        try:
+            return self.get("/")[0] == 200
+        except OSError:
+            return False
+
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the service's own log lines: granian's are plain text."""
+        return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+
+    def messages(self) -> str:
+        return "\n".join(line["mensaje"] for line in self.lines())
+
+
+def granian_arguments(port: int) -> list[str]:
+    """Return the arguments of Python that the README recommends, with another port."""
+    block = README.read_text(encoding="utf-8").partition("python -m granian")[2].partition("```")[0]
+    arguments = block.replace("\\\n", " ").split()
+    assert "--port=8080" in arguments
+    return ["-m", "granian"] + [f"--port={port}" if a == "--port=8080" else a for a in arguments]
+
+
+@pytest.fixture
+def serve(lab: Lab, tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Give a function that starts the service of the lab."""
+    services: list[Service] = []
+
+    def start(**variables: str) -> Service:
+        services.append(Service(lab, tmp_path / f"{len(services)}.log", **variables))
+        return services[-1]
+
+    yield start
+    for service in services:
+        service.process.kill()
+        service.process.wait()
+
+
+def test_service_starts_fast(serve: Callable[..., Service]) -> None:
+    """A cold start is answered within 1.5 s (twice that where the machine is busy)."""
+    assert serve().seconds_to_start < 3
+
+
+def test_log_lists_the_users_at_start(serve: Callable[..., Service]) -> None:
+    """What the original promises: the users of the table, readable, one line each."""
+    service = serve()
+    wait_until(lambda: "Usuarios en la tabla usuario: 2." in service.messages())
+    assert [line["nombre"] for line in service.lines() if "documento_id" in line] == [
+        "Luis Herrera",
+        "Ana María Soto",
+    ]
+    assert "Ana María Soto" in service.log()
+
+
+def test_log_lists_the_users_when_the_database_comes_later(
+    serve: Callable[..., Service], lab: Lab
+) -> None:
+    """Started before its database the service says so, lives, and lists the users later."""
+    lab.server.stop()
+    try:
+        service = serve()
+        wait_until(lambda: "No se pudo leer la tabla usuario" in service.messages())
+        assert service.get("/")[0] == 200
+    finally:
+        lab.server.start()
+        lab.reconnect()
+    wait_until(lambda: "Usuarios en la tabla usuario: 2." in service.messages())
+
+
+def test_log_tells_an_outage_once(serve: Callable[..., Service], lab: Lab) -> None:
+    """One line when the database goes, one when it is back, however many requests fail."""
+    service = serve()
+    assert service.get("/status")[0] == 200
+    lab.server.stop()
+    try:
+        assert [service.get("/status")[0] for _ in range(5)] == [503] * 5
+    finally:
+        lab.server.start()
+        lab.reconnect()
+    assert service.get("/status")[0] == 200
+    assert service.messages().count("rechaza la conexión") == 1
+    assert service.messages().count(f":{lab.server.port} responde.") == 2
+    assert service.process.poll() is None
+
+
+def test_log_holds_no_secret(serve: Callable[..., Service]) -> None:
+    """Neither the right password nor a wrong one, which libpq's errors are about."""
+    right = serve(PGPASSWORD=PASSWORD)
+    wrong = serve(PGPASSWORD="a-wrong-secret")
+    assert right.get("/usuarios")[0] == 200
+    status, body = wrong.get("/usuarios")
+    assert status == 503
+    assert "contraseña" in body
+    for text in (right.log(), wrong.log(), body):
+        assert PASSWORD not in text
+        assert "a-wrong-secret" not in text
+
+
+def test_sigterm_finishes_what_is_in_flight(serve: Callable[..., Service], lab: Lab) -> None:
+    """A request that waits for the database is answered after SIGTERM; then the process ends."""
+    service = serve()
+    wait_until(lambda: "Usuarios en la tabla usuario: 2." in service.messages())
+    with ThreadPoolExecutor(1) as threads:
+        with lab.admin.transaction():
+            lab.admin.execute("LOCK TABLE usuario")
+            answer = threads.submit(service.get, "/usuarios")
+            wait_until(
+                lambda: lab.value(
+                    "SELECT count(*) FROM pg_locks WHERE relation = 'usuario'::regclass"
+                    " AND NOT granted"
+                )
+            )
+            service.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: "Shutting down" in service.log())
+            assert not answer.done()
+        status, body = answer.result(timeout=20)
+    assert status == 200
+    assert "Luis Herrera" in body
+    assert service.process.wait(timeout=20) == 0
+
+
+def test_worker_does_not_outlive_its_server(serve: Callable[..., Service]) -> None:
+    """After kill -9 of granian nobody answers with the old code beside the one that follows."""
+    service = serve()
+    service.process.kill()
+    service.process.wait()
+    wait_until(lambda: not service.answers())
+
+
+def test_worker_that_dies_comes_back(serve: Callable[..., Service]) -> None:
+    """granian starts another worker where one was killed."""
+    service = serve()
+    found = re.search(r"Spawning worker-1 with PID: (\d+)", service.log())
+    assert found is not None
+    os.kill(int(found[1]), signal.SIGKILL)
+    wait_until(lambda: service.log().count("Started worker-1") == 2)
+    assert service.get("/")[0] == 200
+
+
+def test_service_does_not_start_without_its_variables(lab: Lab) -> None:
+    """The last line names what is missing; the process ends instead of starting over for ever."""
+    del lab.environment["PGHOST"]
+    done = subprocess.run(
+        lab.python("-c", "import historia_clinica; historia_clinica.create_app()"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(
+        "historia_clinica.config.ConfigurationError: The environment lacks PGHOST: set libpq's"
+    )
