@@ -21,7 +21,7 @@ endif
 
 play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(ARGS)
 
-.PHONY: help env lock lab status verify psql stop start teardown reset preflight test lint unit integration molecule
+.PHONY: help env docs lock lab status verify psql stop start teardown reset preflight test lint unit integration molecule
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -69,6 +69,9 @@ lint: env ## ansible-lint, yamllint, ruff, mypy
 	@mypy --package ansible_collections.aula.historia_clinica.plugins
 	@mypy tests files/middleware/src files/middleware/tests
 	@ansible-lint --offline
+
+docs: env ## rewrite the tables of variables in the roles' READMEs
+	@python docs/tables.py
 
 lock: env ## make the locked requirements anew from requirements/*.in
 	@cd requirements && for name in bootstrap control runtime; do \

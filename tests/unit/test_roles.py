@@ -1,0 +1,99 @@
+"""Each role's description, defaults and README say the same."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "docs"))
+import tables  # noqa: E402 # it lies with the documentation that it writes
+
+ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
+TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "path": (str,),
+    "int": (int,),
+    "bool": (bool,),
+    "list": (list,),
+    "dict": (dict,),
+    "raw": (str, int, float, bool, list, dict),
+}
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A YAML file's mapping; empty where there is no such file."""
+    if not path.exists():
+        return {}
+    loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return loaded
+
+
+def options(role: Path) -> dict[str, dict[str, Any]]:
+    """The variables that a role's argument_specs describe, over all entry points."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in load(role / "meta/argument_specs.yml")["argument_specs"].values():
+        found.update(entry.get("options", {}))
+    return found
+
+
+def is_templated(value: object) -> bool:
+    """Whether a default is computed."""
+    return isinstance(value, str) and "{{" in value
+
+
+def test_there_are_roles() -> None:
+    """Else every test below would pass on nothing."""
+    assert len(ROLES) >= 10
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+class TestRole:
+    """What holds for each role."""
+
+    def test_specs_and_defaults_name_the_same_variables(self, role: Path) -> None:
+        """No variable without a description, none described that the role does not have."""
+        assert set(options(role)) == set(load(role / "defaults/main.yml"))
+
+    def test_specs_and_defaults_have_the_same_values(self, role: Path) -> None:
+        """The default described is the default used; one that is computed is described in words."""
+        defaults = load(role / "defaults/main.yml")
+        for name, option in options(role).items():
+            if not is_templated(defaults[name]):
+                assert option.get("default") == defaults[name], name
+
+    def test_defaults_have_the_types_described(self, role: Path) -> None:
+        """A default is of the type that a person is told to give."""
+        defaults = load(role / "defaults/main.yml")
+        for name, option in options(role).items():
+            if not is_templated(defaults[name]):
+                assert isinstance(defaults[name], TYPES[option["type"]]), name
+
+    def test_variables_carry_the_roles_name(self, role: Path) -> None:
+        """Public ones start with it, internal ones with two underscores and it."""
+        assert all(name.startswith(f"{role.name}_") for name in load(role / "defaults/main.yml"))
+        assert all(name.startswith(f"__{role.name}_") for name in load(role / "vars/main.yml"))
+
+    def test_readme_has_the_table_of_the_specs(self, role: Path) -> None:
+        """`make docs` writes it."""
+        assert (role / "README.md").read_text(encoding="utf-8") == tables.written(role)
+
+    def test_readme_fits_a_screen(self, role: Path) -> None:
+        """Sixty lines, a title, and what its messages mean."""
+        readme = (role / "README.md").read_text(encoding="utf-8")
+        assert len(readme.splitlines()) <= 60
+        assert readme.startswith(f"# {role.name}\n")
+
+    def test_every_entry_point_is_described(self, role: Path) -> None:
+        """A tasks file that a play may name has an entry in the specs; the rest is included by main only."""
+        entries = load(role / "meta/argument_specs.yml")["argument_specs"]
+        named = re.findall(
+            rf"name: aula\.historia_clinica\.{role.name}\n\s+tasks_from: (\w+)",
+            "".join(path.read_text(encoding="utf-8") for path in (ROOT / "playbooks").glob("*.yml")),
+        )
+        assert {"main", *named} <= set(entries)
