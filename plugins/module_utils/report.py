@@ -628,14 +628,13 @@ def _nodes(nodes: Sequence[Row]) -> list[str]:
             str(node["node_name"]),
             str(node["role"]),
             f"{node['host']}:{node['port']}",
-            "yes" if node["responds"] else "NO",
-            str(node["version"] or "-"),
+            str(node["version"]) if node["responds"] else "no answer",
             human_number(node["shards"]),
             human_size(node["size_bytes"]),
         )
         for node in nodes
     ]
-    lines = columns(("node", "role", "address", "answers", "version", "shards", "size"), rows, (5, 6))
+    lines = columns(("node", "role", "address", "PostgreSQL", "shards", "size"), rows, (4, 5))
     for node in nodes:
         if not node["responds"]:
             lines += paragraph(f"{node['node_name']}: {node['error']}", "    ", "  ! ")
