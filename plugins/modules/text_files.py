@@ -45,7 +45,9 @@ options:
         type: str
         default: "0644"
   purge:
-    description: Directories below O(directory) in which files that are not in O(files) are removed.
+    description: >-
+      Directories below O(directory) in which files that are not in O(files) are removed. What Python compiles beside its
+      source (C(__pycache__)) stays.
     type: list
     elements: str
     default: []
@@ -161,6 +163,8 @@ def main() -> None:
             if not os.path.isdir(to_bytes(full)):
                 continue
             for parent, _, names in os.walk(full):
+                if os.path.basename(parent) == "__pycache__":
+                    continue
                 for name in sorted(names):
                     path = os.path.join(parent, name)
                     relative = os.path.relpath(path, base)

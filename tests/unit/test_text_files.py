@@ -58,12 +58,15 @@ def test_text_files_purges_only_what_it_was_told_to(run_module: RunModule, tmp_p
     """A file that is not wanted any more goes, in the directories named and in no others."""
     run_module("text_files", **settings(tmp_path))
     (tmp_path / "config/old.conf").write_text("x")
+    (tmp_path / "config/__pycache__").mkdir()
+    (tmp_path / "config/__pycache__/a.pyc").write_text("compiled")
     (tmp_path / "data").mkdir()
     (tmp_path / "data/kept").write_text("x")
     result = run_module("text_files", purge=["config"], **settings(tmp_path))
     assert result["changed_files"] == ["config/old.conf"]
     assert not (tmp_path / "config/old.conf").exists()
     assert (tmp_path / "data/kept").exists()
+    assert (tmp_path / "config/__pycache__/a.pyc").exists()
 
 
 def test_text_files_says_where_it_failed(run_module: RunModule, tmp_path: Path) -> None:
