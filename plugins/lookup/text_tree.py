@@ -66,12 +66,10 @@ def read_tree(directory: Path, below: str) -> list[dict[str, str]]:
     ]
 
 
-class LookupModule(LookupBase):
+class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no types
     """The lookup."""
 
-    def run(
-        self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any
-    ) -> list[dict[str, str]]:
+    def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, str]]:
         """Read each directory named."""
         self.set_options(var_options=variables, direct=kwargs)
         entries: list[dict[str, str]] = []

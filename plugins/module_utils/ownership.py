@@ -91,9 +91,7 @@ def ensure_text(path: str, text: str, mode: int, owner: Ownership, write: bool =
     if same:
         return _ensure_attributes(path, os.stat(path), mode, owner, write)
     if write:
-        descriptor, temporary = tempfile.mkstemp(
-            dir=os.path.dirname(path), prefix=".", suffix=".new"
-        )
+        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".", suffix=".new")
         try:
             with os.fdopen(descriptor, "wb") as file:
                 os.fchmod(descriptor, mode)
@@ -106,9 +104,7 @@ def ensure_text(path: str, text: str, mode: int, owner: Ownership, write: bool =
     return True
 
 
-def _ensure_attributes(
-    path: str, found: os.stat_result, mode: int, owner: Ownership, write: bool
-) -> bool:
+def _ensure_attributes(path: str, found: os.stat_result, mode: int, owner: Ownership, write: bool) -> bool:
     if stat.S_IMODE(found.st_mode) == mode and owner.matches(found):
         return False
     if write:

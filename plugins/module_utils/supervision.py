@@ -22,12 +22,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
+from supervisor.xmlrpc import SupervisorTransport
+
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
     Ownership,
     ensure_directory,
     ensure_text,
 )
-from supervisor.xmlrpc import SupervisorTransport
 
 #: What supervisord calls a program that is on its way or there.
 ALIVE = ("STARTING", "RUNNING", "BACKOFF")
@@ -68,7 +69,7 @@ class Places:
 
     @property
     def config(self) -> str:
-        """supervisord's configuration file."""
+        """Supervisord's configuration file."""
         return os.path.join(self.directory, "config", "supervisord.conf")
 
     @property
@@ -83,7 +84,7 @@ class Places:
 
     @property
     def log(self) -> str:
-        """supervisord's own log."""
+        """Supervisord's own log."""
         return os.path.join(self.directory, "logs", "supervisord.log")
 
     def program_log(self, name: str) -> str:
@@ -166,7 +167,7 @@ class Supervisor:
 
     @property
     def rpc(self) -> Any:
-        """supervisord's calls, on a connection of their own: the transport does not recover from one that failed."""
+        """Supervisord's calls, on a connection of their own: the transport does not recover from one that failed."""
         transport = SupervisorTransport(None, None, f"unix://{self.places.socket}")
         return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
@@ -325,8 +326,7 @@ class Supervisor:
         own = self.rpc.getPID()
         rows = [_row("supervisord", "RUNNING", own, children=False)]
         rows += [
-            _row(name, info["statename"], info["pid"], children=True)
-            for name, info in sorted(self.states().items())
+            _row(name, info["statename"], info["pid"], children=True) for name, info in sorted(self.states().items())
         ]
         return rows
 

@@ -63,6 +63,7 @@ import secrets
 import string
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
     Ownership,
     ensure_directory,
@@ -119,9 +120,7 @@ def main() -> None:
             changed |= ensure_text(path, "".join(lines), 0o600, owner, write)
     except (OSError, KeyError) as error:
         module.fail_json(msg=f"{directory}: {error}")
-    module.exit_json(
-        changed=changed or bool(generated), passwords=passwords, generated=generated
-    )
+    module.exit_json(changed=changed or bool(generated), passwords=passwords, generated=generated)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.aula.historia_clinica.plugins.module_utils.machine import (
     look_for_neighbours,
 )

@@ -117,6 +117,7 @@ problems:
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.aula.historia_clinica.plugins.module_utils.machine import examine
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight import (
     PURPOSES,

@@ -82,8 +82,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.aula.historia_clinica.plugins.module_utils import paths
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import registered_labs
 
@@ -91,7 +93,7 @@ OLDEST = (3, 11)
 MARK = "lock.sha256"
 
 
-class RuntimeFailure(Exception):
+class RuntimeEnvironmentError(Exception):
     """The environment cannot be made; the message says why and what helps."""
 
 
@@ -99,9 +101,7 @@ def others_can_run(program: Path) -> bool:
     """Whether any user of the host can run a program: every directory on the way to it is open."""
     real = program.resolve()
     with contextlib.suppress(OSError):
-        return bool(real.stat().st_mode & 0o001) and all(
-            parent.stat().st_mode & 0o001 for parent in real.parents
-        )
+        return bool(real.stat().st_mode & 0o001) and all(parent.stat().st_mode & 0o001 for parent in real.parents)
     return False
 
 
@@ -119,7 +119,7 @@ def choose_interpreter(wanted: str | None) -> Path:
     """The interpreter to make the environment from.
 
     Raises:
-        RuntimeFailure: there is none that serves.
+        RuntimeEnvironmentError: there is none that serves.
     """
     own = Path(getattr(sys, "_base_executable", sys.executable))
     if wanted:
@@ -136,7 +136,7 @@ def choose_interpreter(wanted: str | None) -> Path:
         if interpreter_version(candidate) >= OLDEST:
             return candidate
     looked = ", ".join(dict.fromkeys(map(str, candidates)))
-    raise RuntimeFailure(
+    raise RuntimeEnvironmentError(
         f"no Python {OLDEST[0]}.{OLDEST[1]} or newer that the labs' processes can use (looked at: {looked}). As root the labs"
         " run as users of their own, so it must be one of the system: apt install python3, or name one with -e"
         " runtime_python=/path/to/python3"
@@ -152,10 +152,10 @@ def run(command: list[str | Path], environment: dict[str, str] | None = None) ->
 
 
 def find_uv(scratch: Path, python: Path, bootstrap: str) -> Path:
-    """uv beside this task's interpreter or, where there is none, the locked one that pip brings.
+    """Uv beside this task's interpreter or, where there is none, the locked one that pip brings.
 
     Raises:
-        RuntimeFailure: pip cannot bring it.
+        RuntimeEnvironmentError: pip cannot bring it.
     """
     beside = Path(sys.executable).parent / "uv"
     if beside.exists():
@@ -164,10 +164,11 @@ def find_uv(scratch: Path, python: Path, bootstrap: str) -> Path:
     requirement.write_text(bootstrap, encoding="utf-8")
     tools = scratch / "tools"
     pip: list[str | Path] = [tools / "bin/python", "-m", "pip", "install", "-q", "-r", requirement]
-    for command in ([python, "-m", "venv", tools], pip):
+    venv: list[str | Path] = [python, "-m", "venv", tools]
+    for command in (venv, pip):
         said = run(command)
         if said is not None:
-            raise RuntimeFailure(
+            raise RuntimeEnvironmentError(
                 f"{' '.join(map(str, command))} failed:\n{said}\n"
                 "If the module venv is missing: apt install python3-venv (Debian, Ubuntu)."
             )
@@ -178,7 +179,7 @@ def make(directory: Path, python: Path, lock: str, bootstrap: str, mark: str) ->
     """Make the environment beside its place, then put it there.
 
     Raises:
-        RuntimeFailure: a step failed.
+        RuntimeEnvironmentError: a step failed.
         OSError: the place cannot be written.
     """
     os.umask(0o022)  # the labs' users read it
@@ -199,7 +200,7 @@ def make(directory: Path, python: Path, lock: str, bootstrap: str, mark: str) ->
             if run([*sync, "--offline"], environment) is not None:
                 said = run(sync, environment)
         if said is not None:
-            raise RuntimeFailure(f"{directory} cannot be made with {python}:\n{said}")
+            raise RuntimeEnvironmentError(f"{directory} cannot be made with {python}:\n{said}")
         # The labs' users cannot write compiled code here, and each start of a process would compile anew. Two large
         # packages are left out, of which a process reads little.
         small = ["-q", "-j", "0", "-x", "/(faker|kubernetes)/"]
@@ -246,7 +247,7 @@ def main() -> None:
     home = Path(os.path.expanduser("~"))
     root = paths.state_root(os.geteuid(), os.environ, home)
     directory = Path(module.params["directory"] or paths.runtime_directory(root))
-    result = {"directory": str(directory), "python": str(directory / "bin/python"), "changed": False}
+    result: dict[str, Any] = {"directory": str(directory), "python": str(directory / "bin/python"), "changed": False}
     try:
         if module.params["state"] == "absent":
             if directory.exists() and not registered_labs(directory):
@@ -260,9 +261,7 @@ def main() -> None:
                             parent.rmdir()
         else:
             python = choose_interpreter(module.params["python"])
-            wanted = hashlib.sha256(
-                f"{python.resolve()}\n{module.params['lock']}".encode()
-            ).hexdigest()
+            wanted = hashlib.sha256(f"{python.resolve()}\n{module.params['lock']}".encode()).hexdigest()
             result["digest"] = wanted[:12]
             mark = directory / MARK
 
@@ -278,7 +277,7 @@ def main() -> None:
                         else:
                             lock, bootstrap = module.params["lock"], module.params["bootstrap"]
                             make(directory, python, lock, bootstrap, wanted)
-    except (RuntimeFailure, OSError) as error:
+    except (RuntimeEnvironmentError, OSError) as error:
         module.fail_json(msg=f"The runtime environment {directory}: {error}")
     module.exit_json(exists=os.path.exists(result["python"]), **result)
 

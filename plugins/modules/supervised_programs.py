@@ -115,6 +115,7 @@ import xmlrpc.client
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
 
 try:
@@ -160,9 +161,7 @@ def remove(supervisor: Supervisor, names: list[str], check: bool) -> list[str]:
     return there
 
 
-def start(
-    supervisor: Supervisor, programs: list[Program], timeout: int, check: bool
-) -> dict[str, Any]:
+def start(supervisor: Supervisor, programs: list[Program], timeout: int, check: bool) -> dict[str, Any]:
     """Take programs in and start what does not run."""
     differences = supervisor.differences(programs)
     running = supervisor.is_running()
@@ -226,8 +225,7 @@ def main() -> None:
     )
     if MISSING:
         module.fail_json(
-            msg=missing_required_lib(str(MISSING.name))
-            + " Run the role aula.historia_clinica.runtime first."
+            msg=missing_required_lib(str(MISSING.name)) + " Run the role aula.historia_clinica.runtime first."
         )
     parameters = module.params
     check = module.check_mode

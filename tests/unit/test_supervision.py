@@ -13,10 +13,10 @@ from typing import Any
 
 import psutil
 import pytest
-from support.modules import RunModule
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
 from ansible_collections.aula.historia_clinica.plugins.module_utils.supervision import Places, Supervisor
+from support.modules import RunModule
 
 #: A program that says in a file that it serves, until it is told to end.
 SERVE = "import pathlib, signal, sys; pathlib.Path(sys.argv[1]).write_text('ready'); signal.pause()"

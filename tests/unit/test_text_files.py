@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 from support.modules import RunModule
 
 
-def settings(directory: Path, content: str = "port = 1\n") -> dict[str, object]:
+def settings(directory: Path, content: str = "port = 1\n") -> dict[str, Any]:
     """The arguments for one file in one directory."""
     return {
         "directory": str(directory),
