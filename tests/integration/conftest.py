@@ -28,6 +28,6 @@ def lab(request: pytest.FixtureRequest, workshop: Workshop) -> Lab:
     if engine == "citus" and not citus_servers():
         pytest.skip("no PostgreSQL with Citus on this machine (LAB_TEST_POSTGRES_BIN names its bin folder)")
     lab = workshop.lab(f"test-{engine.replace('_', '-')}", engine)
-    run = lab.play("site.yml")
-    assert run.rc == 0, run.stdout + run.stderr
+    lab.made = lab.play("site.yml", "-vvv", "--diff")
+    assert lab.made.rc == 0, lab.made.stdout + lab.made.stderr
     return lab

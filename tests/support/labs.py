@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
@@ -73,6 +75,8 @@ class Lab:
         inventory: the inventory that has just this lab.
         database_port: the coordinator's port; worker N has this one plus N.
         api_port: the middleware's port.
+        variables: what its inventory sets.
+        made: the run that made it, with -vvv --diff.
     """
 
     name: str
@@ -82,6 +86,7 @@ class Lab:
     database_port: int
     api_port: int
     variables: dict[str, Any] = field(default_factory=dict)
+    made: Run | None = None
 
     @property
     def api_url(self) -> str:
@@ -116,6 +121,31 @@ class Lab:
     def play(self, playbook: str, *arguments: str) -> Run:
         """Run one of the project's playbooks on this lab."""
         return run_playbook("-i", str(self.inventory), f"playbooks/{playbook}", *arguments)
+
+    def kill_while(self, playbook: str, condition: Callable[[], bool]) -> int:
+        """Start a playbook and kill it, and what it started, once a condition holds; its exit code."""
+        process = subprocess.Popen(
+            [
+                str(Path(sys.executable).with_name("ansible-playbook")),
+                "-i",
+                str(self.inventory),
+                f"playbooks/{playbook}",
+            ],
+            cwd=ROOT,
+            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            self.wait_until(lambda: condition() or process.poll() is not None, 120)
+        finally:
+            family = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
+            for pid in family:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        return process.wait()
 
     def postmaster(self, node: str) -> int:
         """The process of a node's server."""

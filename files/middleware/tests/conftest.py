@@ -60,7 +60,8 @@ class Server:
             shutil.chown(password, "nobody")
         self._run("initdb", "--pgdata", self._data, "--username=admin", "--encoding=UTF8",
                   "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
-                  "--auth=scram-sha-256", f"--pwfile={password}", "--no-sync", "--no-instructions")  # fmt: skip
+                  "--auth=scram-sha-256", f"--pwfile={password}", "--no-sync",
+                  "--no-instructions")  # fmt: skip
 
     def start(self) -> None:
         """Start, and return when connections are accepted."""

@@ -10,7 +10,7 @@ COMPLETE = {"PGHOST": "citus-coordinator", "PGUSER": "middleware", "PGDATABASE":
 
 
 def test_settings_have_defaults() -> None:
-    """libpq's variables are enough."""
+    """The variables of libpq are enough."""
     assert from_environment(COMPLETE) == Settings(address="citus-coordinator:5432")
 
 

@@ -1,4 +1,4 @@
-"""The invented population: always the same, each of its people once, and with what they can have."""
+"""The invented population: always the same, each person once, with what people can have."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def test_same_seed_gives_the_same_people_for_ever() -> None:
         for n in range(1, 501)
         for person in [sample.patient(7, n)]
     )
-    assert sha256(text.encode()).hexdigest() == ("GOLDEN")
+    assert sha256(text.encode()).hexdigest() == (
+        "64e6502d496e39187e2a6a3270ac475bdda6b94b649219b5ff95ca8442a8b0c2"
+    )
 
 
 def test_another_seed_gives_other_people() -> None:
@@ -51,7 +53,7 @@ def test_consultation_ids_are_unique_uuids() -> None:
 
 
 def test_people_have_only_what_they_can_have() -> None:
-    """Nobody is pregnant at seventy, no man either; who sees a patient is of the right speciality."""
+    """Nobody is pregnant at seventy, no man is; who sees a patient has the right speciality."""
     diagnoses = {diagnosis.code: diagnosis for diagnosis in DIAGNOSES}
     specialities = {str(doctor.id): doctor.speciality for doctor in DOCTORS}
     seen: Counter[str] = Counter()
@@ -59,7 +61,7 @@ def test_people_have_only_what_they_can_have() -> None:
         person = sample.patient(3, n)
         for k in range(1, 6):
             row = sample.consultation(3, n, person, k).row.rstrip("\n").split("\t")
-            cedula, _, doctor, when, motive, code, name, treatment = row
+            cedula, _, when, doctor, motive, code, name, treatment = row
             diagnosis = diagnoses[code]
             assert cedula == person.cedula
             assert person.sex in diagnosis.sex
@@ -73,7 +75,7 @@ def test_people_have_only_what_they_can_have() -> None:
 
 
 def test_catalogue_is_fit_for_its_use() -> None:
-    """At least 60 diagnoses, 40 doctors, each speciality served, nothing that COPY would misread."""
+    """At least 60 diagnoses, 40 doctors, every speciality served, nothing COPY would misread."""
     assert len(DIAGNOSES) >= 60
     assert len({diagnosis.code for diagnosis in DIAGNOSES}) == len(DIAGNOSES)
     assert [doctor.id for doctor in DOCTORS] == list(range(1, 41))
@@ -91,7 +93,7 @@ def test_patients_are_as_a_population_is() -> None:
     sexes = Counter(row[4] for row in rows)
     assert 0.48 < sexes["F"] / len(rows) < 0.55
     cities = Counter(row[5] for row in rows)
-    assert cities.most_common(1)[0][0] == "Bogotá"
+    assert 0.2 < cities["Bogotá"] / len(rows) < 0.3
     assert len(cities) > 40
     years = Counter(int(row[3][:4]) // 10 for row in rows)
     assert set(years) == set(range(193, 202))

@@ -396,6 +396,19 @@ BEGIN
 END
 $$;
 
+-- A change of address reaches the other nodes' metadata after the commit, by the maintenance daemon: seconds later, or a
+-- minute where a node was down just then. Until then they refuse to take part in changes ("out of sync"): not waited for.
+CREATE OR REPLACE FUNCTION lab.sync_metadata() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_dist_node WHERE hasmetadata AND NOT metadatasynced) THEN
+        PERFORM start_metadata_sync_to_all_nodes();
+    END IF;
+END
+$$;
+
 -- For tables that are distributed from now on; those that are there keep their shards.
 CREATE OR REPLACE FUNCTION lab.set_shard_count(fragmentos integer) RETURNS void
 LANGUAGE plpgsql
@@ -407,8 +420,12 @@ BEGIN
 END
 $$;
 
+GRANT EXECUTE ON FUNCTION
+    lab.engine(), lab.read_nodes(), lab.read_shards(), lab.read_tables(), lab.where(text, text)
+TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION
     lab.set_shard_count(integer), lab.known_nodes(), lab.create_distributed_table(regclass, name, regclass), lab.create_reference_table(regclass),
     lab.add_foreign_key(regclass, name, name, regclass, name), lab.copy_logins(), lab.nodes_with_other_logins(),
-    lab.create_login(name, text), lab.grant(text, regclass, name), lab.register_nodes(jsonb)
+    lab.create_login(name, text), lab.grant(text, regclass, name), lab.register_nodes(jsonb),
+    lab.sync_metadata()
 FROM PUBLIC;

@@ -14,11 +14,12 @@ WITH wanted AS (
     FROM everywhere AS e JOIN pg_dist_node AS n USING (nodeid) WHERE e.success
 )
 SELECT 'node ' || w.name AS object,
-       CASE WHEN n.nodeid IS NULL THEN 'not registered' WHEN NOT n.isactive THEN 'inactive' ELSE 'other role' END AS found,
+       CASE WHEN n.nodeid IS NULL THEN 'not registered' WHEN NOT n.isactive THEN 'inactive'
+            WHEN NOT n.metadatasynced THEN 'metadata out of sync' ELSE 'another role' END AS found,
        format('%%s at %%s:%%s', w.role, w.host, w.port) AS wanted
 FROM wanted AS w
 LEFT JOIN pg_dist_node AS n ON n.nodename = w.host AND n.nodeport = w.port
-WHERE n.isactive IS NOT TRUE OR (n.groupid = 0) <> (w.role = 'coordinator')
+WHERE n.isactive IS NOT TRUE OR n.metadatasynced IS NOT TRUE OR (n.groupid = 0) <> (w.role = 'coordinator')
 UNION ALL
 SELECT format('connection from %%s:%%s to %%s:%%s', from_nodename, from_nodeport, to_nodename, to_nodeport),
        CASE WHEN result IS NULL THEN 'the first of them does not answer' ELSE 'refused' END, 'answered'
@@ -50,7 +51,7 @@ UNION ALL
 SELECT 'function ' || f, 'missing', 'there'
 FROM unnest(ARRAY['lab.where(text,text)', 'lab.create_distributed_table(regclass,name,regclass)',
                   'lab.create_reference_table(regclass)', 'lab.add_foreign_key(regclass,name,name,regclass,name)',
-                  'lab.create_login(name,text)', 'lab.grant(text,regclass,name)', 'lab.register_nodes(jsonb)']) AS f
+                  'lab.create_login(name,text)', 'lab.grant(text,regclass,name)']) AS f
 WHERE to_regprocedure(f) IS NULL
 UNION ALL
 SELECT 'citus.shard_count', coalesce(s.found, 'not set'), %(shard_count)s::text

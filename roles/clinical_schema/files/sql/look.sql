@@ -8,7 +8,11 @@ BEGIN
   SELECT 'role ' || r, 'absent', 'present' FROM unnest(ARRAY['clinical_owner', 'middleware', 'readonly']) AS r
    WHERE to_regrole(r) IS NULL;
 
-  -- citus_tables answers with every engine; the schema lab is the engine's, which comes first.
+  IF to_regclass('citus_tables') IS NULL THEN
+    RETURN QUERY SELECT 'engine', 'absent', 'present';
+    RETURN;
+  END IF;
+  -- citus_tables answers with every engine.
   RETURN QUERY EXECUTE $q$
     SELECT 'table ' || w.name, coalesce(t.citus_table_type, CASE WHEN to_regclass('public.' || w.name) IS NULL THEN 'absent' ELSE 'local' END), w.kind
       FROM (VALUES ('medicos', 'reference'), ('pacientes', 'distributed'), ('consultas', 'distributed'), ('usuario', $1)) AS w (name, kind)

@@ -329,18 +329,23 @@ BEGIN
 END
 $$;
 
--- Statistics on every node: autovacuum would come a minute later on the workers, and never to the parents here.
-CREATE OR REPLACE FUNCTION lab.analyze_nodes() RETURNS void
+-- Statistics of tables on every node: autovacuum would come a minute later on the workers, and never to the parents here.
+CREATE OR REPLACE FUNCTION lab.analyze_nodes(VARIADIC tablas regclass[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   nodo text;
-  tabla regclass;
+  lista text;
 BEGIN
-  FOR nodo IN SELECT node_name FROM lab.workers LOOP
-    PERFORM lab.on_node(nodo, 'ANALYZE');
+  -- A worker that was added has reference tables only, until partitions move to it.
+  FOR nodo, lista IN
+    SELECT w.node_name, string_agg(format('%I.%I', c.relnamespace::regnamespace::text, c.relname), ', ')
+      FROM lab.workers w CROSS JOIN lab.distribution d JOIN pg_class c ON c.oid = d.table_name
+     WHERE c.oid = ANY (tablas)
+       AND (d.kind = 'reference' OR EXISTS (SELECT FROM lab.partitions p WHERE p.table_name = c.oid AND p.node_name = w.node_name))
+     GROUP BY w.node_name
+  LOOP
+    PERFORM lab.on_node(nodo, 'ANALYZE ' || lista);
   END LOOP;
-  FOR tabla IN SELECT table_name FROM lab.distribution LOOP
-    EXECUTE format('ANALYZE %s', tabla);
-  END LOOP;
+  EXECUTE 'ANALYZE ' || (SELECT string_agg(t::text, ', ') FROM unnest(tablas) AS t);
 END
 $$;

@@ -16,40 +16,65 @@ SELECT d.table_name,
 
 -- Asks the nodes at once, each its own query ({node_name: query}, a query gives one column of jsonb). A node that does not
 -- answer gives one row with its error instead.
+-- A session of the coordinator itself asks for each node: dblink connects without any time limit (connect_timeout is not
+-- obeyed), and only a session of its own can be given a statement_timeout for that.
 CREATE OR REPLACE FUNCTION lab.ask_workers(consultas jsonb)
 RETURNS TABLE (node_name text, answer jsonb, error text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
 DECLARE
+  aqui text := (SELECT s.node_name FROM lab.servers s WHERE s.role = 'coordinator');
   nodo record;
-  conexion text;
-  errores jsonb := '{}';
 BEGIN
-  FOR nodo IN SELECT key AS nombre, value AS consulta FROM jsonb_each_text(consultas) ORDER BY key LOOP
-    conexion := 'lab_ask_' || nodo.nombre;
-    BEGIN
-      PERFORM lab.open(conexion, nodo.nombre);
-      PERFORM lab.dblink_send_query(conexion, nodo.consulta);
-    EXCEPTION WHEN OTHERS THEN
-      errores := errores || jsonb_build_object(nodo.nombre, SQLERRM);
-    END;
+  FOR nodo IN SELECT key AS nombre, 'lab_ask_' || key AS conexion FROM jsonb_each(consultas) LOOP
+    PERFORM lab.open(nodo.conexion, aqui);
+    PERFORM lab.dblink_exec(nodo.conexion, 'SET statement_timeout = ''2s''');
+    PERFORM lab.dblink_send_query(nodo.conexion, format('SELECT lab.dblink_connect(''lab_node'', %L)', nodo.nombre));
   END LOOP;
-  FOR nodo IN SELECT key AS nombre FROM jsonb_each_text(consultas) ORDER BY key LOOP
-    conexion := 'lab_ask_' || nodo.nombre;
-    IF NOT errores ? nodo.nombre THEN
-      BEGIN
-        RETURN QUERY SELECT nodo.nombre, r.fila, NULL::text FROM lab.dblink_get_result(conexion) AS r(fila jsonb);
-      EXCEPTION WHEN OTHERS THEN
-        errores := errores || jsonb_build_object(nodo.nombre, format('node %s answers with an error: %s', nodo.nombre, SQLERRM));
-      END;
+  FOR nodo IN SELECT key AS nombre, 'lab_ask_' || key AS conexion, value AS consulta FROM jsonb_each_text(consultas) LOOP
+    IF lab.last_answer_failed(nodo.conexion) THEN
+      RETURN QUERY SELECT nodo.nombre, NULL::jsonb, lab.last_error(nodo.conexion, nodo.nombre, 'no connection within 2 s');
+      PERFORM lab.dblink_disconnect(nodo.conexion);
+    ELSE
+      PERFORM lab.dblink_exec(nodo.conexion, 'SET statement_timeout = ''60s''');
+      PERFORM lab.dblink_send_query(nodo.conexion,
+        format('SELECT r.fila FROM lab.dblink(''lab_node'', %L) AS r(fila jsonb)', nodo.consulta));
     END IF;
-    IF errores ? nodo.nombre THEN
-      RETURN QUERY SELECT nodo.nombre, NULL::jsonb, errores ->> nodo.nombre;
-    END IF;
-    IF conexion = ANY (lab.dblink_get_connections()) THEN
-      PERFORM lab.dblink_disconnect(conexion);
+  END LOOP;
+  FOR nodo IN SELECT key AS nombre, 'lab_ask_' || key AS conexion FROM jsonb_each(consultas) LOOP
+    IF nodo.conexion = ANY (lab.dblink_get_connections()) THEN
+      RETURN QUERY SELECT nodo.nombre, r.fila, NULL::text FROM lab.dblink_get_result(nodo.conexion, false) AS r(fila jsonb);
+      IF NOT FOUND THEN
+        RETURN QUERY SELECT nodo.nombre, NULL::jsonb, lab.last_error(nodo.conexion, nodo.nombre, 'no answer within 60 s');
+      END IF;
+      PERFORM lab.dblink_disconnect(nodo.conexion);
     END IF;
   END LOOP;
 END
+$$;
+
+-- Reads the answer to its end; true when that was an error.
+CREATE OR REPLACE FUNCTION lab.last_answer_failed(conexion text) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM FROM lab.dblink_get_result(conexion, false) AS r(nada text);
+  IF NOT FOUND THEN
+    RETURN true;
+  END IF;
+  PERFORM FROM lab.dblink_get_result(conexion, false) AS r(nada text);
+  RETURN false;
+END
+$$;
+
+-- The one sentence of what went wrong last on a connection that asks for a node; `plazo` is what a timeout meant.
+CREATE OR REPLACE FUNCTION lab.last_error(conexion text, nodo text, plazo text) RETURNS text
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT format('node %s (%s:%s) %s', s.node_name, s.host, s.port,
+           CASE WHEN e.mensaje LIKE '%statement timeout%' THEN 'does not answer: ' || plazo
+                WHEN e.mensaje LIKE '%could not establish connection%'
+                THEN 'does not answer: ' || coalesce(substring(e.mensaje FROM 'DETAIL: +([^\n]*)'), 'no connection')
+                ELSE 'answers with an error: ' || regexp_replace(split_part(e.mensaje, E'\n', 1), '^ERROR: +', '') END)
+    FROM lab.servers s, (SELECT lab.dblink_error_message(conexion) AS mensaje) e
+   WHERE s.node_name = nodo;
 $$;
 
 CREATE OR REPLACE FUNCTION lab.read_nodes()

@@ -1,52 +1,12 @@
 -- What has to be asked of the database to judge every promise: a name and a query a row. Reads only.
+-- What asks no worker comes first: a worker that hangs takes the time of all that come later.
 SELECT q.name, pg_temp.ask(q.query) AS answer
 FROM (VALUES
-    ('nodes', 'SELECT node_name, role, responds, error FROM lab.nodes'),
-    ('tables', 'SELECT * FROM lab.tables'),
-    ('shards', 'SELECT * FROM lab.shards'),
-
-    -- The original's own questions.
-    ('active-workers', 'SELECT * FROM master_get_active_worker_nodes()'),
-    ('citus-tables', 'SELECT table_name, citus_table_type FROM citus_tables'),
-    ('users', $q$ SELECT documento_id, nombre, edad FROM public.usuario
-                  WHERE documento_id IN ('1072319876', '1078912345') $q$),
-    ('sample-join', $q$
-        SELECT p.nombre, p.apellido, p.ciudad, m.nombre AS medico_nombre, m.especialidad, c.diagnostico, c.fecha_consulta
-        FROM public.pacientes p
-        JOIN public.consultas c ON p.cedula = c.paciente_id
-        JOIN public.medicos m ON c.medico_id = m.id
-        LIMIT 5 $q$),
-
-    ('counts', $q$
-        SELECT (SELECT count(*) FROM public.pacientes) AS pacientes, (SELECT count(*) FROM public.consultas) AS consultas,
-               (SELECT count(*) FROM public.medicos) AS medicos, (SELECT count(*) FROM public.usuario) AS usuario $q$),
-
     -- Where a patient and the patient's consultations lie, for keys that need not exist.
     ('places', $q$
         SELECT k.clave, p.node_name AS paciente, c.node_name AS consulta
         FROM (SELECT (1000000 + 7919 * n)::text AS clave FROM generate_series(1, 50) AS n) AS k,
              LATERAL lab.where('pacientes', k.clave) AS p, LATERAL lab.where('consultas', k.clave) AS c $q$),
-
-    -- Keys are the workers' to hold, so their catalogues are asked; how, only the engine knows.
-    ('constraints', CASE WHEN to_regprocedure('lab.ask_node(text,text)') IS NULL THEN $q$
-        SELECT n.node_name, r.primary_keys, r.foreign_keys
-        FROM lab.nodes AS n
-        JOIN run_command_on_workers($w$
-            SELECT json_build_object('primary_keys', count(*) FILTER (WHERE contype = 'p'),
-                                     'foreign_keys', count(*) FILTER (WHERE contype = 'f'))
-            FROM pg_constraint WHERE conrelid::regclass::text ~ '^(public\.)?consultas_[0-9]+$' $w$) AS a
-          ON a.nodename = n.host AND a.nodeport = n.port AND a.success,
-             LATERAL json_to_record(a.result::json) AS r (primary_keys bigint, foreign_keys bigint) $q$
-    ELSE $q$
-        SELECT n.node_name, r.primary_keys, r.foreign_keys
-        FROM lab.nodes AS n,
-             LATERAL json_to_record(lab.ask_node(n.node_name, $w$
-                SELECT json_build_object('primary_keys', count(*) FILTER (WHERE contype = 'p'),
-                                         'foreign_keys', count(*) FILTER (WHERE contype = 'f'))
-                FROM pg_constraint WHERE conrelid::regclass::text ~ '^(public\.)?consultas_[0-9]+$' $w$)::json)
-             AS r (primary_keys bigint, foreign_keys bigint)
-        WHERE n.role = 'worker' AND n.responds $q$
-    END),
 
     -- A row for each right that should not be there, or that is missing.
     ('privileges', $q$
@@ -69,5 +29,46 @@ FROM (VALUES
               SELECT 'readonly', t, p, p = 'SELECT' AND t <> 'usuario'
               FROM unnest(ARRAY['medicos', 'pacientes', 'consultas', 'usuario']) AS t,
                    unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p) AS w
-        WHERE has_table_privilege(w.login, 'public.' || w.relation, w.privilege) <> w.wanted $q$)
+        WHERE has_table_privilege(w.login, 'public.' || w.relation, w.privilege) <> w.wanted $q$),
+
+    ('nodes', 'SELECT node_name, role, responds, error FROM lab.nodes'),
+    ('tables', 'SELECT * FROM lab.tables'),
+    ('shards', 'SELECT * FROM lab.shards'),
+
+    -- The original's own questions.
+    ('active-workers', 'SELECT * FROM master_get_active_worker_nodes()'),
+    ('citus-tables', 'SELECT table_name, citus_table_type FROM citus_tables'),
+    ('users', $q$ SELECT documento_id, nombre, edad FROM public.usuario
+                  WHERE documento_id IN ('1072319876', '1078912345') $q$),
+    ('sample-join', $q$
+        SELECT p.nombre, p.apellido, p.ciudad, m.nombre AS medico_nombre, m.especialidad, c.diagnostico, c.fecha_consulta
+        FROM public.pacientes p
+        JOIN public.consultas c ON p.cedula = c.paciente_id
+        JOIN public.medicos m ON c.medico_id = m.id
+        LIMIT 5 $q$),
+
+    ('counts', $q$
+        SELECT (SELECT count(*) FROM public.pacientes) AS pacientes, (SELECT count(*) FROM public.consultas) AS consultas,
+               (SELECT count(*) FROM public.medicos) AS medicos, (SELECT count(*) FROM public.usuario) AS usuario $q$),
+
+    -- Keys are the workers' to hold, so their catalogues are asked; how, only the engine knows.
+    ('constraints', CASE WHEN to_regprocedure('lab.ask_node(text,text)') IS NULL THEN $q$
+        SELECT n.node_name, r.primary_keys, r.foreign_keys
+        FROM lab.nodes AS n
+        JOIN run_command_on_workers($w$
+            SELECT json_build_object('primary_keys', count(*) FILTER (WHERE contype = 'p'),
+                                     'foreign_keys', count(*) FILTER (WHERE contype = 'f'))
+            FROM pg_constraint WHERE conrelid::regclass::text ~ '^(public\.)?consultas_[0-9]+$' $w$) AS a
+          ON a.nodename = n.host AND a.nodeport = n.port AND a.success,
+             LATERAL json_to_record(a.result::json) AS r (primary_keys bigint, foreign_keys bigint) $q$
+    ELSE $q$
+        SELECT n.node_name, r.primary_keys, r.foreign_keys
+        FROM lab.nodes AS n,
+             LATERAL json_to_record(lab.ask_node(n.node_name, $w$
+                SELECT json_build_object('primary_keys', count(*) FILTER (WHERE contype = 'p'),
+                                         'foreign_keys', count(*) FILTER (WHERE contype = 'f'))
+                FROM pg_constraint WHERE conrelid::regclass::text ~ '^(public\.)?consultas_[0-9]+$' $w$)::json)
+             AS r (primary_keys bigint, foreign_keys bigint)
+        WHERE n.role = 'worker' AND n.responds $q$
+    END)
 ) AS q (name, query)

@@ -84,8 +84,9 @@ def _parser() -> argparse.ArgumentParser:
            help="how many consultations each of them has")  # fmt: skip
     number("--seed", type=_whole(0, 2**31 - 1), required=True, metavar="S",
            help="which population: the same number gives the same people")  # fmt: skip
-    number("--jobs", type=_whole(1, 64), default=os.cpu_count() or 1, metavar="J",
-           help="processes that load at once (default: one for each processor)")  # fmt: skip
+    # Two for each processor, because a process mostly waits for the servers.
+    number("--jobs", type=_whole(1, 64), default=2 * (os.cpu_count() or 1), metavar="J",
+           help="processes that load at once (default: two for each processor)")  # fmt: skip
     return parser
 
 

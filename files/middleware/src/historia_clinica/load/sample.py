@@ -117,16 +117,17 @@ def patient(seed: int, number: int) -> Patient:
 def consultation(seed: int, number: int, person: Patient, which: int) -> Consultation:
     """Make consultation `which` (from 1) of patient `number`."""
     digest = _digest(seed, number, which)
-    day, slot, choice, detail, doctor, *_ = _HALF.unpack(digest)
+    day, slot, choice, detail, *_ = _HALF.unpack(digest)
     words = _words()
     when, year = words.days[day * len(words.days) >> 16]
     options = words.options[person.sex][year - person.birth_year]
     option = options[choice * len(options) >> 16]
-    time = words.slots[slot * len(words.slots) >> 16]
-    seen_by = option.doctors[doctor % len(option.doctors)]
-    about = option.texts[detail % len(option.texts)]
     identity = _uuid(digest)
-    return Consultation(identity, f"{person.cedula}\t{identity}\t{seen_by}\t{when} {time}\t{about}")
+    return Consultation(
+        identity,
+        f"{person.cedula}\t{identity}\t{when} {words.slots[slot * len(words.slots) >> 16]}\t"
+        f"{option[detail % len(option)]}",
+    )
 
 
 def _digest(seed: int, patient: int, consultation: int) -> bytes:
@@ -139,11 +140,8 @@ def _uuid(digest: bytes) -> str:
     return f"{text[:12]}8{text[13:16]}{'89ab'[digest[8] & 3]}{text[17:]}"
 
 
-class _Option(NamedTuple):
-    """What a consultation may be about: who sees it, and the last four columns of its row."""
-
-    doctors: tuple[int, ...]
-    texts: tuple[str, ...]
+# Everything that a consultation about one diagnosis may say: the last five columns of its row.
+Option = tuple[str, ...]
 
 
 class _Words(NamedTuple):
@@ -155,7 +153,7 @@ class _Words(NamedTuple):
     days_of_year: list[str]
     days: list[tuple[str, int]]
     slots: list[str]
-    options: dict[str, list[list[_Option]]]
+    options: dict[str, list[list[Option]]]
 
 
 @cache
@@ -209,14 +207,13 @@ def _fits(diagnosis: Diagnosis, sex: str, age: int) -> bool:
 
 
 @cache
-def _option(diagnosis: Diagnosis) -> _Option:
-    return _Option(
-        doctors=tuple(doctor.id for doctor in DOCTORS if doctor.speciality == diagnosis.speciality),
-        texts=tuple(
-            f"{motive}\t{diagnosis.code}\t{diagnosis.name}\t{treatment}\n"
-            for motive in diagnosis.motives
-            for treatment in diagnosis.treatments
-        ),
+def _option(diagnosis: Diagnosis) -> Option:
+    return tuple(
+        f"{doctor.id}\t{motive}\t{diagnosis.code}\t{diagnosis.name}\t{treatment}\n"
+        for doctor in DOCTORS
+        if doctor.speciality == diagnosis.speciality
+        for motive in diagnosis.motives
+        for treatment in diagnosis.treatments
     )
 
 

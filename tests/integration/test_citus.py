@@ -1,0 +1,219 @@
+"""The engine Citus: nodes, logins and the schema lab on a real lab."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from support.labs import Lab
+
+WORKERS = ("citus-worker-1", "citus-worker-2")
+
+
+@pytest.fixture
+def citus(lab: Lab) -> Lab:
+    """The lab, where its engine is Citus."""
+    if lab.engine != "citus":
+        pytest.skip(f"this lab's engine is {lab.engine}, the test is about Citus")
+    return lab
+
+
+@pytest.fixture
+def admin(citus: Lab) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """The administrator at the coordinator."""
+    with citus.connect() as connection:
+        yield connection
+
+
+def rows(connection: psycopg.Connection[tuple[Any, ...]], query: str, *values: Any) -> list[tuple[Any, ...]]:
+    """What a query gives."""
+    return connection.execute(query.encode(), values).fetchall()
+
+
+@contextmanager
+def frozen(lab: Lab, name: str) -> Iterator[None]:
+    """A server that takes connections and answers nothing: worse than one that is gone."""
+    server = lab.postmaster(name)
+    group = [server, *map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())]
+    for process in group:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in group:
+            os.kill(process, signal.SIGCONT)
+
+
+def test_nodes_have_their_names_and_reach_each_other(admin: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """Coordinator and workers answer under the names that the lab gave them, over every connection."""
+    nodes = rows(admin, "SELECT node_name, role, responds FROM lab.nodes ORDER BY node_name")
+    assert nodes == [("citus-coordinator", "coordinator", True), *((name, "worker", True) for name in WORKERS)]
+    health = rows(admin, "SELECT result FROM citus_check_cluster_node_health()")
+    assert health == [(True,)] * 9
+
+
+def test_shards_are_counted_on_the_workers_quickly(admin: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """96 shards and the copies of a reference table within 300 ms, more where the machine is busy elsewhere."""
+    seconds = []
+    for _ in range(10):
+        started = time.monotonic()
+        counted = rows(admin, "SELECT table_name, sum(rows)::bigint FROM lab.shards GROUP BY 1")
+        seconds.append(time.monotonic() - started)
+    expected = {
+        table: rows(admin, f"SELECT count(*) FROM {table}")[0][0] for table in ("pacientes", "consultas", "usuario")
+    }
+    assert {table: count for table, count in counted if table != "medicos"} == expected
+    assert min(seconds) < 0.3 * max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def test_where_names_the_shard_that_holds_the_row(citus: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """The patient's row is in that shard on that node; the consultations lie on the same node."""
+    cedula = rows(admin, "SELECT cedula FROM pacientes LIMIT 1")[0][0]
+    [(_, shard, node)] = rows(admin, "SELECT * FROM lab.where('pacientes', %s)", cedula)
+    with citus.connect(node=node) as worker:
+        assert rows(worker, f"SELECT cedula FROM public.{shard} WHERE cedula = %s", cedula) == [(cedula,)]
+    assert rows(admin, "SELECT node_name FROM lab.where('consultas', %s)", cedula) == [(node,)]
+    with pytest.raises(psycopg.errors.UndefinedTable, match='there is no table "nada"'):
+        admin.execute("SELECT * FROM lab.where('nada', '1')")
+
+
+def test_a_frozen_worker_is_told_within_seconds(citus: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """A worker that takes connections and says nothing: an error in its row, unknown counts, no exception, no hang."""
+    with frozen(citus, "citus-worker-2"):
+        started = time.monotonic()
+        nodes = rows(admin, "SELECT node_name, responds, error FROM lab.nodes WHERE role = 'worker' ORDER BY 1")
+        seconds = time.monotonic() - started
+        shards = rows(admin, "SELECT DISTINCT node_name, rows IS NULL FROM lab.shards WHERE table_name <> 'medicos'")
+        tables = rows(
+            admin, "SELECT table_name, rows IS NULL FROM lab.tables WHERE table_name IN ('medicos', 'pacientes')"
+        )
+    assert nodes[0] == ("citus-worker-1", True, None)
+    assert nodes[1][:2] == ("citus-worker-2", False)
+    assert "failed to connect to 127.0.0.1" in nodes[1][2]
+    assert seconds < 4
+    assert sorted(shards) == [("citus-worker-1", False), ("citus-worker-2", True)]
+    assert sorted(tables) == [("medicos", False), ("pacientes", True)]
+
+
+def test_a_killed_worker_is_back_with_its_rows(citus: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """The supervisor starts it again, and the nodes log in to each other as before."""
+    query = "SELECT sum(rows)::bigint FROM lab.shards WHERE node_name = 'citus-worker-1'"
+    [(before,)] = rows(admin, query)
+    assert before
+    citus.kill("citus-worker-1")
+    citus.wait_until(lambda: rows(admin, query) == [(before,)])
+    citus.wait_until(
+        lambda: rows(admin, "SELECT count(*) FROM citus_check_cluster_node_health() WHERE result") == [(9,)]
+    )
+
+
+def test_a_node_that_moved_is_updated_not_added(citus: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """The same name under another address stays the same node, with its shards."""
+    before = rows(admin, "SELECT nodeid, nodename, nodeport FROM pg_dist_node ORDER BY nodeid")
+    shards = rows(admin, "SELECT shards FROM lab.nodes WHERE node_name = 'citus-worker-2'")
+    move = (
+        "SELECT lab.register_nodes(jsonb_agg(jsonb_build_object('name', node_name, 'role', role, 'host',"
+        " CASE node_name WHEN 'citus-worker-2' THEN %s ELSE host END, 'port', port))) FROM lab.known_nodes()"
+    )
+    try:
+        admin.execute(move, ["localhost"])
+        admin.execute("SELECT lab.sync_metadata()")
+        moved = rows(admin, "SELECT nodeid, nodename FROM pg_dist_node ORDER BY nodeid")
+        assert [node for node, _ in moved] == [node for node, _, _ in before]
+        assert rows(admin, "SELECT host, responds, shards FROM lab.nodes WHERE node_name = 'citus-worker-2'") == [
+            ("localhost", True, shards[0][0])
+        ]
+    finally:
+        admin.execute(move, ["127.0.0.1"])
+        admin.execute("SELECT lab.sync_metadata()")
+    assert rows(admin, "SELECT nodeid, nodename, nodeport FROM pg_dist_node ORDER BY nodeid") == before
+    assert rows(admin, "SELECT bool_and(metadatasynced) FROM pg_dist_node") == [(True,)]
+
+
+@pytest.fixture
+def login(citus: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> Iterator[str]:
+    """The name of a login that is gone afterwards."""
+    yield "prueba"
+    admin.execute("SELECT run_command_on_all_nodes('DELETE FROM pg_dist_authinfo WHERE rolename = ''prueba''')")
+    admin.execute("DROP ROLE IF EXISTS prueba")
+
+
+def test_a_login_works_on_every_node_and_changes_only_when_its_password_does(
+    citus: Lab, admin: psycopg.Connection[tuple[Any, ...]], login: str
+) -> None:
+    """Made, left alone, mended after somebody changed it, given another password; the password is in no log."""
+    stored = "SELECT rolpassword FROM pg_authid WHERE rolname = %s"
+    admin.execute("SELECT lab.create_login(%s, %s)", [login, "clave'una\\ vez"])
+    first = rows(admin, stored, login)
+    admin.execute("SELECT lab.create_login(%s, %s)", [login, "clave'una\\ vez"])
+    assert rows(admin, stored, login) == first
+
+    admin.execute("ALTER ROLE prueba PASSWORD 'de otra mano'")
+    admin.execute("SELECT lab.create_login(%s, %s)", [login, "clave'una\\ vez"])
+    for node in ("citus-coordinator", *WORKERS):
+        with psycopg.connect(
+            host="127.0.0.1", port=citus.port(node), user=login, password="clave'una\\ vez", dbname="historia_clinica"
+        ) as connection:
+            assert rows(connection, "SELECT current_user::text") == [(login,)]
+    assert rows(admin, "SELECT count(*) FROM lab.nodes_with_other_logins()") == [(0,)]
+
+    admin.execute("SELECT lab.create_login(%s, %s)", [login, "otra-clave-distinta"])
+    assert rows(admin, stored, login) != first
+    logs = [path for path in (citus.directory / "logs").rglob("*") if path.is_file()]
+    assert logs
+    assert not [path for path in logs if "otra-clave-distinta" in path.read_text(encoding="utf-8", errors="replace")]
+
+
+def test_the_middlewares_login_reads_the_lab_and_the_originals_views(citus: Lab) -> None:
+    """Its queries reach the workers under its own name; it may not make logins nor read passwords."""
+    with citus.connect(user="middleware") as connection:
+        assert rows(connection, "SELECT count(*) FROM pacientes")[0][0] > 0
+        assert rows(connection, "SELECT lab.engine()") == [("citus",)]
+        assert len(rows(connection, "SELECT * FROM lab.where('medicos', '1')")) == 3
+        assert len(rows(connection, "SELECT * FROM lab.nodes")) == 3
+        assert rows(connection, "SELECT rows FROM lab.tables WHERE table_name = 'medicos'")[0][0] > 0
+        assert len(rows(connection, "SELECT * FROM master_get_active_worker_nodes()")) == 2
+        assert ("medicos", "reference") in rows(
+            connection, "SELECT table_name::text, citus_table_type FROM citus_tables"
+        )
+        for forbidden in ("SELECT lab.create_login('x', 'y')", "SELECT * FROM pg_dist_authinfo"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(forbidden.encode())
+
+
+def test_a_table_is_not_distributed_twice_or_otherwise(admin: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """Asking again changes nothing; asking for another column is refused with the way out."""
+    admin.execute("SELECT lab.create_distributed_table('pacientes', 'cedula')")
+    with pytest.raises(psycopg.errors.RaiseException, match="is distributed by cedula, not by id") as refused:
+        admin.execute("SELECT lab.create_distributed_table('pacientes', 'id')")
+    assert "undistribute_table" in (refused.value.diag.message_hint or "")
+
+
+def test_what_somebody_removed_is_reported_by_check_and_comes_back(
+    citus: Lab, admin: psycopg.Connection[tuple[Any, ...]]
+) -> None:
+    """A view and a worker's copy of the passwords are gone: a dry run says so and changes nothing, a run mends both."""
+    worker = citus.connect(node="citus-worker-1")
+    admin.execute("DROP VIEW lab.shards")
+    worker.execute("DELETE FROM pg_dist_authinfo")
+    dry = citus.play("site.yml", "--tags", "engine", "--check")
+    assert dry.rc == 0, dry.stdout
+    assert dry.recap[citus.name]["changed"] == 1
+    assert rows(admin, "SELECT to_regclass('lab.shards')") == [(None,)]
+
+    mended = citus.play("site.yml", "--tags", "engine")
+    assert mended.rc == 0, mended.stdout
+    assert mended.recap[citus.name]["changed"] == 1
+    assert len(rows(admin, "SELECT * FROM lab.shards")) > 96
+    assert rows(worker, "SELECT count(*) > 0 FROM pg_dist_authinfo") == [(True,)]
+    worker.close()
+    with citus.connect(user="middleware") as connection:
+        assert rows(connection, "SELECT count(*) > 96 FROM lab.shards") == [(True,)]

@@ -1,0 +1,227 @@
+"""The whole lab, as a person uses it: run it again, check it, kill it, stop it, change it, remove it."""
+
+from __future__ import annotations
+
+import json
+import pwd
+import re
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from support.labs import Lab, Workshop, run_playbook
+
+MIB = 1024 * 1024
+
+
+def rows(lab: Lab) -> list[tuple[object, ...]]:
+    """How many rows each table has, counted on the nodes that hold them."""
+    with lab.connect() as connection:
+        return connection.execute("SELECT table_name, rows FROM lab.tables ORDER BY 1").fetchall()
+
+
+def processes_of(place: Path) -> list[psutil.Process]:
+    """The processes whose command line names a directory."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if any(str(place) in argument for argument in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_a_second_run_changes_nothing_and_takes_seconds(lab: Lab) -> None:
+    """changed=0; the faster of two runs, since the machine is shared, takes at most ten seconds."""
+    runs = [lab.play("site.yml") for _ in range(2)]
+    for run in runs:
+        assert run.rc == 0, run.stdout
+        assert run.recap[lab.name]["changed"] == 0, run.stdout
+    fastest = min(runs, key=lambda run: run.seconds)
+    print(f"\n{lab.engine}: second run {fastest.seconds:.1f} s, {fastest.recap[lab.name]['ok']} tasks")
+    assert fastest.seconds <= 10
+
+
+def test_a_check_of_a_finished_lab_reports_no_change(lab: Lab) -> None:
+    """--check tells the truth."""
+    run = lab.play("site.yml", "--check", "--diff")
+    assert run.rc == 0, run.stdout
+    assert run.recap[lab.name]["changed"] == 0, run.stdout
+
+
+def test_a_check_on_an_empty_machine_passes_and_makes_nothing(workshop: Workshop, lab: Lab) -> None:
+    """Before there is a lab, or even a runtime, a check says that it would be made."""
+    fresh = workshop.lab("test-dry", lab.engine, runtime_directory=str(workshop.place / "dry-runtime"))
+    if lab.engine == "postgres_fdw":  # its servers come with the runtime
+        run = fresh.play("site.yml", "--check")
+        assert run.rc == 0, run.stdout
+        assert run.recap[fresh.name]["changed"] >= 1
+    with_runtime = fresh.play("site.yml", "--check", "-e", f"runtime_directory={workshop.place}/runtime")
+    assert with_runtime.rc == 0, with_runtime.stdout
+    assert not fresh.directory.exists()
+    assert not (workshop.place / "dry-runtime").exists()
+
+
+def test_no_secret_is_in_any_output(lab: Lab) -> None:
+    """Not when the lab is made, with -vvv --diff; not in its logs; not in a process' arguments or environment."""
+    secrets = [
+        line.rpartition(":")[2].strip()
+        for file in (lab.directory / "credentials").glob("*.pgpass")
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
+    assert len(set(secrets)) == 4
+    assert lab.made is not None
+    texts = {"site.yml -vvv --diff": lab.made.stdout + lab.made.stderr}
+    again = lab.play("site.yml", "-vvv", "--diff")
+    texts["site.yml again"] = again.stdout + again.stderr
+    for log in (lab.directory / "logs").iterdir():
+        texts[str(log)] = log.read_text(encoding="utf-8", errors="replace")
+    for process in processes_of(lab.directory):
+        texts[f"process {process.pid}"] = " ".join(process.cmdline()) + str(process.environ())
+    assert len(texts) > 8
+    found = [name for name, text in texts.items() if any(secret in text for secret in secrets)]
+    assert found == []
+
+
+def test_a_killed_server_comes_back_with_its_rows(lab: Lab) -> None:
+    """kill -9 of a worker, then of the coordinator: the supervisor starts them again, nothing is lost."""
+    before = rows(lab)
+    for node in ("citus-worker-1", "citus-coordinator"):
+        pid = lab.postmaster(node)
+        lab.kill(node)
+        lab.wait_until(lambda node=node, pid=pid: lab.postmaster(node) != pid)  # type: ignore[misc]
+        lab.wait_until(lambda: rows(lab) == before)
+
+
+def test_stop_ends_everything_and_start_brings_the_rows_back(lab: Lab) -> None:
+    """Stopped, no process of the lab is left; started, it answers with the same rows."""
+    before = rows(lab)
+    assert lab.play("stop.yml").recap[lab.name]["changed"] == 1
+    assert processes_of(lab.directory) == []
+    assert lab.play("stop.yml").recap[lab.name]["changed"] == 0
+    started = lab.play("start.yml")
+    assert started.rc == 0, started.stdout
+    assert rows(lab) == before
+    assert lab.play("start.yml").recap[lab.name]["changed"] == 0
+
+
+def test_a_killed_supervisor_is_healed_by_the_next_run(lab: Lab) -> None:
+    """Its servers run on without it; the next run ends them and starts its own: the ports are free, the rows are there."""
+    before = rows(lab)
+    supervisor = int((lab.directory / "run/supervisord.pid").read_text())
+    psutil.Process(supervisor).send_signal(signal.SIGKILL)
+    run = lab.play("site.yml")
+    assert run.rc == 0, run.stdout
+    assert rows(lab) == before
+    assert lab.play("site.yml").recap[lab.name]["changed"] == 0
+
+
+def test_a_changed_setting_takes_effect_without_a_new_cluster(lab: Lab) -> None:
+    """work_mem by a reload, max_connections by a restart; the data are the same ones; taken back, so is the setting."""
+
+    def facts() -> tuple[object, ...]:
+        with lab.connect(node="citus-worker-1") as connection:
+            row = connection.execute(
+                "SELECT current_setting('work_mem'), current_setting('max_connections'), system_identifier,"
+                " pg_postmaster_start_time() FROM pg_control_system()"
+            ).fetchone()
+        assert row is not None
+        return row
+
+    before = facts()
+    work_mem = '{"database_processes_settings": {"work_mem": "9MB"}}'
+    assert lab.play("site.yml", "-e", work_mem).rc == 0
+    assert facts() == ("9MB", *before[1:])
+    connections = '{"database_processes_settings": {"max_connections": 77}}'
+    assert lab.play("site.yml", "-e", connections).rc == 0
+    assert facts()[:3] == (before[0], "77", before[2])
+    assert lab.play("site.yml").rc == 0
+    assert facts()[:3] == before[:3]
+
+
+def test_a_lab_at_rest_is_small(lab: Lab) -> None:
+    """Three servers, middleware and supervisor: at most 180 MiB (PSS), after the servers had a fresh start."""
+    assert lab.play("stop.yml").rc == 0
+    assert lab.play("start.yml").rc == 0
+    family = {
+        member.pid: member
+        for process in processes_of(lab.directory)
+        for member in (process, *process.children(recursive=True))
+    }
+    assert len(family) > 5
+    total = sum(getattr(process.memory_full_info(), "pss", 0) for process in family.values())
+    print(f"\n{lab.engine}: {total / MIB:.0f} MiB at rest")
+    assert 0 < total <= 180 * MIB
+
+
+def test_status_shows_every_node_and_table(lab: Lab) -> None:
+    """One page with processes, nodes, tables, shards and endpoints; also while a server is down."""
+    run = lab.play("status.yml")
+    assert run.rc == 0, run.stdout
+    for word in ("citus-coordinator", "citus-worker-2", "pacientes", "middleware", str(lab.api_port)):
+        assert word in run.stdout
+    print(f"\nstatus in {run.seconds:.1f} s")
+
+
+def test_a_run_that_was_killed_converges_when_it_is_run_again(workshop: Workshop, lab: Lab) -> None:
+    """Killed while the data directories are made, the next run finishes the lab, and the one after changes nothing."""
+    killed = workshop.lab("test-killed", lab.engine)
+    run = killed.kill_while("site.yml", lambda: any((killed.directory / "data").glob(".*.new")))
+    assert run != 0
+    again = killed.play("site.yml")
+    assert again.rc == 0, again.stdout
+    assert killed.play("site.yml").recap[killed.name]["changed"] == 0
+    assert killed.play("verify.yml").rc == 0
+    assert killed.play("teardown.yml").rc == 0
+
+
+def test_a_class_is_made_side_by_side_and_one_failure_stops_nobody_else(workshop: Workshop) -> None:
+    """Three students: own directories, own ports, own users; the one whose choice cannot be does not hold up the others."""
+    place = workshop.place / "class"
+    arguments = [
+        *("-i", "inventories/classroom"),
+        *("-e", f"runtime_directory={workshop.place}/runtime"),
+        *("-e", "lab_directory=" + str(place) + "/{{ inventory_hostname }}"),
+        *("-e", "lab_database_port={{ 27000 + 100 * student_number }}"),
+        *("-e", "lab_api_port={{ 27050 + student_number }}"),
+        *("-e", "lab_workers={{ 'many' if inventory_hostname == 'beto' else 1 }}"),
+        *("-e", "clinical_schema_patients=10"),
+    ]
+    try:
+        run = run_playbook("playbooks/site.yml", *arguments)
+        assert run.rc != 0
+        assert {host: counts["failed"] for host, counts in run.recap.items()} == {"ana": 0, "beto": 1, "carla": 0}
+        assert "workers-invalid" in run.stdout
+        records = [json.loads((place / name / "lab.json").read_text()) for name in ("ana", "carla")]
+        assert [record["database_port"] for record in records] == [27100, 27300]
+        assert not (place / "beto").exists()
+        if records[0]["user"].startswith("hc-"):
+            assert [record["user"] for record in records] == ["hc-ana", "hc-carla"]
+            assert all((place / name).stat().st_mode & 0o077 == 0 for name in ("ana", "carla"))
+    finally:
+        removed = run_playbook("playbooks/teardown.yml", *arguments)
+    assert removed.rc == 0, removed.stdout
+    assert not list(place.iterdir())
+    assert processes_of(place) == []
+    assert not [user.pw_name for user in pwd.getpwall() if re.fullmatch("hc-(ana|beto|carla)", user.pw_name)]
+
+
+def test_teardown_leaves_nothing_and_may_be_run_twice(workshop: Workshop, lab: Lab) -> None:
+    """No process, no directory, no user, no entry in the host's list of labs."""
+    gone = workshop.lab("test-gone", lab.engine, lab_workers=1, clinical_schema_patients=10)
+    assert gone.play("site.yml").rc == 0
+    user = gone.record["user"]
+    run = gone.play("teardown.yml")
+    assert run.rc == 0, run.stdout
+    assert not gone.directory.exists()
+    assert processes_of(gone.directory) == []
+    assert not (workshop.place / "registry" / gone.name).is_symlink()
+    if user.startswith("hc-"):
+        with pytest.raises(KeyError):
+            pwd.getpwnam(user)
+    again = gone.play("teardown.yml")
+    assert again.rc == 0
+    assert again.recap[gone.name]["changed"] == 0

@@ -1,0 +1,206 @@
+"""Schema lab: the same questions, the same answers, whichever engine spreads the tables."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from support.labs import Lab
+
+COORDINATOR = "citus-coordinator"
+WORKERS = ["citus-worker-1", "citus-worker-2"]
+DISTRIBUTED = {"pacientes": "cedula", "consultas": "paciente_id", "usuario": "documento_id"}
+
+
+def rows(lab: Lab, query: str, *values: Any, user: str = "admin") -> list[tuple[Any, ...]]:
+    """What a query gives at the coordinator."""
+    with lab.connect(user) as connection:
+        return connection.execute(query, values).fetchall()
+
+
+@pytest.fixture
+def silent_worker(lab: Lab) -> Iterator[str]:
+    """A worker that accepts connections and says nothing: the worst way of being down."""
+    worker = WORKERS[1]
+    postmaster = lab.postmaster(worker)
+    os.kill(postmaster, signal.SIGSTOP)
+    try:
+        yield worker
+    finally:
+        os.kill(postmaster, signal.SIGCONT)
+        lab.wait_until(lambda: rows(lab, "SELECT bool_and(responds) FROM lab.nodes") == [(True,)])
+
+
+def test_nodes_are_named_and_all_respond(lab: Lab) -> None:
+    """lab.nodes has the coordinator and every worker under its name, with its port, its version and its size."""
+    found = rows(lab, "SELECT node_name, role, port, responds, error, version, size_bytes > 0 FROM lab.nodes")
+    version = rows(lab, "SHOW server_version")[0][0]
+    assert found == [
+        (name, "coordinator" if name == COORDINATOR else "worker", lab.port(name), True, None, version, True)
+        for name in [COORDINATOR, *WORKERS]
+    ]
+
+
+def test_nodes_count_the_shards_that_they_hold(lab: Lab) -> None:
+    """The number of shards in lab.nodes is the number of rows that lab.shards has for the node."""
+    counted = rows(lab, "SELECT node_name, count(*) FROM lab.shards GROUP BY 1 ORDER BY 1")
+    assert [name for name, _ in counted] == [COORDINATOR, *WORKERS]
+    assert counted == rows(lab, "SELECT node_name, shards FROM lab.nodes ORDER BY 1")
+
+
+def test_tables_say_how_each_is_spread(lab: Lab) -> None:
+    """lab.tables: medicos is copied everywhere, the others are spread by their column, consultas beside pacientes."""
+    found = {row[0]: row[1:] for row in rows(lab, "SELECT table_name, kind, distribution_column FROM lab.tables")}
+    assert found == {"medicos": ("reference", None)} | {
+        name: ("distributed", column) for name, column in DISTRIBUTED.items()
+    }
+    groups = dict(rows(lab, "SELECT table_name, colocation_id FROM lab.tables"))
+    assert groups["pacientes"] == groups["consultas"] != groups["usuario"]
+
+
+def test_rows_counted_on_the_nodes_are_the_rows_of_the_tables(lab: Lab) -> None:
+    """lab.tables and lab.shards, which count on the nodes, agree with SELECT count(*) through the coordinator."""
+    counted = dict(rows(lab, "SELECT table_name, rows FROM lab.tables"))
+    assert set(counted) == {"medicos", *DISTRIBUTED}
+    for table, number in counted.items():
+        assert number > 0
+        assert rows(lab, f"SELECT count(*) FROM {table}") == [(number,)]
+    for table in DISTRIBUTED:
+        assert rows(lab, "SELECT sum(rows) FROM lab.shards WHERE table_name = %s", table) == [(counted[table],)]
+
+
+def test_a_reference_table_is_whole_on_every_node(lab: Lab) -> None:
+    """lab.shards has one row of medicos for each node, with the same number of rows."""
+    found = rows(lab, "SELECT node_name, rows FROM lab.shards WHERE table_name = 'medicos' ORDER BY 1")
+    doctors = rows(lab, "SELECT count(*) FROM medicos")[0][0]
+    assert found == [(name, doctors) for name in [COORDINATOR, *WORKERS]]
+
+
+def test_every_worker_holds_part_of_every_distributed_table(lab: Lab) -> None:
+    """Shards are spread evenly: each worker holds as many of each table as the other."""
+    found = rows(
+        lab,
+        "SELECT table_name, node_name, count(*), count(DISTINCT shard_name) FROM lab.shards"
+        " WHERE table_name <> 'medicos' GROUP BY 1, 2 ORDER BY 1, 2",
+    )
+    each = found[0][2]
+    assert each > 1
+    assert found == [(table, worker, each, each) for table in sorted(DISTRIBUTED) for worker in WORKERS]
+
+
+def test_where_names_the_node_that_holds_the_row(lab: Lab) -> None:
+    """The row of a key is in the shard that lab.where names, on that node, and on no other."""
+    keys = [row[0] for row in rows(lab, "SELECT cedula FROM pacientes ORDER BY cedula LIMIT 10")]
+    assert len(keys) == 10
+    seen = set()
+    for key in keys:
+        [(table, shard, node)] = rows(lab, "SELECT * FROM lab.where('pacientes', %s)", key)
+        assert table == "pacientes"
+        with lab.connect(node=node) as connection:
+            query = sql.SQL("SELECT count(*) FROM {} WHERE cedula = %s").format(sql.Identifier("public", shard))
+            assert connection.execute(query, [key]).fetchall() == [(1,)]
+        seen.add(node)
+    assert seen == set(WORKERS)
+
+
+def test_a_patient_and_its_consultations_lie_on_one_node(lab: Lab) -> None:
+    """lab.where gives the same node for a key of pacientes and of consultas."""
+    keys = rows(lab, "SELECT cedula FROM pacientes ORDER BY cedula LIMIT 20")
+    assert len(keys) == 20
+    for (key,) in keys:
+        assert rows(lab, "SELECT node_name FROM lab.where('pacientes', %s)", key) == rows(
+            lab, "SELECT node_name FROM lab.where('consultas', %s)", key
+        )
+
+
+def test_where_of_a_reference_table_is_everywhere(lab: Lab) -> None:
+    """lab.where('medicos', ..) names every node."""
+    found = rows(lab, "SELECT node_name FROM lab.where('medicos', '1') ORDER BY 1")
+    assert found == [(name,) for name in [COORDINATOR, *WORKERS]]
+
+
+def test_where_of_an_unknown_table_says_so(lab: Lab) -> None:
+    """lab.where of a table that is not there is an error that names it and says where to look."""
+    with pytest.raises(psycopg.errors.UndefinedTable, match='"recetas"') as refusal:
+        rows(lab, "SELECT * FROM lab.where('recetas', '1')")
+    assert "lab.tables" in (refusal.value.diag.message_hint or "")
+
+
+@pytest.mark.parametrize("user", ["middleware", "readonly"])
+def test_every_login_may_look(lab: Lab, user: str) -> None:
+    """The views and lab.where answer to the logins as they do to the administrator."""
+    for query in (
+        "SELECT lab.engine()",
+        "SELECT node_name, responds FROM lab.nodes",
+        "SELECT table_name, rows FROM lab.tables ORDER BY 1",
+        "SELECT table_name, shard_name, node_name, rows FROM lab.shards ORDER BY 1, 2, 3",
+        "SELECT * FROM lab.where('pacientes', '1072319876')",
+        "SELECT * FROM master_get_active_worker_nodes() ORDER BY 2",
+    ):
+        found = rows(lab, query, user=user)
+        assert found
+        assert found == rows(lab, query)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT lab.create_login('intruso', 'x')",
+        "SELECT lab.grant('SELECT', 'public.usuario', 'readonly')",
+        "SELECT lab.create_reference_table('public.usuario')",
+        "SELECT lab.create_distributed_table('public.usuario', 'nombre')",
+    ],
+)
+def test_only_the_administrator_changes_the_lab(lab: Lab, statement: str) -> None:
+    """A login that is not the administrator may not run what creates logins, grants rights or spreads tables."""
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        rows(lab, statement, user="middleware")
+
+
+def test_the_names_of_the_original_lab_answer(lab: Lab) -> None:
+    """master_get_active_worker_nodes() and citus_tables answer as in the original lab, with both engines."""
+    workers = rows(lab, "SELECT * FROM master_get_active_worker_nodes() ORDER BY 2")
+    assert [port for _, port in workers] == [lab.port(name) for name in WORKERS]
+    kinds = rows(lab, "SELECT table_name::text, citus_table_type FROM citus_tables ORDER BY 1")
+    assert kinds == [
+        ("consultas", "distributed"),
+        ("medicos", "reference"),
+        ("pacientes", "distributed"),
+        ("usuario", "distributed"),
+    ]
+
+
+def test_only_the_tables_of_the_history_are_in_sight(lab: Lab) -> None:
+    """A student who lists the tables sees the four tables."""
+    query = (
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid)"
+        " AND relnamespace = 'public'::regnamespace ORDER BY 1"
+    )
+    assert rows(lab, query) == [("consultas",), ("medicos",), ("pacientes",), ("usuario",)]
+
+
+def test_a_silent_worker_is_named_and_nothing_hangs(lab: Lab, silent_worker: str) -> None:
+    """A worker that does not answer is a row of lab.nodes with its error, within seconds; the others answer."""
+    started = time.monotonic()
+    found = rows(lab, "SELECT node_name, responds, coalesce(error, '') <> '' FROM lab.nodes ORDER BY 1")
+    assert time.monotonic() - started < 10
+    assert found == [(name, name != silent_worker, name == silent_worker) for name in [COORDINATOR, *WORKERS]]
+
+
+def test_what_a_silent_worker_holds_is_unknown_not_zero(lab: Lab, silent_worker: str) -> None:
+    """Rows of a node that does not answer are NULL in lab.shards and lab.tables, never counted as none."""
+    started = time.monotonic()
+    unknown = rows(lab, "SELECT DISTINCT node_name FROM lab.shards WHERE rows IS NULL")
+    known = rows(lab, "SELECT DISTINCT node_name FROM lab.shards WHERE rows IS NOT NULL ORDER BY 1")
+    totals = dict(rows(lab, "SELECT table_name, rows FROM lab.tables"))
+    assert time.monotonic() - started < 20
+    assert unknown == [(silent_worker,)]
+    assert known == [(COORDINATOR,), (WORKERS[0],)]
+    assert {name for name, number in totals.items() if number is None} == set(DISTRIBUTED)

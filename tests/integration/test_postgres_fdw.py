@@ -1,0 +1,343 @@
+"""The engine postgres_fdw: what the workers guard, what is refused because they cannot, what is pushed down to them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from support.labs import Lab
+
+WORKERS = ["citus-worker-1", "citus-worker-2"]
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+pytestmark = pytest.mark.parametrize("lab", ["postgres_fdw"], indirect=True, scope="session")
+
+
+@pytest.fixture
+def trial(lab: Lab) -> Iterator[Connection]:
+    """A connection of the administrator and an empty table `prueba`, which is gone from every node afterwards."""
+    with lab.connect() as connection:
+        connection.execute("CREATE TABLE public.prueba (clave text PRIMARY KEY, valor int CHECK (valor > 0))")
+        try:
+            yield connection
+        finally:
+            connection.execute("DELETE FROM lab.distribution WHERE table_name = 'public.prueba'::regclass")
+            connection.execute("DROP TABLE public.prueba CASCADE")
+            for worker in WORKERS:
+                connection.execute("SELECT lab.on_node(%s, 'DROP TABLE IF EXISTS public.prueba CASCADE')", [worker])
+
+
+def rows(lab: Lab, query: str, *values: Any, user: str = "admin", node: str = "citus-coordinator") -> list[Any]:
+    """What a query gives."""
+    with lab.connect(user, node) as connection:
+        return connection.execute(query, values).fetchall()
+
+
+def plan(lab: Lab, query: str, rows_per_partition: int | None = None) -> list[dict[str, Any]]:
+    """The nodes of a query's plan, the topmost first; as it would be if the partitions had so many rows."""
+
+    def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield node
+        for child in node.get("Plans", []):
+            yield from walk(child)
+
+    with lab.connect(autocommit=False) as connection:
+        if rows_per_partition is not None:
+            connection.execute(
+                "UPDATE pg_class SET reltuples = %s, relpages = %s / 40 WHERE relnamespace = 'shards'::regnamespace",
+                [rows_per_partition, rows_per_partition],
+            )
+        [(found,)] = connection.execute(f"EXPLAIN (VERBOSE, FORMAT JSON) {query}").fetchall()
+        connection.rollback()
+    return list(walk(found[0]["Plan"]))
+
+
+def a_patient(lab: Lab) -> str:
+    """The cédula of some patient."""
+    return str(rows(lab, "SELECT cedula FROM pacientes ORDER BY cedula LIMIT 1")[0][0])
+
+
+@pytest.mark.parametrize("rows_per_partition", [None, 100_000])
+def test_a_join_on_the_distribution_column_runs_on_the_workers(lab: Lab, rows_per_partition: int | None) -> None:
+    """Patients with their consultations, few or many: each pair of partitions is joined by its worker, nothing here."""
+    nodes = plan(
+        lab,
+        "SELECT p.apellido, c.diagnostico FROM pacientes p JOIN consultas c ON c.paciente_id = p.cedula",
+        rows_per_partition,
+    )
+    scans = [node for node in nodes if node["Node Type"] == "Foreign Scan"]
+    assert len(scans) == 32
+    assert all(" INNER JOIN " in scan["Remote SQL"] for scan in scans)
+    assert {node["Node Type"] for node in nodes} == {"Append", "Foreign Scan"}
+
+
+def test_the_doctors_are_joined_to_what_the_workers_joined(lab: Lab) -> None:
+    """With medicos in the query, patients and consultations are still joined by the workers; the doctors are added here."""
+    nodes = plan(
+        lab,
+        "SELECT m.especialidad, count(*) FROM pacientes p JOIN consultas c ON c.paciente_id = p.cedula"
+        " JOIN medicos m ON m.id = c.medico_id GROUP BY m.especialidad",
+        100_000,
+    )
+    scans = [node for node in nodes if node["Node Type"] == "Foreign Scan"]
+    assert len(scans) == 32
+    assert all(" INNER JOIN " in scan["Remote SQL"] for scan in scans)
+
+
+def test_the_workers_work_at_the_same_time(lab: Lab) -> None:
+    """Partitions of different workers are read asynchronously."""
+    scans = [node for node in plan(lab, "SELECT * FROM pacientes") if node["Node Type"] == "Foreign Scan"]
+    assert len(scans) == 32
+    assert all(scan["Async Capable"] for scan in scans)
+
+
+def test_a_query_for_one_key_asks_one_partition(lab: Lab) -> None:
+    """A patient's history is read from one partition on one worker."""
+    nodes = plan(
+        lab,
+        f"SELECT * FROM pacientes p JOIN consultas c ON c.paciente_id = p.cedula WHERE p.cedula = '{a_patient(lab)}'",
+    )
+    assert [node["Node Type"] for node in nodes].count("Foreign Scan") <= 2
+    assert len({node["Remote SQL"] for node in nodes if "Remote SQL" in node}) <= 2
+
+
+def test_an_update_by_key_is_one_statement_on_the_worker(lab: Lab) -> None:
+    """The guard of the distribution column does not have rows of other updates fetched first."""
+    nodes = plan(lab, f"UPDATE consultas SET tratamiento = 'Reposo' WHERE paciente_id = '{a_patient(lab)}'")
+    [scan] = [node for node in nodes if node["Node Type"] == "Foreign Scan"]
+    assert scan["Operation"] == "Update"
+    assert scan["Remote SQL"].startswith("UPDATE public.consultas_")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE pacientes SET cedula = '90000009'", "UPDATE consultas SET paciente_id = '90000009'"],
+)
+def test_the_distribution_column_is_never_changed(lab: Lab, statement: str) -> None:
+    """A new cédula would leave the row in the partition of the old one: refused, with what to do instead."""
+    with lab.connect() as connection, pytest.raises(psycopg.errors.FeatureNotSupported) as refusal:
+        connection.execute(statement)
+    assert "cannot be changed" in str(refusal.value)
+    assert "Insert the row with its new key" in (refusal.value.diag.message_hint or "")
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM medicos WHERE id = 1", "TRUNCATE medicos"])
+def test_a_doctor_is_never_deleted(lab: Lab, statement: str) -> None:
+    """A copied delete would not ask the consultations on the workers: refused, with what to do instead."""
+    with lab.connect() as connection, pytest.raises(psycopg.errors.FeatureNotSupported) as refusal:
+        connection.execute(statement)
+    assert "UPDATE medicos SET activo = false" in (refusal.value.diag.message_hint or "")
+    assert rows(lab, "SELECT count(*) FROM medicos WHERE id = 1") == [(1,)]
+
+
+def test_the_number_of_a_doctor_is_never_changed(lab: Lab) -> None:
+    """Consultations on the workers refer to it."""
+    with lab.connect() as connection, pytest.raises(psycopg.errors.FeatureNotSupported, match="cannot be changed"):
+        connection.execute("UPDATE medicos SET id = 5000 WHERE id = 1")
+
+
+def test_a_doctor_is_known_on_every_worker_when_the_write_returns(lab: Lab) -> None:
+    """Each new name of a doctor is on both workers at once, without waiting; a transaction later it can be referred to."""
+    with (
+        lab.connect("middleware") as writer,
+        lab.connect(node=WORKERS[0]) as first,
+        lab.connect(node=WORKERS[1]) as second,
+    ):
+        [(before,)] = writer.execute("SELECT nombre FROM medicos WHERE id = 1").fetchall()
+        for number in range(30):
+            name = f"Médico de prueba {number}"
+            writer.execute("UPDATE medicos SET nombre = %s WHERE id = 1", [name])
+            for worker in (first, second):
+                assert worker.execute("SELECT nombre FROM medicos WHERE id = 1").fetchall() == [(name,)]
+        writer.execute("UPDATE medicos SET nombre = %s WHERE id = 1", [before])
+
+
+def test_other_writes_do_not_wait_for_the_workers_copies(lab: Lab) -> None:
+    """Only writers of a reference table wait for its copies: everybody else commits by himself."""
+    assert rows(lab, "SHOW synchronous_commit") == [("local",)]
+
+
+def test_a_doctor_is_not_written_while_a_worker_gets_no_copy(lab: Lab) -> None:
+    """The write is refused at once with the worker's name, instead of waiting past every timeout; then it works again."""
+    subscription = "lab_citus_worker_2"
+    update = "UPDATE medicos SET ciudad = ciudad WHERE id = 1"
+    with lab.connect() as admin, lab.connect(node=WORKERS[1]) as worker, lab.connect("middleware") as writer:
+        writer.execute(update)
+        worker.execute(f"ALTER SUBSCRIPTION {subscription} DISABLE")
+        try:
+            gone = "SELECT count(*) FROM pg_replication_slots WHERE active AND slot_name = %s"
+            lab.wait_until(lambda: admin.execute(gone, [subscription]).fetchone() == (0,))
+            started = time.monotonic()
+            with pytest.raises(psycopg.errors.CannotConnectNow, match="citus-worker-2") as refusal:
+                writer.execute(update)
+            assert time.monotonic() - started < 5
+            assert "Nothing was written" in (refusal.value.diag.message_hint or "")
+        finally:
+            worker.execute(f"ALTER SUBSCRIPTION {subscription} ENABLE")
+        copying = "SELECT lab.copying(%s)"
+        lab.wait_until(lambda: admin.execute(copying, [subscription]).fetchone() == ("sync",))
+        writer.execute(update)
+
+
+def test_a_worker_refuses_a_row_that_belongs_elsewhere(lab: Lab) -> None:
+    """Who writes into a partition on a worker, past the coordinator, cannot put a row where it would not be found."""
+    cedula = a_patient(lab)
+    [(shard, node)] = rows(lab, "SELECT shard_name, node_name FROM lab.where('pacientes', %s)", cedula)
+    others = rows(
+        lab,
+        "SELECT shard_name FROM lab.shards WHERE table_name = 'pacientes' AND node_name = %s AND shard_name <> %s",
+        node,
+        shard,
+    )
+    assert len(others) == 15
+    with lab.connect(node=node) as worker, pytest.raises(psycopg.errors.CheckViolation, match="partition constraint"):
+        worker.execute(
+            f"INSERT INTO public.{others[0][0]} (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
+            f" SELECT cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad FROM public.{shard} LIMIT 1"
+        )
+
+
+def test_a_session_outlives_a_killed_worker(lab: Lab) -> None:
+    """A worker that was killed and came back is asked again by a session that was connected to it."""
+    with lab.connect("middleware") as connection:
+        [(before,)] = connection.execute("SELECT count(*) FROM pacientes").fetchall()
+        lab.kill(WORKERS[0])
+        lab.wait_until(lambda: connection.execute("SELECT count(*) FROM pacientes").fetchall() == [(before,)])
+        doctor = "UPDATE medicos SET ciudad = ciudad WHERE id = 1"
+        lab.wait_until(lambda: connection.execute(doctor).rowcount == 1)
+
+
+def test_a_node_that_refuses_connections_is_named_at_once(lab: Lab) -> None:
+    """Where nobody listens, lab.nodes says so without waiting, and lab.shards leaves the rows open."""
+    alter = "ALTER SERVER \"citus-worker-2\" OPTIONS (SET port '{}')"
+    with lab.connect() as connection:
+        connection.execute(alter.format(1))
+        try:
+            found = connection.execute("SELECT node_name, responds, error FROM lab.nodes ORDER BY 1").fetchall()
+            unknown = connection.execute("SELECT DISTINCT node_name FROM lab.shards WHERE rows IS NULL").fetchall()
+        finally:
+            connection.execute(alter.format(lab.port(WORKERS[1])))
+    assert [row[1] for row in found] == [True, True, False]
+    assert "citus-worker-2 (127.0.0.1:1) does not answer" in found[2][2]
+    assert "refused" in found[2][2]
+    assert unknown == [("citus-worker-2",)]
+
+
+def test_a_node_that_moved_is_altered_not_added(lab: Lab) -> None:
+    """A worker with another port is the same foreign server, with the same partitions."""
+    nodes = [
+        {"name": "citus-coordinator", "role": "coordinator", "host": "127.0.0.1", "port": lab.database_port},
+        {"name": WORKERS[0], "role": "worker", "host": "127.0.0.1", "port": lab.port(WORKERS[0])},
+        {"name": WORKERS[1], "role": "worker", "host": "127.0.0.1", "port": 1},
+    ]
+    passwords = {
+        login: (lab.directory / "credentials" / f"{login}.pgpass").read_text(encoding="utf-8").strip().rsplit(":", 1)[1]
+        for login in ("admin", "replication")
+    }
+    with lab.connect(autocommit=False) as connection:
+        before = connection.execute("SELECT count(*) FROM lab.partitions GROUP BY node_name").fetchall()
+        connection.execute("SELECT lab.join_nodes(%s, %s, 32, 'prueba')", [json.dumps(nodes), json.dumps(passwords)])
+        found = connection.execute("SELECT node_name, port FROM lab.workers ORDER BY 1").fetchall()
+        assert connection.execute("SELECT count(*) FROM lab.partitions GROUP BY node_name").fetchall() == before
+        connection.rollback()
+    assert found == [(WORKERS[0], lab.port(WORKERS[0])), (WORKERS[1], 1)]
+
+
+def test_what_an_interrupted_distribution_left_is_replaced(trial: Connection) -> None:
+    """An empty table that an interrupted attempt left on a worker gives way; the table then works."""
+    trial.execute("SELECT lab.on_node('citus-worker-2', 'CREATE TABLE public.prueba (otra int)')")
+    trial.execute("SELECT lab.create_distributed_table('public.prueba', 'clave')")
+    trial.execute("INSERT INTO public.prueba SELECT n::text, n FROM generate_series(1, 100) n")
+    counted = "SELECT count(*), sum(rows) FROM lab.shards WHERE table_name = 'prueba'"
+    assert trial.execute(counted).fetchall() == [(32, 100)]
+    trial.execute("SELECT lab.create_distributed_table('public.prueba', 'clave')")
+    assert trial.execute(counted).fetchall() == [(32, 100)]
+
+
+def test_rows_that_lie_on_a_worker_are_never_dropped(trial: Connection) -> None:
+    """A table of that name that holds rows on a worker is refused, and keeps them."""
+    trial.execute("SELECT lab.on_node('citus-worker-2', 'CREATE TABLE public.prueba AS SELECT 1 AS otra')")
+    with pytest.raises(psycopg.Error, match="the node holds rows"):
+        trial.execute("SELECT lab.create_distributed_table('public.prueba', 'clave')")
+    assert trial.execute("SELECT lab.ask_node('citus-worker-2', 'SELECT otra FROM public.prueba')").fetchall() == [
+        ("1",)
+    ]
+
+
+def test_a_table_with_rows_is_not_distributed(trial: Connection) -> None:
+    """Distribution starts from an empty table; the rows stay where they are."""
+    trial.execute("INSERT INTO public.prueba VALUES ('1', 1)")
+    with pytest.raises(psycopg.Error, match="holds rows"):
+        trial.execute("SELECT lab.create_distributed_table('public.prueba', 'clave')")
+    assert trial.execute("SELECT count(*) FROM public.prueba").fetchall() == [(1,)]
+
+
+def test_a_distributed_table_does_not_become_something_else(lab: Lab) -> None:
+    """Asking for another column or kind is refused with what the table is."""
+    with lab.connect() as connection:
+        with pytest.raises(psycopg.Error, match="is distributed by cedula already"):
+            connection.execute("SELECT lab.create_distributed_table('public.pacientes', 'ciudad')")
+        with pytest.raises(psycopg.Error, match="is distributed by documento_id already"):
+            connection.execute("SELECT lab.create_reference_table('public.usuario')")
+
+
+def test_a_reference_table_has_to_be_committed_first(lab: Lab) -> None:
+    """The workers would not see it: refused with what to do, instead of copying nothing."""
+    with lab.connect(autocommit=False) as connection:
+        connection.execute("CREATE TABLE public.prueba_referencia (id int PRIMARY KEY)")
+        with pytest.raises(psycopg.Error, match="not committed yet"):
+            connection.execute("SELECT lab.create_reference_table('public.prueba_referencia')")
+        connection.rollback()
+
+
+def test_a_foreign_key_that_crosses_nodes_is_refused(trial: Connection) -> None:
+    """No worker could keep a key that refers to rows of another one."""
+    trial.execute("SELECT lab.create_distributed_table('public.prueba', 'clave')")
+    with pytest.raises(psycopg.Error, match="would cross nodes"):
+        trial.execute("SELECT lab.add_foreign_key('public.prueba', 'prueba_fk', 'clave', 'public.pacientes', 'cedula')")
+
+
+def test_a_login_gets_its_new_password_on_every_node(lab: Lab) -> None:
+    """A login created again with another password logs in at every node with that one, and through the coordinator too."""
+    with lab.connect() as admin:
+        try:
+            for password in ("primera-clave-de-prueba", "segunda-clave-de-prueba"):
+                admin.execute("SELECT lab.create_login('prueba_login', %s)", [password])
+                admin.execute("SELECT lab.grant('SELECT', 'public.pacientes', 'prueba_login')")
+                for node in ["citus-coordinator", *WORKERS]:
+                    with psycopg.connect(
+                        host="127.0.0.1", port=lab.port(node), user="prueba_login", password=password,
+                        dbname="historia_clinica",
+                    ) as connection:  # fmt: skip
+                        query = "SELECT count(*) > 0 FROM pacientes" if node == "citus-coordinator" else "SELECT true"
+                        assert connection.execute(query).fetchall() == [(True,)]
+            with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+                psycopg.connect(
+                    host="127.0.0.1", port=lab.port(WORKERS[0]), user="prueba_login",
+                    password="primera-clave-de-prueba", dbname="historia_clinica",
+                )  # fmt: skip
+        finally:
+            for worker in WORKERS:
+                admin.execute(f'DROP USER MAPPING IF EXISTS FOR prueba_login SERVER "{worker}"')
+                admin.execute("SELECT lab.on_node(%s, 'DROP OWNED BY prueba_login; DROP ROLE prueba_login')", [worker])
+            admin.execute("DROP OWNED BY prueba_login")
+            admin.execute("DROP ROLE prueba_login")
+
+
+def test_nobody_else_reads_the_passwords_of_the_mappings(lab: Lab) -> None:
+    """The user mappings hold passwords: the logins see none but the fact that they exist."""
+    for user in ("middleware", "readonly"):
+        found = rows(lab, "SELECT umoptions FROM pg_user_mappings", user=user)
+        assert found
+        assert {row[0] for row in found} == {None}
+
+
+def test_no_login_can_make_the_server_connect_elsewhere(lab: Lab) -> None:
+    """dblink is the administrator's alone."""
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        rows(lab, "SELECT * FROM lab.dblink('citus-worker-1', 'SELECT 1') AS r(a int)", user="middleware")

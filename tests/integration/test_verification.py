@@ -1,0 +1,124 @@
+"""`make verify`: a healthy lab keeps every promise, a broken one is told which."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils.report import CHECKS, FAIL, NOT_RUN, PASS
+from support.labs import Lab, Run
+
+
+def verify(lab: Lab, file: Path) -> tuple[Run, dict[str, Any]]:
+    """Run the playbook; give its report, too."""
+    file.unlink(missing_ok=True)
+    run = lab.play("verify.yml", "-e", json.dumps({"verification_file": str(file)}))
+    assert file.exists(), run.stdout + run.stderr
+    report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return run, report
+
+
+def found(report: dict[str, Any], verdict: str) -> dict[str, str]:
+    """What was found for the promises with a verdict."""
+    return {check["id"]: check["found"] for check in report["checks"] if check["verdict"] == verdict}
+
+
+def test_a_lab_keeps_every_promise_and_is_left_as_it_was(lab: Lab) -> None:
+    """Exit 0, the table with every promise, and nothing changed."""
+    run = lab.play("verify.yml")
+    assert run.rc == 0, run.stdout
+    assert run.recap[lab.name]["changed"] == 0
+    assert f"{len(CHECKS)} of {len(CHECKS)} promises are kept." in run.stdout
+    for check in CHECKS:
+        assert f"ok       {check.id} " in run.stdout
+
+
+def test_what_is_broken_is_named_and_exits_with_an_error(lab: Lab, tmp_path: Path) -> None:
+    """A renamed user, a right too many, a copy that differs: these three and no others, each with what was found."""
+    admin = lab.connect()
+    worker = lab.connect(node="citus-worker-1")
+    copy = "medicos"
+    if lab.engine == "citus":
+        [(copy,)] = admin.execute("SELECT DISTINCT shard_name FROM lab.shards WHERE table_name = 'medicos'").fetchall()
+        worker.execute("SET citus.enable_manual_changes_to_shards = on")
+    try:
+        admin.execute("UPDATE usuario SET nombre = 'Luis' WHERE documento_id = '1072319876'")
+        admin.execute("GRANT DELETE ON pacientes TO readonly")
+        worker.execute(
+            f"INSERT INTO {copy} (id, nombre, especialidad, registro, ciudad)"
+            " VALUES (999, 'Nadie', 'Ninguna', 'falso', 'Cali')".encode()
+        )
+        run, report = verify(lab, tmp_path / "report.json")
+    finally:
+        admin.execute("UPDATE usuario SET nombre = 'Luis Herrera' WHERE documento_id = '1072319876'")
+        admin.execute("REVOKE DELETE ON pacientes FROM readonly")
+        worker.execute(f"DELETE FROM {copy} WHERE id = 999".encode())
+        admin.close()
+        worker.close()
+    assert run.rc != 0
+    broken = found(report, FAIL)
+    assert broken.pop("original-users") == "1072319876: ('Luis', 56)"
+    assert broken.pop("least-privilege") == "readonly has DELETE on pacientes"
+    assert broken.pop("medicos-everywhere").startswith("copies differ: ")
+    assert set(broken) <= {"rows-on-workers"}  # the odd copy is the largest, which is what that promise looks at
+    assert "BROKEN   original-users" in run.stdout
+    assert "To mend it: make lab LAB=" in run.stdout
+    assert not report["ok"]
+
+
+@contextmanager
+def frozen(lab: Lab, node: str) -> Iterator[None]:
+    """A server that takes connections and answers none."""
+    server = lab.postmaster(node)
+    os.kill(server, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server, signal.SIGCONT)
+
+
+def test_a_worker_that_does_not_answer_breaks_what_needs_it(lab: Lab, tmp_path: Path) -> None:
+    """The worker is named; what the other nodes can say is still checked."""
+    with frozen(lab, "citus-worker-2"):
+        run, report = verify(lab, tmp_path / "report.json")
+    assert run.rc != 0
+    assert found(report, FAIL)["nodes-answer"].startswith("citus-worker-2: ")
+    assert "citus-worker-2" in found(report, FAIL)["rows-on-workers"]
+    assert {"database-answers", "nodes-registered", "colocated", "passwords-required", "api-answers"} <= set(
+        found(report, PASS)
+    )
+
+
+def test_without_a_database_there_is_one_broken_promise(lab: Lab, tmp_path: Path) -> None:
+    """The database is the one that is broken; what could not be asked is not run, and no task crashes."""
+    with frozen(lab, "citus-coordinator"):
+        run, report = verify(lab, tmp_path / "report.json")
+    assert run.rc != 0
+    assert "database-answers" in found(report, FAIL)
+    assert set(found(report, FAIL)) <= {"database-answers", "api-status"}
+    assert {"colocated", "passwords-required", "api-users"} <= set(found(report, NOT_RUN))
+    assert "api-answers" in found(report, PASS)
+
+
+def test_verify_leaves_nothing_in_the_database(lab: Lab) -> None:
+    """The function that asks is gone with its transaction."""
+    assert lab.play("verify.yml").rc == 0
+    with lab.connect() as connection:
+        left: list[tuple[Any, ...]] = connection.execute("SELECT proname FROM pg_proc WHERE proname = 'ask'").fetchall()
+    assert left == []
+
+
+def test_verify_reads_with_a_wrong_password_refused(lab: Lab) -> None:
+    """What the promise says of passwords is true."""
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(
+            host="127.0.0.1", port=lab.database_port, user="admin", password="falsa", dbname="historia_clinica"
+        )
