@@ -13,23 +13,18 @@ from typing import Any
 import psycopg
 import pytest
 
-from support.labs import Lab
+from support.labs import Lab, only
 
 WORKERS = ("citus-worker-1", "citus-worker-2")
 
 
-@pytest.fixture
-def citus(lab: Lab) -> Lab:
-    """The lab, where its engine is Citus."""
-    if lab.engine != "citus":
-        pytest.skip(f"this lab's engine is {lab.engine}, the test is about Citus")
-    return lab
+pytestmark = only("citus")
 
 
 @pytest.fixture
-def admin(citus: Lab) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+def admin(lab: Lab) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     """The administrator at the coordinator."""
-    with citus.connect() as connection:
+    with lab.connect() as connection:
         yield connection
 
 
@@ -74,20 +69,20 @@ def test_shards_are_counted_on_the_workers_quickly(admin: psycopg.Connection[tup
     assert min(seconds) < 0.3 * max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
-def test_where_names_the_shard_that_holds_the_row(citus: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> None:
+def test_where_names_the_shard_that_holds_the_row(lab: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> None:
     """The patient's row is in that shard on that node; the consultations lie on the same node."""
     cedula = rows(admin, "SELECT cedula FROM pacientes LIMIT 1")[0][0]
     [(_, shard, node)] = rows(admin, "SELECT * FROM lab.where('pacientes', %s)", cedula)
-    with citus.connect(node=node) as worker:
+    with lab.connect(node=node) as worker:
         assert rows(worker, f"SELECT cedula FROM public.{shard} WHERE cedula = %s", cedula) == [(cedula,)]
     assert rows(admin, "SELECT node_name FROM lab.where('consultas', %s)", cedula) == [(node,)]
     with pytest.raises(psycopg.errors.UndefinedTable, match='there is no table "nada"'):
         admin.execute("SELECT * FROM lab.where('nada', '1')")
 
 
-def test_a_frozen_worker_is_told_within_seconds(citus: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> None:
+def test_a_frozen_worker_is_told_within_seconds(lab: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> None:
     """A worker that takes connections and says nothing: an error in its row, unknown counts, no exception, no hang."""
-    with frozen(citus, "citus-worker-2"):
+    with frozen(lab, "citus-worker-2"):
         started = time.monotonic()
         nodes = rows(admin, "SELECT node_name, responds, error FROM lab.nodes WHERE role = 'worker' ORDER BY 1")
         seconds = time.monotonic() - started
@@ -103,19 +98,17 @@ def test_a_frozen_worker_is_told_within_seconds(citus: Lab, admin: psycopg.Conne
     assert sorted(tables) == [("medicos", False), ("pacientes", True)]
 
 
-def test_a_killed_worker_is_back_with_its_rows(citus: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> None:
+def test_a_killed_worker_is_back_with_its_rows(lab: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> None:
     """The supervisor starts it again, and the nodes log in to each other as before."""
     query = "SELECT sum(rows)::bigint FROM lab.shards WHERE node_name = 'citus-worker-1'"
     [(before,)] = rows(admin, query)
     assert before
-    citus.kill("citus-worker-1")
-    citus.wait_until(lambda: rows(admin, query) == [(before,)])
-    citus.wait_until(
-        lambda: rows(admin, "SELECT count(*) FROM citus_check_cluster_node_health() WHERE result") == [(9,)]
-    )
+    lab.kill("citus-worker-1")
+    lab.wait_until(lambda: rows(admin, query) == [(before,)])
+    lab.wait_until(lambda: rows(admin, "SELECT count(*) FROM citus_check_cluster_node_health() WHERE result") == [(9,)])
 
 
-def test_a_node_that_moved_is_updated_not_added(citus: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> None:
+def test_a_node_that_moved_is_updated_not_added(lab: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> None:
     """The same name under another address stays the same node, with its shards."""
     before = rows(admin, "SELECT nodeid, nodename, nodeport FROM pg_dist_node ORDER BY nodeid")
     shards = rows(admin, "SELECT shards FROM lab.nodes WHERE node_name = 'citus-worker-2'")
@@ -139,7 +132,7 @@ def test_a_node_that_moved_is_updated_not_added(citus: Lab, admin: psycopg.Conne
 
 
 @pytest.fixture
-def login(citus: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> Iterator[str]:
+def login(lab: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> Iterator[str]:
     """The name of a login that is gone afterwards."""
     yield "prueba"
     admin.execute("SELECT run_command_on_all_nodes('DELETE FROM pg_dist_authinfo WHERE rolename = ''prueba''')")
@@ -147,7 +140,7 @@ def login(citus: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> Iterator[st
 
 
 def test_a_login_works_on_every_node_and_changes_only_when_its_password_does(
-    citus: Lab, admin: psycopg.Connection[tuple[Any, ...]], login: str
+    lab: Lab, admin: psycopg.Connection[tuple[Any, ...]], login: str
 ) -> None:
     """Made, left alone, mended after somebody changed it, given another password; the password is in no log."""
     stored = "SELECT rolpassword FROM pg_authid WHERE rolname = %s"
@@ -160,21 +153,21 @@ def test_a_login_works_on_every_node_and_changes_only_when_its_password_does(
     admin.execute("SELECT lab.create_login(%s, %s)", [login, "clave'una\\ vez"])
     for node in ("citus-coordinator", *WORKERS):
         with psycopg.connect(
-            host="127.0.0.1", port=citus.port(node), user=login, password="clave'una\\ vez", dbname="historia_clinica"
+            host="127.0.0.1", port=lab.port(node), user=login, password="clave'una\\ vez", dbname="historia_clinica"
         ) as connection:
             assert rows(connection, "SELECT current_user::text") == [(login,)]
     assert rows(admin, "SELECT count(*) FROM lab.nodes_with_other_logins()") == [(0,)]
 
     admin.execute("SELECT lab.create_login(%s, %s)", [login, "otra-clave-distinta"])
     assert rows(admin, stored, login) != first
-    logs = [path for path in (citus.directory / "logs").rglob("*") if path.is_file()]
+    logs = [path for path in (lab.directory / "logs").rglob("*") if path.is_file()]
     assert logs
     assert not [path for path in logs if "otra-clave-distinta" in path.read_text(encoding="utf-8", errors="replace")]
 
 
-def test_the_middlewares_login_reads_the_lab_and_the_originals_views(citus: Lab) -> None:
+def test_the_middlewares_login_reads_the_lab_and_the_originals_views(lab: Lab) -> None:
     """Its queries reach the workers under its own name; it may not make logins nor read passwords."""
-    with citus.connect(user="middleware") as connection:
+    with lab.connect(user="middleware") as connection:
         assert rows(connection, "SELECT count(*) FROM pacientes")[0][0] > 0
         assert rows(connection, "SELECT lab.engine()") == [("citus",)]
         assert len(rows(connection, "SELECT * FROM lab.where('medicos', '1')")) == 3
@@ -198,22 +191,22 @@ def test_a_table_is_not_distributed_twice_or_otherwise(admin: psycopg.Connection
 
 
 def test_what_somebody_removed_is_reported_by_check_and_comes_back(
-    citus: Lab, admin: psycopg.Connection[tuple[Any, ...]]
+    lab: Lab, admin: psycopg.Connection[tuple[Any, ...]]
 ) -> None:
     """A view and a worker's copy of the passwords are gone: a dry run says so and changes nothing, a run mends both."""
-    worker = citus.connect(node="citus-worker-1")
+    worker = lab.connect(node="citus-worker-1")
     admin.execute("DROP VIEW lab.shards")
     worker.execute("DELETE FROM pg_dist_authinfo")
-    dry = citus.play("site.yml", "--tags", "engine", "--check")
+    dry = lab.play("site.yml", "--tags", "engine", "--check")
     assert dry.rc == 0, dry.stdout
-    assert dry.recap[citus.name]["changed"] == 1
+    assert dry.recap[lab.name]["changed"] == 1
     assert rows(admin, "SELECT to_regclass('lab.shards')") == [(None,)]
 
-    mended = citus.play("site.yml", "--tags", "engine")
+    mended = lab.play("site.yml", "--tags", "engine")
     assert mended.rc == 0, mended.stdout
-    assert mended.recap[citus.name]["changed"] == 1
+    assert mended.recap[lab.name]["changed"] == 1
     assert len(rows(admin, "SELECT * FROM lab.shards")) > 96
     assert rows(worker, "SELECT count(*) > 0 FROM pg_dist_authinfo") == [(True,)]
     worker.close()
-    with citus.connect(user="middleware") as connection:
+    with lab.connect(user="middleware") as connection:
         assert rows(connection, "SELECT count(*) > 96 FROM lab.shards") == [(True,)]

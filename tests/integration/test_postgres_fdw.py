@@ -10,12 +10,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from support.labs import Lab
+from support.labs import Lab, only
 
 WORKERS = ["citus-worker-1", "citus-worker-2"]
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-pytestmark = pytest.mark.parametrize("lab", ["postgres_fdw"], indirect=True, scope="session")
+pytestmark = only("postgres_fdw")
 
 
 @pytest.fixture

@@ -176,6 +176,16 @@ class Workshop:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.labs: list[Lab] = []
+        self._finished: dict[str, Lab] = {}
+
+    def finished(self, engine: str) -> Lab:
+        """The lab of an engine that the tests share, made when it is first asked for."""
+        if engine not in self._finished:
+            lab = self.lab(f"test-{engine.replace('_', '-')}", engine)
+            lab.made = lab.play("site.yml", "-vvv", "--diff")
+            assert lab.made.rc == 0, lab.made.stdout + lab.made.stderr
+            self._finished[engine] = lab
+        return self._finished[engine]
 
     def lab(self, name: str, engine: str, **variables: Any) -> Lab:
         """Describe a lab without making it."""
@@ -186,6 +196,7 @@ class Workshop:
             "ansible_python_interpreter": "{{ ansible_playbook_python }}",
             "runtime_directory": str(self.place / "runtime"),
             "lab_directory": str(directory),
+            "lab_target": "host",
             "lab_engine": engine,
             "lab_database_port": FIRST_PORT + 100 * number,
             "lab_api_port": FIRST_PORT + 100 * number + 99,
@@ -203,6 +214,11 @@ class Workshop:
         for lab in self.labs:
             lab.play("teardown.yml")
         shutil.rmtree(self.place, ignore_errors=True)
+
+
+def only(engine: str) -> pytest.MarkDecorator:
+    """Mark a test, or a file of tests, as one about one engine: the fixture ``lab`` is that engine's."""
+    return pytest.mark.parametrize("lab", [engine], indirect=True, scope="session")
 
 
 def citus_servers() -> str | None:
