@@ -19,11 +19,10 @@ PLACE = re.compile(r"(?<=<!-- variables -->\n).*?(?=<!-- /variables -->)", re.DO
 
 def cell(value: Any) -> str:
     """A default as a table shows it."""
-    if value is None:
-        return "required"
     if value == "":
         return "empty"
-    return f"`{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}`"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "`{}`".format(text.replace("|", "\\|"))
 
 
 def table(spec: dict[str, Any]) -> str:
@@ -41,7 +40,9 @@ def table(spec: dict[str, Any]) -> str:
             text += " One of " + ", ".join(f"`{choice}`" for choice in option["choices"]) + "."
         text = re.sub(r"[CVOM]\(([^)]*)\)", r"`\1`", text).replace("|", "\\|")
         kind = option["type"] + (f" of {option['elements']}" if "elements" in option else "")
-        rows.append(f"| `{name}` | {kind} | {cell(option.get('default'))} | {text} |")
+        rows.append(
+            f"| `{name}` | {kind} | {'required' if option.get('required') else cell(option.get('default'))} | {text} |"
+        )
     return "\n".join(rows) + "\n"
 
 

@@ -24,6 +24,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils import minikube
+from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import (
+    Sight,
+    look,
+)
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
     RECORD_NAME,
     Record,
@@ -46,6 +51,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight im
     decide,
     in_order,
     ports_of,
+    profile_settings,
     read_choices,
     settle,
 )
@@ -54,6 +60,8 @@ ADDRESS = "127.0.0.1"
 #: What a lab's directory may hold, and what only a lab's directory holds.
 LAB_ENTRIES = {"config", "credentials", "data", "logs", "middleware", "run", RECORD_NAME}
 LAB_SIGNS = (f"data/{COORDINATOR}", "credentials/admin.pgpass")
+#: Processors as Kubernetes calls them.
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 VERSION = re.compile(r"\(PostgreSQL\) ([0-9]+(?:\.[0-9]+)?)")
 
 
@@ -73,8 +81,9 @@ def examine(choices: Choices, identity: Identity | None = None, dry: bool = Fals
             record = read_record(wanted.directory)
         except RecordError as failure:
             error = str(failure)
-    plan = settle(wanted, record, identity, wheel_bin(wanted.runtime))
-    machine = observe(wanted, plan, record, error, identity)
+    probe = look_for_minikube(wanted, record, identity)
+    plan = settle(wanted, record, identity, wheel_bin(wanted.runtime), probe)
+    machine = observe(wanted, plan, record, error, identity, probe)
     decision = decide(wanted, plan, record, error, machine, identity, dry)
     return Decision(decision.lab, in_order(problems + decision.problems))
 
@@ -118,7 +127,14 @@ def wheel_bin(runtime: str) -> str:
     return expected if expected in found or not found else sorted(found)[-1]
 
 
-def observe(wanted: Wanted, plan: Plan, record: Record | None, record_error: str, identity: Identity) -> Machine:
+def observe(
+    wanted: Wanted,
+    plan: Plan,
+    record: Record | None,
+    record_error: str,
+    identity: Identity,
+    probe: minikube.Probe | None = None,
+) -> Machine:
     """Look at everything that the plan touches. A lab that is only used is only looked for."""
     folder = (
         look_at_folder(wanted.directory, record is not None, bool(record_error), plan, identity)
@@ -128,7 +144,6 @@ def observe(wanted: Wanted, plan: Plan, record: Record | None, record_error: str
     if wanted.purpose != "build":
         return Machine(folder=folder)
     runtime_python = os.path.join(plan.runtime, "bin", "python")
-    minikube, driver = look_for_minikube(wanted, record)
     listeners = look_at_ports(plan, record)
     busy = {port for port, listener in listeners.items() if not listener.own}
     neighbours = tuple(look_for_neighbours(wanted.directory)) if wanted.directory else ()
@@ -143,12 +158,16 @@ def observe(wanted: Wanted, plan: Plan, record: Record | None, record_error: str
         free_api_port=free_ports(plan.api_port, 1, 1, taken),
         free_database_port=free_ports(plan.database_port, plan.workers + 1, 100, taken),
         neighbours=neighbours,
-        postgres=look_at_postgres(plan.postgres_bin, plan, identity),
+        postgres=Installation() if plan.pods else look_at_postgres(plan.postgres_bin, plan, identity),
         data_major=data_major(wanted.directory) if wanted.directory else None,
         runtime_there=os.path.isdir(plan.postgres_bin),
         runtime_blocked_by=_blocked(runtime_python, plan, identity) if os.path.exists(runtime_python) else "",
-        minikube=minikube,
-        driver=driver,
+        probe=probe,
+        profile_exists=plan.target == "minikube" and profile_exists(plan, identity),
+        container_engine=probe is None or has_container_engine(identity),
+        cluster=look_at_cluster(plan, record, identity) if plan.pods else Sight(),
+        architecture=ARCHITECTURES.get(platform.machine().lower(), platform.machine().lower()),
+        recorded_kubeconfig_there=bool(record and record.kubeconfig and os.path.exists(record.kubeconfig)),
     )
 
 
@@ -331,8 +350,10 @@ def look_at_ports(plan: Plan, record: Record | None) -> dict[int, Listener]:
         uid, pids = owners.get(port, (None, frozenset()))
         # Workers of a server inherit its socket: the eldest is named.
         pid = min(pids, default=None)
+        # What is no server of PostgreSQL's on this machine is below the lab's supervisor.
+        supervised = plan.pods or port == plan.api_port
         own = record is not None and (
-            _is_own_api(plan, uid, pid) if port == plan.api_port else _is_own_server(plan, port, uid, pids)
+            _is_supervised(plan, uid, pid) if supervised else _is_own_server(plan, port, uid, pids)
         )
         listeners[port] = Listener(
             port=port,
@@ -447,8 +468,8 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _is_own_api(plan: Plan, uid: int | None, pid: int | None) -> bool:
-    """Whether the API's port is this lab's: a process of its own user, or one below its supervisor."""
+def _is_supervised(plan: Plan, uid: int | None, pid: int | None) -> bool:
+    """Whether a process is this lab's: one of its own user, or one below its supervisor."""
     if uid is not None and user_name(uid) == plan.user and plan.user == f"hc-{plan.name}":
         return True
     inside = plan.directory + os.sep
@@ -553,15 +574,42 @@ def extensions(folder: str) -> Iterator[str]:
             yield name
 
 
-def look_for_minikube(wanted: Wanted, record: Record | None) -> tuple[bool, str]:
-    """Whether Minikube is there, and which driver is: asked whether it answers where that has a say."""
-    if wanted.target == "host":
-        return False, ""
-    drivers = {
-        "docker": ["docker", "info", "--format", "{{.ServerVersion}}"],
-        "podman": ["podman", "info", "--format", "{{.Version.Version}}"],
-    }
-    for name, command in drivers.items():
-        if shutil.which(name) and (record or _ask(command)):
-            return shutil.which("minikube") is not None, name
-    return shutil.which("minikube") is not None, ""
+# --- Minikube and clusters ----------------------------------------------------------------------------------------
+
+
+def look_for_minikube(wanted: Wanted, record: Record | None, identity: Identity) -> minikube.Probe | None:
+    """What there is for Minikube; None where it has no say."""
+    if wanted.purpose != "build" or "target" in wanted.refused:
+        return None
+    target = wanted.target or (record.target if record else None)
+    if target not in (None, "minikube") or (record and record.target != "minikube"):
+        return None
+    return minikube.probe(profile_settings(wanted, record), identity.env)
+
+
+def has_container_engine(identity: Identity) -> bool:
+    """Whether a program that could be Minikube's driver is installed."""
+    path = minikube.program_environment(identity.env)["PATH"]
+    return any(shutil.which(name, path=path) for name in minikube.ENGINES)
+
+
+def profile_exists(plan: Plan, identity: Identity) -> bool:
+    """Whether Minikube has the profile, running or not."""
+    return (minikube.minikube_home(identity.env) / "profiles" / plan.context / "config.json").is_file()
+
+
+def look_at_cluster(plan: Plan, record: Record | None, identity: Identity) -> Sight:
+    """What the cluster of the plan is like; one that Minikube has not started yet is no failure."""
+    if not plan.kubeconfig or not plan.context:
+        return Sight(said="it is not named")
+    if record and record.target != plan.target:
+        return Sight(said="the lab is elsewhere")
+    env = minikube.program_environment(identity.env)
+    python = os.path.join(plan.runtime, "bin", "python")
+    if plan.target != "minikube":
+        return look(python, plan.kubeconfig, plan.context, plan.namespace, env)
+    asleep = Sight(said=f"the Minikube profile {plan.context} does not run, and is going to be started")
+    if not minikube.knows_context(_read(plan.kubeconfig), plan.context):
+        return asleep
+    seen = look(python, plan.kubeconfig, plan.context, plan.namespace, env)
+    return seen if seen.state in ("seen", "unseen") else asleep

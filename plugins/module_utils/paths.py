@@ -40,8 +40,12 @@ class Record:
         directory: the lab's directory when it was made.
         user: the user whose processes the lab's are.
         postgres_bin: the folder with the servers' programs.
-        postgres_version: the version of these, such as 18.6.
+        postgres_version: the version of these, such as 18.6; empty where pods bring their own.
         format: the form of the record.
+        kubeconfig: where the cluster of its pods is named; this one and those below are empty on the target host.
+        context: its name there.
+        namespace: the pods' namespace.
+        storage_class: of the nodes' volumes; empty for the cluster's default.
     """
 
     name: str
@@ -55,6 +59,15 @@ class Record:
     postgres_bin: str
     postgres_version: str
     format: int = FORMAT
+    # These came later, within the same format: a record without them is a lab's of the target host.
+    kubeconfig: str = ""
+    context: str = ""
+    namespace: str = ""
+    storage_class: str = ""
+
+
+#: What a record may lack, and lacks where it is empty.
+OPTIONAL = ("kubeconfig", "context", "namespace", "storage_class")
 
 
 def state_root(uid: int, env: Mapping[str, str], home: str | Path) -> Path:
@@ -117,7 +130,7 @@ def parse_record(text: str) -> Record:
     values: dict[str, Any] = {}
     for field in fields(Record):
         wanted = int if field.type == "int" else str
-        value = data.get(field.name)
+        value = data.get(field.name, "" if field.name in OPTIONAL else None)
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise RecordError(f"its field {field.name} is {value!r}, not {field.type}")
         values[field.name] = value
@@ -145,7 +158,8 @@ def read_record(directory: str | Path) -> Record | None:
 
 def record_text(record: Record) -> str:
     """The record as it is written: the same text for the same record."""
-    return json.dumps(asdict(record), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    kept = {name: value for name, value in asdict(record).items() if value or name not in OPTIONAL}
+    return json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def write_record(directory: str | Path, record: Record, write: bool = True) -> bool:

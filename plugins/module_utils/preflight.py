@@ -17,9 +17,11 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils import minikube
+from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import Sight
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
     Record,
     lab_directory,
@@ -44,6 +46,14 @@ DEFAULT_API_PORT = 8080
 OLDEST_PYTHON = (3, 11)
 OLDEST_POSTGRES = 17
 PROGRAMS = ("postgres", "initdb", "psql")
+#: What the pods run, unless an image is named.
+DATABASE_IMAGES = {"citus": "docker.io/citusdata/citus:14.1.0", "postgres_fdw": "docker.io/library/postgres:18"}
+PYTHON_IMAGE = "docker.io/library/python:3.11-slim"
+#: The only processor that the image of Citus is made for, as Kubernetes calls it.
+CITUS_ARCHITECTURE = "amd64"
+POD_PORT = 5432
+#: The label of the namespaces that are labs.
+PART_OF = ("app.kubernetes.io/part-of", "historia-clinica")
 #: Extensions that an engine cannot do without.
 NEEDED_EXTENSIONS = {"citus": ("citus",), "postgres_fdw": ("postgres_fdw", "dblink")}
 #: The longest socket names under the lab's directory. supervisord binds its own name with its process id behind it.
@@ -55,16 +65,27 @@ DISK_BASE, DISK_PER_WORKER = 768 * MIB, 128 * MIB
 
 NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,26}[a-z0-9])?")
 NUMBER = re.compile(r"[+-]?[0-9]{1,9}")
+#: A name of Kubernetes, and one that is the cluster's own.
+LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+SYSTEM_NAMESPACE = re.compile(r"default|kube-.*")
+SUBDOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+")
+IMAGE = re.compile(
+    r"(?:(?:[a-zA-Z0-9-]+[.:])[a-zA-Z0-9.:-]*/|localhost/)?"  # a registry
+    r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
 
 #: Every problem that can be reported, in the order of the report: stable id, and what it means.
 PROBLEMS: dict[str, str] = {
     "lab-name": "the lab's name is not 1 to 28 of a-z, 0-9 and hyphens, starting with a letter",
     "target-unknown": "`lab_target` is none of auto, host, minikube, kubernetes",
-    "target-not-yet": "the target is known, but comes with a later release",
     "engine-unknown": "`lab_engine` is none of auto, citus, postgres_fdw",
     "workers-invalid": "`lab_workers` is not a whole number from 1 to 64",
     "port-invalid": "a port is not a whole number from 1024 to 65535",
     "ports-overlap": "`lab_api_port` is one of the database's ports",
+    "pods-setting": "`lab_namespace`, `lab_context`, an image or another setting of the pods cannot be used",
+    "kubernetes-unnamed": "the target kubernetes needs `lab_kubeconfig` and `lab_context`",
+    "image-source": "the target kubernetes needs `lab_middleware_image` or `lab_image_build_command`",
     "directory-characters": "a path holds control characters or is no text",
     "directory-relative": "a path is not absolute",
     "directory-too-long": "the directory's path leaves no room for the sockets' names",
@@ -80,6 +101,8 @@ PROBLEMS: dict[str, str] = {
     "record-engine": "the lab was made with another engine",
     "record-workers": "the lab was made with more workers",
     "record-ports": "the lab was made with other ports",
+    "record-cluster": "the lab was made in another cluster, namespace or storage class",
+    "namespace-of-another-lab": "the namespace belongs to a lab beside this one",
     "port-of-another-lab": "a port belongs to a lab beside this one",
     "port-busy": "a port is in use by another process",
     "memory-short": "too little memory is available",
@@ -93,6 +116,16 @@ PROBLEMS: dict[str, str] = {
     "postgres-old": "PostgreSQL is older than 17",
     "postgres-major": "the lab's data were made by another major version of PostgreSQL",
     "engine-not-installed": "the servers lack an extension that the engine needs",
+    "engine-no-image": "the engine has no image for the nodes' processors",
+    **minikube.PROBLEMS,
+    "kubeconfig-unreadable": "the kubeconfig cannot be read, or is none",
+    "context-unknown": "the kubeconfig has no such context",
+    "cluster-unreachable": "the cluster does not answer",
+    "cluster-unauthorised": "the cluster does not take the credentials: expired, or none",
+    "cluster-rights": "a right in the cluster is lacking",
+    "namespace-foreign": "the namespace belongs to something else",
+    "namespace-terminating": "the namespace is being removed",
+    "storage-class": "the cluster has no default storage class, or not the one that is named",
 }
 
 
@@ -133,7 +166,31 @@ class Choices:
     runtime_directory: object = None
     kubeconfig: object = None
     context: object = None
+    namespace: object = None
+    storage_class: object = None
+    database_image: object = None
+    python_image: object = None
+    middleware_image: object = None
+    image_build_command: object = None
+    minikube: Mapping[str, object] = field(default_factory=dict)
     purpose: str = "build"
+
+
+#: Choices that mean nothing to a target: the reason says so where one is made.
+UNUSED = {
+    "host": (
+        "kubeconfig",
+        "context",
+        "namespace",
+        "storage_class",
+        "database_image",
+        "python_image",
+        "middleware_image",
+        "image_build_command",
+    ),
+    "minikube": ("postgres_bin", "kubeconfig", "context", "image_build_command"),
+    "kubernetes": ("postgres_bin",),
+}
 
 
 @dataclass(frozen=True)
@@ -156,7 +213,11 @@ class Identity:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The choices that could be read. None: left to the lab. ``refused`` names those that were wrong."""
+    """The choices that could be read. None: left to the lab.
+
+    ``made`` names those that were made, ``refused`` those that were wrong. ``profile`` is Minikube's, where it was chosen,
+    ``settings`` all that it shall be, and ``faults`` what is wrong with that.
+    """
 
     purpose: str
     name: str
@@ -168,13 +229,27 @@ class Wanted:
     api_port: int | None
     postgres_bin: str | None
     runtime: str
-    unused: tuple[str, ...]
+    kubeconfig: str | None
+    context: str | None
+    namespace: str | None
+    storage_class: str | None
+    database_image: str | None
+    python_image: str | None
+    middleware_image: str | None
+    image_build_command: str | None
+    profile: str | None
+    settings: minikube.Settings
+    faults: tuple[minikube.Obstacle, ...]
+    made: frozenset[str]
     refused: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the lab will be, as far as choices, record and defaults say. No engine: the servers decide."""
+    """What the lab will be, as far as choices, record and defaults say. No engine: the servers decide.
+
+    The last four are empty on the target host; an empty storage class is the cluster's default.
+    """
 
     name: str
     target: str
@@ -187,6 +262,15 @@ class Plan:
     user: str
     group: str
     runtime: str
+    kubeconfig: str = ""
+    context: str = ""
+    namespace: str = ""
+    storage_class: str = ""
+
+    @property
+    def pods(self) -> bool:
+        """Whether the nodes are pods of a cluster, not processes of this machine."""
+        return self.target != "host"
 
     @property
     def nodes(self) -> list[dict[str, object]]:
@@ -195,14 +279,15 @@ class Plan:
         for number in range(self.workers + 1):
             name = f"citus-worker-{number}" if number else COORDINATOR
             role = "worker" if number else "coordinator"
-            port = self.database_port + number
-            nodes.append({"name": name, "role": role, "host": "127.0.0.1", "port": port})
+            # A pod is reached through the Service of its name.
+            host, port = (name, POD_PORT) if self.pods else ("127.0.0.1", self.database_port + number)
+            nodes.append({"name": name, "role": role, "host": host, "port": port})
         return nodes
 
     @property
     def database_ports(self) -> range:
-        """The ports of all nodes."""
-        return range(self.database_port, self.database_port + self.workers + 1)
+        """The database's ports on this machine: of every node; of pods, the one that is forwarded."""
+        return range(self.database_port, self.database_port + (1 if self.pods else self.workers + 1))
 
 
 @dataclass(frozen=True)
@@ -263,7 +348,14 @@ class Installation:
 
 @dataclass(frozen=True)
 class Machine:
-    """What was seen of the host. None: it could not be found out, and is not held against it."""
+    """What was seen of the host, and of the cluster. None: it could not be found out, and is not held against it.
+
+    Attributes:
+        probe: what there is for Minikube; None where that has no say.
+        profile_exists: the Minikube profile was made before.
+        container_engine: a program that could be Minikube's driver is installed.
+        architecture: this machine's processor, as Kubernetes calls it.
+    """
 
     memory: int | None = None
     disk: int | None = None
@@ -276,8 +368,12 @@ class Machine:
     data_major: int | None = None
     runtime_there: bool = True
     runtime_blocked_by: str = ""
-    minikube: bool = False
-    driver: str = ""
+    probe: minikube.Probe | None = None
+    profile_exists: bool = False
+    container_engine: bool = True
+    cluster: Sight = field(default_factory=Sight)
+    architecture: str = CITUS_ARCHITECTURE
+    recorded_kubeconfig_there: bool = False
 
 
 @dataclass(frozen=True)
@@ -412,6 +508,37 @@ class _Reader:
         )
         return None
 
+    def pods(self, choice: str, value: object, pattern: re.Pattern[str], needed: str, example: str) -> str | None:
+        if _left_open(value):
+            return None
+        if isinstance(value, str) and pattern.fullmatch(value):
+            return value
+        self.refuse(
+            choice,
+            Problem(
+                "pods-setting",
+                f"lab_{choice} is {shown(value)}",
+                needed,
+                again(self.name, "lab", f"lab_{choice}", example),
+            ),
+        )
+        return None
+
+    def namespace(self, value: object) -> str | None:
+        namespace = self.pods("namespace", value, LABEL, "1 to 63 of a-z, 0-9 and hyphens", f"hc-{self.name or 'lab'}")
+        if namespace and SYSTEM_NAMESPACE.fullmatch(namespace):
+            self.refuse(
+                "namespace",
+                Problem(
+                    "pods-setting",
+                    f"lab_namespace is {namespace}, which is the cluster's own",
+                    "a namespace for this lab alone: removing the lab removes it",
+                    again(self.name, "lab", "lab_namespace", f"hc-{self.name or 'lab'}"),
+                ),
+            )
+            return None
+        return namespace
+
     def path(self, choice: str, value: object) -> str | None:
         if _left_open(value):
             return None
@@ -473,6 +600,10 @@ def read_choices(choices: Choices, identity: Identity) -> tuple[Wanted, list[Pro
     directory = reader.path("directory", choices.directory)
     if directory is None and "directory" not in reader.refused and name:
         directory = str(lab_directory(root, name))
+    settings, setting_faults = minikube.read_settings(choices.minikube)
+    # A play that imports the role minikube has its defaults all over: the default is no choice.
+    profile = settings.profile if settings.profile != minikube.Settings().profile else None
+    image = (IMAGE, "an image's name, such as docker.io/library/postgres:18")
     wanted = Wanted(
         purpose=choices.purpose,
         name=name,
@@ -484,15 +615,42 @@ def read_choices(choices: Choices, identity: Identity) -> tuple[Wanted, list[Pro
         api_port=reader.port("api_port", choices.api_port, DEFAULT_API_PORT),
         postgres_bin=reader.path("postgres_bin", choices.postgres_bin),
         runtime=runtime or str(runtime_directory(root)),
-        unused=tuple(
-            f"lab_{choice}" for choice in ("kubeconfig", "context") if not _left_open(getattr(choices, choice))
+        kubeconfig=reader.path("kubeconfig", choices.kubeconfig),
+        context=reader.pods("context", choices.context, PRINTABLE, "a context's name", "NAME"),
+        namespace=reader.namespace(choices.namespace),
+        storage_class=reader.pods(
+            "storage_class", choices.storage_class, SUBDOMAIN, "a storage class's name", "standard"
+        ),
+        database_image=reader.pods("database_image", choices.database_image, *image, DATABASE_IMAGES["postgres_fdw"]),
+        python_image=reader.pods("python_image", choices.python_image, *image, PYTHON_IMAGE),
+        middleware_image=reader.pods(
+            "middleware_image", choices.middleware_image, *image, "registry.example/historia-clinica:1"
+        ),
+        image_build_command=reader.pods(
+            "image_build_command", choices.image_build_command, PRINTABLE, "a command in one line", "COMMAND"
+        ),
+        profile=profile,
+        settings=settings,
+        faults=tuple(setting_faults),
+        made=frozenset(
+            choice for choices_ in UNUSED.values() for choice in choices_ if not _left_open(getattr(choices, choice))
         ),
         refused=frozenset(reader.refused),
     )
     return wanted, reader.problems
 
 
-def settle(wanted: Wanted, record: Record | None, identity: Identity, wheel_bin: str) -> Plan:
+def profile_settings(wanted: Wanted, record: Record | None) -> minikube.Settings:
+    """Minikube's settings, with the profile that was chosen, or that the lab was made in, or the default."""
+    recorded = record.context if record and record.target == "minikube" else ""
+    if recorded and (wanted.purpose != "build" or wanted.profile is None):
+        return replace(wanted.settings, profile=recorded)
+    return wanted.settings
+
+
+def settle(
+    wanted: Wanted, record: Record | None, identity: Identity, wheel_bin: str, probe: minikube.Probe | None = None
+) -> Plan:
     """Make one plan of choices, record and defaults.
 
     To build, a choice comes first, then the record, then the default; a lab that is there, or goes, is as its record
@@ -503,39 +661,68 @@ def settle(wanted: Wanted, record: Record | None, identity: Identity, wheel_bin:
         record: what the lab remembers, if it does.
         identity: who asks.
         wheel_bin: the folder of the runtime's own servers.
+        probe: what there is for Minikube, where that has a say.
     """
-    recorded_bin = record.postgres_bin if record else None
-    # The runtime may have got another Python, and so another path, since.
-    if recorded_bin and Path(wanted.runtime) in Path(recorded_bin).parents:
-        recorded_bin = wheel_bin
     name = wanted.name or "lab"
-    user = lab_user(name, identity.uid, identity.user)
-    if record and wanted.purpose != "build":
-        return Plan(
-            name=name,
-            target=record.target,
-            engine=record.engine,
-            workers=record.workers,
-            directory=wanted.directory,
-            database_port=record.database_port,
-            api_port=record.api_port,
-            postgres_bin=recorded_bin or wheel_bin,
-            user=user,
-            group=user if identity.root else identity.group,
-            runtime=wanted.runtime,
-        )
-    return Plan(
+    obeyed = record is not None and wanted.purpose != "build"
+    chosen = _nothing(wanted) if obeyed else wanted
+    settings = profile_settings(wanted, record)
+    target = chosen.target or (record.target if record else None)
+    if target is None:
+        target = "minikube" if probe and minikube.availability(probe, settings)[0] else "host"
+    # In pods the lab's only process here is the forwarder, which reads the person's own kubeconfig.
+    apart = identity.root and target == "host"
+    user = lab_user(name, identity.uid, identity.user) if apart else identity.user
+    plan = Plan(
         name=name,
-        target=wanted.target or (record.target if record else "host"),
-        engine=wanted.engine or (record.engine if record else None),
-        workers=wanted.workers or (record.workers if record else DEFAULT_WORKERS),
+        target=target,
+        engine=chosen.engine or (record.engine if record else None),
+        workers=chosen.workers or (record.workers if record else DEFAULT_WORKERS),
         directory=wanted.directory,
-        database_port=wanted.database_port or (record.database_port if record else DEFAULT_DATABASE_PORT),
-        api_port=wanted.api_port or (record.api_port if record else DEFAULT_API_PORT),
-        postgres_bin=wanted.postgres_bin or recorded_bin or wheel_bin,
+        database_port=chosen.database_port or (record.database_port if record else DEFAULT_DATABASE_PORT),
+        api_port=chosen.api_port or (record.api_port if record else DEFAULT_API_PORT),
+        postgres_bin=wheel_bin,
         user=user,
-        group=user if identity.root else identity.group,
+        group=user if apart else identity.group,
         runtime=wanted.runtime,
+    )
+    there = record if record and record.target == target else None
+    if target == "host":
+        recorded_bin = there.postgres_bin if there else None
+        # The runtime may have got another Python, and so another path, since.
+        if recorded_bin and Path(wanted.runtime) in Path(recorded_bin).parents:
+            recorded_bin = wheel_bin
+        return replace(plan, postgres_bin=chosen.postgres_bin or recorded_bin or wheel_bin)
+    if target == "minikube":
+        context = settings.profile
+        # Minikube writes into the one that the environment names.
+        kubeconfig = there.kubeconfig if there and obeyed else str(minikube.kubeconfig_path(identity.env))
+    else:
+        context = chosen.context or (there.context if there else "")
+        kubeconfig = chosen.kubeconfig or (there.kubeconfig if there else "")
+    return replace(
+        plan,
+        kubeconfig=kubeconfig,
+        context=context,
+        namespace=chosen.namespace or (there.namespace if there else f"hc-{name}"),
+        storage_class=chosen.storage_class or (there.storage_class if there else ""),
+    )
+
+
+def _nothing(wanted: Wanted) -> Wanted:
+    """The choices as if none had been made of what a record remembers."""
+    return replace(
+        wanted,
+        target=None,
+        engine=None,
+        workers=None,
+        database_port=None,
+        api_port=None,
+        postgres_bin=None,
+        kubeconfig=None,
+        context=None,
+        namespace=None,
+        storage_class=None,
     )
 
 
@@ -565,13 +752,19 @@ def decide(
     engine, engine_reason = _engine(wanted, plan, record, machine)
     problems = _record_problems(wanted, record, record_error, machine, plan)
     if wanted.purpose == "build":
-        problems += _target_problems(wanted, plan)
         problems += _directory_problems(wanted, plan, machine, identity)
         problems += _port_problems(wanted, plan, record, machine)
-        problems += _size_problems(plan, machine)
         problems += _program_problems(wanted, plan, record, engine, machine, identity, dry)
-    lab = _fact(plan, record, engine, machine, identity)
-    lab["reasons"] = {"target": _target_reason(wanted, record, machine), "engine": engine_reason}
+        if not plan.pods:
+            problems += _size_problems(plan, machine)
+        # A lab that is elsewhere is not asked for what it would need here.
+        elif record is None or record.target == plan.target:
+            problems += _pod_problems(wanted, plan, engine, machine)
+    # A command for no cluster in particular would be one for the cluster that happens to be current.
+    if record is None or (wanted.purpose == "build" and record.target == plan.target):
+        problems += _unnamed_cluster(wanted, plan)
+    lab = _fact(wanted, plan, record, engine, machine, identity)
+    lab["reasons"] = {"target": _target_reason(wanted, plan, record, machine), "engine": engine_reason}
     return Decision(lab, in_order(problems))
 
 
@@ -581,7 +774,19 @@ def in_order(problems: list[Problem]) -> list[Problem]:
     return sorted(problems, key=lambda problem: order.index(problem.id))
 
 
-def _fact(plan: Plan, record: Record | None, engine: str, machine: Machine, identity: Identity) -> dict[str, object]:
+def _fact(
+    wanted: Wanted, plan: Plan, record: Record | None, engine: str, machine: Machine, identity: Identity
+) -> dict[str, object]:
+    libpq = {
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(plan.database_port),
+        "PGUSER": "admin",
+        "PGDATABASE": DATABASE,
+        "PGPASSFILE": os.path.join(plan.directory, "credentials", "admin.pgpass"),
+        "PGCONNECT_TIMEOUT": "5",
+    }
+    cluster = {"K8S_AUTH_KUBECONFIG": plan.kubeconfig, "K8S_AUTH_CONTEXT": plan.context} if plan.pods else {}
+    version = "" if plan.pods else machine.postgres.version or (record.postgres_version if record else "")
     return {
         "name": plan.name,
         "target": plan.target,
@@ -595,19 +800,21 @@ def _fact(plan: Plan, record: Record | None, engine: str, machine: Machine, iden
         "database_port": plan.database_port,
         "api_port": plan.api_port,
         "postgres_bin": plan.postgres_bin,
-        "postgres_version": machine.postgres.version or (record.postgres_version if record else ""),
+        "postgres_version": version,
         "runtime": plan.runtime,
         "python": os.path.join(plan.runtime, "bin", "python"),
         "nodes": plan.nodes,
         "exists": record is not None,
-        "libpq": {
-            "PGHOST": "127.0.0.1",
-            "PGPORT": str(plan.database_port),
-            "PGUSER": "admin",
-            "PGDATABASE": DATABASE,
-            "PGPASSFILE": os.path.join(plan.directory, "credentials", "admin.pgpass"),
-            "PGCONNECT_TIMEOUT": "5",
-        },
+        "kubeconfig": plan.kubeconfig,
+        "context": plan.context,
+        "namespace": plan.namespace,
+        "storage_class": plan.storage_class,
+        "database_image": (wanted.database_image or DATABASE_IMAGES[engine]) if plan.pods else "",
+        "python_image": (wanted.python_image or PYTHON_IMAGE) if plan.pods else "",
+        "middleware_image": (wanted.middleware_image or "") if plan.pods else "",
+        "image_build_command": (wanted.image_build_command or "") if plan.target == "kubernetes" else "",
+        "libpq": libpq,
+        "environment": {**libpq, **cluster},
     }
 
 
@@ -616,6 +823,16 @@ def _engine(wanted: Wanted, plan: Plan, record: Record | None, machine: Machine)
         return record.engine, f"{record.engine}, as {record_path(plan.directory)} remembers"
     if plan.engine:
         return plan.engine, f"{plan.engine}, as lab_engine says"
+    if plan.pods:
+        architectures, whose = _architectures(plan, machine)
+        processors = ", ".join(architectures)
+        if architectures == (CITUS_ARCHITECTURE,):
+            return "citus", f"citus: {whose} {processors}, for which it has an image"
+        return (
+            "postgres_fdw",
+            f"postgres_fdw: {whose} {processors}, and Citus has an image for {CITUS_ARCHITECTURE} only"
+            " (lab_engine: citus with a lab_database_image that fits takes it all the same)",
+        )
     if "citus" in machine.postgres.extensions:
         return "citus", f"citus: the PostgreSQL in {plan.postgres_bin} has the extension"
     return (
@@ -624,32 +841,40 @@ def _engine(wanted: Wanted, plan: Plan, record: Record | None, machine: Machine)
     )
 
 
-def _target_reason(wanted: Wanted, record: Record | None, machine: Machine) -> str:
-    unused = "".join(f" {variable} is not used by the target host." for variable in wanted.unused)
-    if wanted.target == "host":
-        return f"host, as lab_target says.{unused}"
-    if record:
-        reason = f"{record.target}, as {record_path(wanted.directory)} remembers."
+def _architectures(plan: Plan, machine: Machine) -> tuple[tuple[str, ...], str]:
+    """The processors of the nodes, and how that is known."""
+    if machine.cluster.architectures:
+        return machine.cluster.architectures, "the cluster's nodes are"
+    if plan.target == "minikube":
+        return (machine.architecture,), "this machine is"
+    return (CITUS_ARCHITECTURE,), "the cluster's nodes could not be asked and are taken for"
+
+
+def _target_reason(wanted: Wanted, plan: Plan, record: Record | None, machine: Machine) -> str:
+    cluster = ""
+    if plan.pods:
+        seen = machine.cluster
+        cluster = f", namespace {plan.namespace} of the context {plan.context}"
+        if wanted.purpose == "build" and seen.state == "seen":
+            cluster += f" (Kubernetes {seen.version})" if seen.version else ""
+            if record is None and seen.namespace == "Active":
+                cluster += "; that namespace is there already, with a lab whose record is gone"
+        elif wanted.purpose == "build":
+            cluster += f"; the cluster was not looked at: {seen.said}"
+    ignored = [f"lab_{choice}" for choice in UNUSED[plan.target] if choice in wanted.made]
+    unused = "".join(f" {variable} is not used by the target {plan.target}." for variable in ignored)
+    if record and wanted.target in (None, record.target):
+        reason = f"{record.target}, as {record_path(wanted.directory)} remembers"
+    elif wanted.target:
+        reason = f"{wanted.target}, as lab_target says"
+    elif machine.probe:
+        found = minikube.availability(machine.probe, profile_settings(wanted, record))[1]
+        if not machine.probe.program and not machine.container_engine:
+            found += f"; and Docker: {minikube.INSTALL_DOCKER}"
+        reason = f"{plan.target}: {found}"
     else:
-        reason = "host: this release runs labs as processes of this machine."
-    lacking = [] if machine.minikube else ["Minikube (https://minikube.sigs.k8s.io)"]
-    if not machine.driver:
-        lacking.append("Docker or Podman, running")
-    install = f"; it will need {' and '.join(lacking)}" if lacking else "; this machine is ready"
-    return f"{reason} The Minikube lab comes with a later release{install}.{unused}"
-
-
-def _target_problems(wanted: Wanted, plan: Plan) -> list[Problem]:
-    if plan.target == "host":
-        return []
-    return [
-        Problem(
-            "target-not-yet",
-            f"lab_target is {plan.target}, which comes with a later release",
-            "host: the lab's servers as processes of this machine, with the same tables and exercises",
-            again(wanted.name, "lab", "lab_target", "host"),
-        )
-    ]
+        reason = plan.target
+    return f"{reason}{cluster}.{unused}"
 
 
 def _record_problems(
@@ -707,7 +932,7 @@ def _record_problems(
             )
         )
     if wanted.purpose == "build":
-        problems += _contradictions(wanted, record)
+        problems += _contradictions(wanted, record, machine)
     return problems
 
 
@@ -734,7 +959,7 @@ def _unrecorded(wanted: Wanted, machine: Machine) -> list[Problem]:
     return []
 
 
-def _contradictions(wanted: Wanted, record: Record) -> list[Problem]:
+def _contradictions(wanted: Wanted, record: Record, machine: Machine) -> list[Problem]:
     problems = []
 
     def contradiction(id_: str, variable: str, chosen: object, recorded: object) -> None:
@@ -760,6 +985,22 @@ def _contradictions(wanted: Wanted, record: Record) -> list[Problem]:
     ):
         if chosen and chosen != recorded:
             contradiction("record-ports", variable, chosen, recorded)
+    if wanted.target not in (None, record.target) or record.target == "host":
+        return problems
+    cluster = [
+        ("lab_namespace", wanted.namespace, record.namespace),
+        ("lab_storage_class", wanted.storage_class, record.storage_class),
+    ]
+    if record.target == "minikube":
+        cluster.append(("minikube_profile", wanted.profile, record.context))
+    else:
+        cluster.append(("lab_context", wanted.context, record.context))
+        # A kubeconfig that was moved leads to the same cluster.
+        if machine.recorded_kubeconfig_there:
+            cluster.append(("lab_kubeconfig", wanted.kubeconfig, record.kubeconfig))
+    for variable, chosen_name, recorded_name in cluster:
+        if chosen_name and chosen_name != recorded_name:
+            contradiction("record-cluster", variable, chosen_name, recorded_name or "the cluster's default")
     return problems
 
 
@@ -822,8 +1063,10 @@ def _port_problems(wanted: Wanted, plan: Plan, record: Record | None, machine: M
         problems.append(
             Problem(
                 "ports-overlap",
-                f"lab_api_port is {plan.api_port}, and the database has {plan.database_port} to {last} "
-                "(coordinator, then one for each worker)",
+                f"lab_api_port is {plan.api_port}, and the database has "
+                + (
+                    "it too" if plan.pods else f"{plan.database_port} to {last} (coordinator, then one for each worker)"
+                ),
                 "a port of its own for the API",
                 again(wanted.name, "lab", "lab_api_port", free),
             )
@@ -873,8 +1116,9 @@ def _taken_ports(
 
 
 def ports_of(lab: Record) -> list[int]:
-    """Every port that a lab has."""
-    return [*range(lab.database_port, lab.database_port + lab.workers + 1), lab.api_port]
+    """Every port that a lab has on its machine: of pods, only the two that are forwarded."""
+    servers = lab.workers + 1 if lab.target == "host" else 1
+    return [*range(lab.database_port, lab.database_port + servers), lab.api_port]
 
 
 def _free_api_port(plan: Plan) -> int:
@@ -938,7 +1182,7 @@ def _program_problems(
                 + again(wanted.name, "lab", "runtime_python", "/usr/bin/python3"),
             )
         )
-    if "postgres_bin" in wanted.refused:
+    if not plan.pods and "postgres_bin" in wanted.refused:
         return problems
     own_wheel = Path(plan.runtime) in Path(plan.postgres_bin).parents
     if own_wheel and not machine.runtime_there:
@@ -951,6 +1195,8 @@ def _program_problems(
                     run(wanted.name, "lab") + " (it makes the runtime first)",
                 )
             )
+        return problems
+    if plan.pods:
         return problems
     return problems + _postgres_problems(wanted, plan, record, engine, machine, identity)
 
@@ -1042,14 +1288,184 @@ def _postgres_problems(
     return problems
 
 
-def report(name: str, problems: list[Problem]) -> str:
-    """The one list that a person reads."""
+# --- Pods ---------------------------------------------------------------------------------------------------------
+
+
+def _unnamed_cluster(wanted: Wanted, plan: Plan) -> list[Problem]:
+    if plan.target != "kubernetes":
+        return []
+    names = {"kubeconfig": plan.kubeconfig, "context": plan.context}
+    missing = [f"lab_{name}" for name, value in names.items() if not value and name not in wanted.refused]
+    if not missing:
+        return []
+    return [
+        Problem(
+            "kubernetes-unnamed",
+            f"the target is kubernetes, and {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
+            "the cluster by name: never the one that happens to be current",
+            "kubectl config get-contexts lists the contexts; set lab_kubeconfig (an absolute path) and lab_context, as "
+            "inventories/kubernetes/hosts.yml does",
+        )
+    ]
+
+
+def _pod_problems(wanted: Wanted, plan: Plan, engine: str, machine: Machine) -> list[Problem]:
+    problems = []
+    for lab in machine.neighbours:
+        if lab.target != "host" and (lab.context, lab.namespace) == (plan.context, plan.namespace):
+            problems.append(
+                Problem(
+                    "namespace-of-another-lab",
+                    f"the namespace {lab.namespace} of {lab.context} belongs to the lab {lab.name} in {lab.directory}",
+                    "a namespace for each lab",
+                    again(wanted.name, "lab", "lab_namespace", f"hc-{plan.name}"),
+                )
+            )
+    architectures, _ = _architectures(plan, machine)
+    if engine == "citus" and not wanted.database_image and architectures != (CITUS_ARCHITECTURE,):
+        problems.append(
+            Problem(
+                "engine-no-image",
+                f"{DATABASE_IMAGES['citus']} is made for {CITUS_ARCHITECTURE}; the nodes are {', '.join(architectures)}",
+                "an image with Citus for the nodes' processors",
+                again(wanted.name, "lab", "lab_engine", "postgres_fdw") + "; or name an image in lab_database_image",
+            )
+        )
+    if plan.target == "minikube":
+        problems += _minikube_problems(wanted, plan, machine)
+    else:
+        if not wanted.middleware_image and not wanted.image_build_command:
+            problems += _image_source(wanted)
+        problems += _way_problems(wanted, plan, machine.cluster)
+    if machine.cluster.state == "seen":
+        problems += _cluster_problems(wanted, plan, machine.cluster)
+    return problems
+
+
+def _image_source(wanted: Wanted) -> list[Problem]:
+    if {"middleware_image", "image_build_command"} & wanted.refused:
+        return []
+    return [
+        Problem(
+            "image-source",
+            "neither lab_middleware_image nor lab_image_build_command is set",
+            "an image of the middleware that the cluster can pull, or the command that builds it there",
+            "set lab_middleware_image to its name, or lab_image_build_command, as inventories/kubernetes/hosts.yml shows",
+        )
+    ]
+
+
+def _minikube_problems(wanted: Wanted, plan: Plan, machine: Machine) -> list[Problem]:
+    found = list(wanted.faults)
+    if machine.probe:
+        settings = replace(wanted.settings, profile=plan.context)
+        for obstacle in minikube.obstacles(machine.probe, settings):
+            # A profile that is there has its size; one that runs is not started.
+            size = obstacle.id in ("minikube-cpus", "minikube-memory")
+            absent = obstacle.id in ("minikube-missing", "minikube-broken")
+            settled = machine.profile_exists if size else machine.cluster.state == "seen" and not absent
+            if not settled:
+                found.append(obstacle)
+    return [Problem(fault.id, fault.found, fault.needed, fault.remedy) for fault in found]
+
+
+def _way_problems(wanted: Wanted, plan: Plan, seen: Sight) -> list[Problem]:
+    """What keeps the cluster of a context from being asked."""
+    kubectl = _kubectl(plan)
+    named = f"the context {plan.context} of {plan.kubeconfig}"
+    some = ", ".join(seen.contexts[:8]) + (f" and {len(seen.contexts) - 8} more" if len(seen.contexts) > 8 else "")
+    cases = {
+        "kubeconfig": Problem(
+            "kubeconfig-unreadable",
+            f"{plan.kubeconfig}: {seen.said}",
+            "the kubeconfig of the cluster",
+            f"look: ls -l {shlex.quote(plan.kubeconfig)}; then " + again(wanted.name, "lab", "lab_kubeconfig", "PATH"),
+        ),
+        "context": Problem(
+            "context-unknown",
+            f"{plan.kubeconfig} has no context {shown(plan.context)}",
+            f"one of its contexts: {some or 'it has none'}",
+            again(wanted.name, "lab", "lab_context", seen.contexts[0] if seen.contexts else "NAME"),
+        ),
+        "unreachable": Problem(
+            "cluster-unreachable",
+            f"{named} does not answer: {seen.said}",
+            "a cluster that runs and can be reached from here",
+            f"try it: {kubectl} version; start the cluster, or the way to it (VPN, tunnel, proxy)",
+        ),
+        "unauthorised": Problem(
+            "cluster-unauthorised",
+            f"{named} does not take the credentials: {seen.said}",
+            "credentials that are valid now",
+            f"log in again as the cluster's owner says, or get a new kubeconfig; then try: {kubectl} auth whoami",
+        ),
+    }
+    return [cases[seen.state]] if seen.state in cases else []
+
+
+def _cluster_problems(wanted: Wanted, plan: Plan, seen: Sight) -> list[Problem]:
+    """What a cluster that answers has against the lab."""
+    problems = []
+    kubectl = _kubectl(plan)
+    label, value = PART_OF
+    if seen.denied:
+        problems.append(
+            Problem(
+                "cluster-rights",
+                f"the user of the context {plan.context} may not {', '.join(seen.denied)}",
+                "the rights to make a lab in its namespace",
+                f"ask the cluster's owner for them; try: {kubectl} auth can-i --list -n {plan.namespace}",
+            )
+        )
+    if seen.namespace == "Terminating":
+        problems.append(
+            Problem(
+                "namespace-terminating",
+                f"the namespace {plan.namespace} is being removed",
+                "it gone",
+                f"wait for it: {kubectl} wait --for=delete namespace/{plan.namespace} --timeout=120s; then "
+                + run(wanted.name, "lab"),
+            )
+        )
+    elif seen.namespace == "Active" and seen.labels.get(label) != value:
+        problems.append(
+            Problem(
+                "namespace-foreign",
+                f"the namespace {plan.namespace} is there, without the label {label}={value}",
+                "a namespace for this lab alone: removing the lab removes it",
+                f"look: {kubectl} get all -n {plan.namespace}; take another: "
+                + again(wanted.name, "lab", "lab_namespace", f"{plan.namespace}-2")
+                + f"; or, where it was made for the lab: {kubectl} label namespace {plan.namespace} {label}={value}",
+            )
+        )
+    classes = seen.storage_classes
+    if classes is not None:
+        there = ", ".join(classes) or "none"
+        if plan.storage_class and plan.storage_class not in classes:
+            found = f"the cluster has no storage class {plan.storage_class}; it has {there}"
+        elif not plan.storage_class and not seen.default_storage_class:
+            found = f"the cluster has no default storage class; it has {there}"
+        else:
+            return problems
+        problems.append(
+            Problem(
+                "storage-class",
+                found,
+                "a storage class for the nodes' data",
+                again(wanted.name, "lab", "lab_storage_class", classes[0])
+                if classes
+                else "install one, as the cluster's documentation says",
+            )
+        )
+    return problems
+
+
+def _kubectl(plan: Plan) -> str:
+    return f"kubectl --kubeconfig {shlex.quote(plan.kubeconfig)} --context {shlex.quote(plan.context)}"
+
+
+def headline(name: str, problems: list[Problem]) -> str:
+    """The one sentence above the list that a person reads."""
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    lines = [f"The lab {shown(name)} cannot go on: {count}. Nothing of it was changed."]
-    for number, problem in enumerate(problems, 1):
-        lines += [
-            f"{number}. {problem.id}: {problem.found}",
-            f"   needed: {problem.needed}",
-            f"   remedy: {problem.remedy}",
-        ]
-    return "\n".join(lines)
+    ids = ", ".join(dict.fromkeys(problem.id for problem in problems))
+    return f"The lab {shown(name)} cannot go on: {count} ({ids}). Nothing of it was changed."

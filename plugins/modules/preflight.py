@@ -9,9 +9,11 @@ DOCUMENTATION = r"""
 module: preflight
 short_description: Decide what a lab will be, and report everything that stands in its way
 description:
-  - Reads the choices, the lab's record and the machine, and gives the fact C(lab), which every later role reads.
-  - Whatever is wrong, missing, busy or too small is reported in one list, each with a stable id, what was found, what
-    is needed, and the command that mends it. Then the module fails.
+  - Reads the choices, the lab's record, the machine and the cluster, and gives the fact C(lab), which every later role reads.
+  - Whatever is wrong, missing, busy or too small is reported in one list, C(problems), each with a stable id, what was
+    found, what is needed, and the command that mends it. Then the module fails.
+  - A cluster is asked through the runtime's Python. Where that is not there yet (check mode), or Minikube is still to
+    be started, it is not looked at, and the reason of the target says so.
   - Changes nothing, ever.
   - The choices come as they were written, of any type, so that a wrong one is answered by that list too. None, an empty
     text and V(auto) leave a choice to the lab, which takes its record, or else the default.
@@ -21,10 +23,15 @@ options:
     type: raw
     required: true
   target:
-    description: Where the nodes run, V(host) so far.
+    description:
+      - Where the nodes run, V(host), V(minikube) or V(kubernetes).
+      - V(auto) is V(minikube) where that program and a working driver are there, else V(host); V(kubernetes) has to be
+        asked for.
     type: raw
   engine:
-    description: What makes one database of many servers, V(citus) or V(postgres_fdw).
+    description:
+      - What makes one database of many servers, V(citus) or V(postgres_fdw).
+      - V(auto) is V(citus) where the servers have it, which in pods they do on amd64, else V(postgres_fdw).
     type: raw
   workers:
     description: How many workers, 1 to 64. The default is 2.
@@ -33,23 +40,45 @@ options:
     description: The lab's directory, absolute. The default lies in the state directory of the user.
     type: raw
   database_port:
-    description: Port of the coordinator; worker N has this one plus N. The default is 15432.
+    description: Port of the coordinator; on V(host) worker N has this one plus N. The default is 15432.
     type: raw
   api_port:
     description: Port of the middleware. The default is 8080.
     type: raw
   postgres_bin:
-    description: Folder with postgres, initdb and psql, 17 or newer. The default is the runtime's own.
+    description: Folder with postgres, initdb and psql, 17 or newer (V(host)). The default is the runtime's own.
     type: raw
   runtime_directory:
     description: The environment that the lab runs from. The default lies in the state directory of the user.
     type: raw
   kubeconfig:
-    description: Kept for the targets of a later release; the reasons say that it is not used.
+    description: The file that names the cluster, absolute (V(kubernetes)).
     type: raw
   context:
-    description: Kept for the targets of a later release; the reasons say that it is not used.
+    description: The cluster's name in it (V(kubernetes)); never the one that happens to be current.
     type: raw
+  namespace:
+    description: The pods' namespace. The default is C(hc-) and the lab's name.
+    type: raw
+  storage_class:
+    description: Of the nodes' volumes. The default is the cluster's default.
+    type: raw
+  database_image:
+    description: What the nodes' pods run. The default is C(docker.io/citusdata/citus:14.1.0) or C(docker.io/library/postgres:18).
+    type: raw
+  python_image:
+    description: What the middleware's image is built on. The default is C(docker.io/library/python:3.11-slim).
+    type: raw
+  middleware_image:
+    description: An image of the middleware that is there; without it, one is built.
+    type: raw
+  image_build_command:
+    description: What builds the middleware's image where the cluster finds it (V(kubernetes)).
+    type: raw
+  minikube:
+    description: The settings of the role minikube (profile, driver, cpus, memory, force, ...) by their names without C(minikube_).
+    type: dict
+    default: {}
   purpose:
     description:
       - V(build) checks everything.
@@ -91,8 +120,11 @@ ansible_facts:
       description: >-
         name, target, engine, reasons (a sentence each for target and engine), workers, directory, user, group, root,
         database, database_port, api_port, postgres_bin, postgres_version (empty in check mode while the runtime is not
-        there), runtime, python, nodes (name, role, host, port of each), exists (recorded before), libpq (environment
-        of an administrator's connection; no password).
+        there, and in pods), runtime, python, nodes (name, role, host, port of each, as the nodes reach each other),
+        exists (recorded before), libpq (environment of an administrator's connection; no password), environment (that,
+        and where C(kubernetes.core) finds the cluster). Empty on V(host) are kubeconfig, context, namespace,
+        database_image, python_image; middleware_image is empty where one is to be built, storage_class where it is the
+        cluster's default, image_build_command where there is none.
       type: dict
 problems:
   description: Everything that stands in the way, in a fixed order; empty where nothing does.
@@ -110,7 +142,7 @@ problems:
       description: What should be there.
       type: str
     remedy:
-      description: The command or the change that mends it.
+      description: The command or the change that mends it, with the end of its line.
       type: str
 """
 
@@ -122,7 +154,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.machine impo
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight import (
     PURPOSES,
     Choices,
-    report,
+    headline,
 )
 
 RAW = (
@@ -136,6 +168,12 @@ RAW = (
     "runtime_directory",
     "kubeconfig",
     "context",
+    "namespace",
+    "storage_class",
+    "database_image",
+    "python_image",
+    "middleware_image",
+    "image_build_command",
 )
 
 
@@ -145,15 +183,16 @@ def main() -> None:
         argument_spec={
             "name": {"type": "raw", "required": True},
             **{option: {"type": "raw"} for option in RAW},
+            "minikube": {"type": "dict", "default": {}},
             "purpose": {"type": "str", "choices": list(PURPOSES), "default": "build"},
         },
         supports_check_mode=True,
     )
     decision = examine(Choices(**module.params), dry=module.check_mode)
-    problems = [asdict(problem) for problem in decision.problems]
+    # The list is shown once, as data: a message is printed twice. With its line's end, YAML shows a remedy as it is to be typed.
+    problems = [{**asdict(problem), "remedy": f"{problem.remedy}\n"} for problem in decision.problems]
     if problems:
-        msg = report(module.params["name"], decision.problems)
-        module.fail_json(msg=msg, problems=problems)
+        module.fail_json(msg=headline(module.params["name"], decision.problems), problems=problems)
     module.exit_json(changed=False, ansible_facts={"lab": decision.lab}, problems=[])
 
 

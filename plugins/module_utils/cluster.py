@@ -1,0 +1,193 @@
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""The cluster's API for the modules that wait for pods. Needs the package kubernetes, which the runtime environment has."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import kubernetes
+import urllib3
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import (
+    Trouble,
+    explain_log,
+    failed,
+    find_refusals,
+    find_troubles,
+    unfinished,
+)
+
+#: A pod that will never start is believed when it has said so for this long: some reasons pass by themselves.
+CERTAIN_SECONDS = 5.0
+KINDS = {
+    "StatefulSet": "/apis/apps/v1/namespaces/{}/statefulsets",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+    "Job": "/apis/batch/v1/namespaces/{}/jobs",
+    "Pod": "/api/v1/namespaces/{}/pods",
+    "Event": "/api/v1/namespaces/{}/events",
+}
+
+
+class ClusterError(Exception):
+    """The cluster or what runs in it does not do what it should; the message says what helps."""
+
+
+class Cluster:
+    """One namespace of a cluster."""
+
+    def __init__(self, kubeconfig: str | None, context: str | None, namespace: str) -> None:
+        self.namespace = namespace
+        self.named = f"context {context or '(current)'} of {kubeconfig or 'the default kubeconfig'}"
+        try:
+            self.client = kubernetes.config.new_client_from_config(kubeconfig or None, context or None)
+        except (kubernetes.config.ConfigException, OSError) as error:
+            raise ClusterError(f"{self.named} cannot be used: {error}") from error
+
+    def call(self, method: str, path: str, body: Any = None, **query: str) -> Any:
+        """Call the API and return its JSON; None for what is not there.
+
+        Raises:
+            ClusterError: the API refuses, or does not answer.
+        """
+        text = self._call(method, path, body, query)
+        return None if text is None else json.loads(text)
+
+    def items(self, kind: str, **query: str) -> list[dict[str, Any]]:
+        """The objects of a kind."""
+        answer = self.call("GET", KINDS[kind].format(self.namespace), **query)
+        return [{"kind": kind, **one} for one in answer["items"]]
+
+    def log(self, pod: str, container: str, previous: bool = False) -> str:
+        """The last lines of a container's log; empty where there is none."""
+        query = {"container": container, "tailLines": "40", "previous": str(previous).lower()}
+        try:
+            return self._call("GET", f"{KINDS['Pod'].format(self.namespace)}/{pod}/log", None, query) or ""
+        except ClusterError:  # it has no log yet
+            return ""
+
+    def wait(
+        self, look: Callable[[], list[dict[str, Any]]], selector: str, seconds: float, doing: str
+    ) -> list[dict[str, Any]]:
+        """Wait until workloads have what they want.
+
+        Args:
+            look: gives the workloads as they are now.
+            selector: the label that their pods have.
+            seconds: how long to wait.
+            doing: what is waited for, for the message.
+
+        Raises:
+            ClusterError: in vain; with every pod that is not ready, its state, likely cause, events and last log lines.
+        """
+        start = time.monotonic()
+        since: dict[str, float] = {}
+        next_look_at_pods = start + 1
+        while True:
+            workloads = look()
+            waiting = [text for text in map(unfinished, workloads) if text]
+            if not waiting:
+                return workloads
+            now = time.monotonic()
+            certain = False
+            if now >= next_look_at_pods:
+                next_look_at_pods = now + 1
+                hopeless = {
+                    t.pod
+                    for t in find_troubles(self.items("Pod", labelSelector=selector), self.items("Event"))
+                    if t.hopeless
+                }
+                since = {pod: since.get(pod, now) for pod in hopeless}
+                certain = any(now - first >= CERTAIN_SECONDS for first in since.values())
+            if certain or now - start > seconds:
+                raise ClusterError(
+                    f"{doing}: waited {now - start:.0f} s in vain. {'; '.join(waiting)}.\n{self.explain(workloads, selector)}"
+                )
+            time.sleep(0.2)
+
+    def explain(self, workloads: list[dict[str, Any]], selector: str) -> str:
+        """Why workloads are not ready, for a person."""
+        events = self.items("Event")
+        pods = self.items("Pod", labelSelector=selector)
+        if workloads[0]["kind"] == "Job":  # its pods failed one after the other, and for the same reason
+            pods = sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))[-1:]
+        pages = [f"The cluster refused to make a pod: {text}" for text in find_refusals(workloads, events)]
+        for trouble in find_troubles(pods, events):
+            if trouble.container:
+                explain_log(trouble, self._last_log(trouble))
+            pages.append(trouble.page())
+        pages.append(f"Look further: kubectl --context {self._context} -n {self.namespace} describe pods -l {selector}")
+        return "\n".join(pages)
+
+    def run_job(self, definition: dict[str, Any], seconds: float) -> str:
+        """Run a Job, in the place of an earlier one of its name, and return its pod's log.
+
+        Raises:
+            ClusterError: it failed, or takes too long; with the reason.
+        """
+        jobs = KINDS["Job"].format(self.namespace)
+        name = definition["metadata"]["name"]
+        selector = f"batch.kubernetes.io/job-name={name}"
+        limit = time.monotonic() + seconds
+        self.call("DELETE", f"{jobs}/{name}", {"propagationPolicy": "Background"})
+        while self.call("GET", f"{jobs}/{name}") is not None or self.items("Pod", labelSelector=selector):
+            if time.monotonic() > limit:
+                raise ClusterError(
+                    f"the earlier Job {name} does not go away: kubectl -n {self.namespace} delete job {name}"
+                )
+            time.sleep(0.2)
+        self.call("POST", jobs, definition)
+
+        def look() -> list[dict[str, Any]]:
+            found = self.call("GET", f"{jobs}/{name}")
+            if found is None:
+                raise ClusterError(f"the Job {name} was deleted while it ran; run this again")
+            return [found]
+
+        [job] = self.wait(look, selector, seconds, f"Job {name}")
+        reason = failed(job)
+        if reason:
+            raise ClusterError(f"the Job {name} failed: {reason}\n{self.explain([job], selector)}")
+        containers = definition["spec"]["template"]["spec"]["containers"]
+        succeeded = [
+            pod["metadata"]["name"]
+            for pod in self.items("Pod", labelSelector=selector)
+            if pod["status"]["phase"] == "Succeeded"
+        ]
+        return self.log(succeeded[-1], containers[0]["name"]) if succeeded else ""
+
+    @property
+    def _context(self) -> str:
+        return self.named.split(" ")[1]
+
+    def _last_log(self, trouble: Trouble) -> str:
+        # A container that is being started again has little to say; the one before it ended for a reason.
+        return self.log(trouble.pod, trouble.container) or self.log(trouble.pod, trouble.container, previous=True)
+
+    def _call(self, method: str, path: str, body: Any, query: dict[str, str]) -> str | None:
+        try:
+            response = self.client.call_api(
+                path,
+                method,
+                query_params=list(query.items()),
+                header_params={"Accept": "application/json", "Content-Type": "application/json"},
+                body=body,
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                _return_http_data_only=True,
+                _request_timeout=10,
+            )
+        except kubernetes.client.ApiException as error:
+            if error.status == 404:
+                return None
+            try:
+                said = json.loads(error.body)["message"]
+            except (TypeError, ValueError, KeyError):
+                said = str(error.reason)
+            raise ClusterError(f"{self.named}: {said}") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise ClusterError(f"{self.named} does not answer: {error}") from error
+        return str(response.data.decode("utf-8", "replace"))

@@ -1,0 +1,330 @@
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""What the pods of a lab are waiting for, and what a person can do about it.
+
+Everything here works on objects as the cluster's API gives them (JSON), and touches no cluster.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Object = Mapping[str, Any]
+
+#: Reasons for which waiting helps nobody: the same start would fail again.
+HOPELESS = ("InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError")
+#: So many failed starts in a row are no accident.
+RESTARTS = 3
+
+# What the last lines of a log tell: pattern, likely cause, what helps. The first that matches wins.
+LOG_CAUSES: tuple[tuple[str, str, str], ...] = (
+    (
+        r"configuration file .* contains errors|unrecognized configuration parameter|invalid value for parameter"
+        r"|could not access file|outside the valid range",
+        "bad settings: the server refuses one of its settings",
+        "correct the setting that its log names (database_pods_settings), then run this again",
+    ),
+    (
+        r"[Nn]o space left on device",
+        "no room: the volume is full",
+        "give the volumes more (database_pods_storage, in a new lab), or remove what is not needed",
+    ),
+    (
+        r"[Cc]annot allocate memory|could not map anonymous shared memory|could not resize shared memory",
+        "no room: the server does not get the memory that its settings ask for",
+        "lower shared_buffers or max_connections (database_pods_settings)",
+    ),
+    (
+        r"was initialized by PostgreSQL version|incompatible with server",
+        "the volume holds the data of another version of PostgreSQL",
+        "name the image that made it (lab_database_image), or start anew with: make reset",
+    ),
+    (
+        r"[Pp]ermission denied|[Oo]peration not permitted|wrong ownership",
+        "the volume belongs to another user than the one that the image runs as (999)",
+        "choose a storage class whose volumes take the pod's group (fsGroup), or make the volume's directory writable",
+    ),
+    (
+        r"exec format error",
+        "the image is for another processor",
+        "name an image for this one: lab_database_image, with lab_engine=postgres_fdw where Citus has none",
+    ),
+    (
+        r"ModuleNotFoundError|ImportError",
+        "the image lacks a Python module",
+        "build the image again: remove it, then run this again",
+    ),
+)
+
+
+@dataclass
+class Trouble:
+    """Why one pod is not what it should be.
+
+    Attributes:
+        pod: its name.
+        state: what the cluster calls it, for a search engine.
+        cause: the likely cause, in a sentence.
+        remedy: what helps.
+        hopeless: whether waiting longer changes nothing.
+        container: the container whose log tells more; empty where there is no log.
+    """
+
+    pod: str
+    state: str
+    cause: str
+    remedy: str
+    hopeless: bool = False
+    container: str = ""
+    events: list[str] = field(default_factory=list)
+    log: str = ""
+
+    def page(self) -> str:
+        """The trouble as lines for a person."""
+        lines = [
+            f"Pod {self.pod}: {self.state}",
+            f"  Likely cause: {self.cause}.",
+            f"  What helps: {self.remedy}.",
+        ]
+        if self.events:
+            lines += ["  Its events:", *(f"    {event}" for event in self.events)]
+        if self.log:
+            lines += ["  Last lines of its log:", *(f"    {line}" for line in self.log.splitlines())]
+        return "\n".join(lines)
+
+
+def unfinished(workload: Object) -> str:
+    """What a StatefulSet, a Deployment or a Job still waits for; empty once it is done.
+
+    A Job that failed counts as done: ``failed`` tells.
+    """
+    kind, name = workload["kind"], workload["metadata"]["name"]
+    status = workload.get("status") or {}
+    if kind == "Job":
+        return "" if _condition(workload, "Complete") or failed(workload) else f"Job {name} has not finished"
+    wanted = workload["spec"].get("replicas", 1)
+    if status.get("observedGeneration", 0) < workload["metadata"].get("generation", 0):
+        return f"{kind} {name}: the change has not been taken up"
+    updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
+    if kind == "StatefulSet" and status.get("currentRevision") == status.get("updateRevision"):
+        updated = status.get("replicas", 0)
+    if updated != wanted or status.get("replicas", 0) != wanted:
+        return f"{kind} {name}: {min(updated, wanted)} of {wanted} pods are up to date"
+    if ready != wanted:
+        return f"{kind} {name}: {ready} of {wanted} pods are ready"
+    return ""
+
+
+def failed(job: Object) -> str:
+    """Why a Job was given up; empty where it was not."""
+    condition = _condition(job, "Failed")
+    return f"{condition.get('reason', '')}: {condition.get('message', '')}" if condition else ""
+
+
+def find_troubles(pods: Sequence[Object], events: Sequence[Object]) -> list[Trouble]:
+    """The pods that are not ready, each with its likely cause, in order of name."""
+    troubles = []
+    for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["name"])):
+        if _ready(pod) or pod["metadata"].get("deletionTimestamp"):
+            continue
+        own = [event for event in events if _about(event, "Pod", pod["metadata"]["name"])]
+        trouble = _diagnose(pod, own)
+        trouble.events = event_lines(own)
+        troubles.append(trouble)
+    return troubles
+
+
+def find_refusals(workloads: Sequence[Object], events: Sequence[Object]) -> list[str]:
+    """Why pods of these workloads were not even made: the cluster's own words (quota, pod security), the newest last."""
+    names = {str(workload["metadata"]["name"]) for workload in workloads}
+    said: dict[str, None] = {}
+    for event in sorted(events, key=_when):
+        about = event.get("involvedObject") or {}
+        # A Deployment's pods are made by its ReplicaSet, which has its name and a suffix.
+        owner = str(about.get("name", ""))
+        ours = owner in names or (about.get("kind") == "ReplicaSet" and owner.rpartition("-")[0] in names)
+        if ours and event.get("reason") == "FailedCreate":
+            said[str(event.get("message", ""))] = None
+    return list(said)[-3:]
+
+
+def explain_log(trouble: Trouble, log: str) -> None:
+    """Give a trouble the last lines of its pod's log, and the cause that they tell, where they tell one."""
+    trouble.log = "\n".join(log.splitlines()[-15:])
+    for pattern, cause, remedy in LOG_CAUSES:
+        if re.search(pattern, trouble.log):
+            trouble.cause, trouble.remedy = cause, remedy
+            return
+
+
+def event_lines(events: Sequence[Object], most: int = 6) -> list[str]:
+    """The last events, a line each, oldest first."""
+    return [
+        f"{event.get('type', '')} {event.get('reason', '')} (x{event.get('count') or 1}): {event.get('message', '')}"
+        for event in sorted(events, key=_when)[-most:]
+    ]
+
+
+def network_verdict(exit_code: int) -> str:
+    """What pg_isready, run where a network policy forbids it, says of the cluster's network.
+
+    Raises:
+        ValueError: it was not even tried.
+    """
+    if exit_code in (0, 1):  # the server answered
+        return "not enforced by this cluster's network"
+    if exit_code == 2:
+        return "enforced"
+    raise ValueError(f"the connection was not tried: exit code {exit_code}")
+
+
+def secret_credentials(secrets: Sequence[Object], logins: Sequence[str]) -> list[dict[str, str]]:
+    """The password files of logins that a Secret knows.
+
+    Args:
+        secrets: the Secret, or nothing.
+        logins: the logins that are wanted.
+
+    Returns:
+        Entries of ``path``, ``content`` and ``mode``, for the module ``text_files``.
+    """
+    return [
+        {
+            "path": f"{login}.pgpass",
+            "content": f"*:*:*:{login}:{base64.b64decode(secret['data'][login]).decode()}\n",
+            "mode": "0600",
+        }
+        for secret in secrets
+        for login in logins
+        if login in (secret.get("data") or {})
+    ]
+
+
+def _diagnose(pod: Object, events: Sequence[Object]) -> Trouble:
+    name = str(pod["metadata"]["name"])
+    status = pod.get("status") or {}
+    if status.get("reason") == "Evicted":
+        return Trouble(
+            name,
+            f"Evicted: {status.get('message', '')}",
+            "no room: its node ran out of memory or disk",
+            "free some, or give the cluster more",
+        )
+    scheduled = _condition(pod, "PodScheduled", "False")
+    if scheduled:
+        return _unscheduled(name, str(scheduled.get("message", "")))
+    containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    for container in containers:
+        if not container.get("ready"):
+            return _container(name, container, events)
+    return Trouble(
+        name,
+        str(status.get("phase", "Pending")),
+        "its node has not started it yet",
+        "look at the node: kubectl describe nodes",
+    )
+
+
+def _unscheduled(name: str, message: str) -> Trouble:
+    state = f"Pending, Unschedulable: {message}"
+    if re.search(r"PersistentVolumeClaim|persistentvolumeclaim", message):
+        return Trouble(
+            name,
+            state,
+            "volume not bound: nothing in the cluster gives the volume that it claims",
+            "look at kubectl get storageclass,pvc; a default storage class is needed, or one that is named (lab_storage_class)",
+        )
+    if "Insufficient" in message:
+        return Trouble(
+            name,
+            state,
+            "no room: no node has the memory or processor that it asks for",
+            "make room, lower lab_workers, or give the cluster more (minikube_cpus, minikube_memory in a new profile)",
+        )
+    return Trouble(name, state, "no node takes it", "see the message above, and kubectl describe nodes")
+
+
+def _container(pod: str, container: Object, events: Sequence[Object]) -> Trouble:
+    state = container.get("state") or {}
+    waiting = state.get("waiting") or {}
+    reason, message = str(waiting.get("reason", "")), str(waiting.get("message", ""))
+    image, name = str(container.get("image", "")), str(container.get("name", ""))
+    restarts = int(container.get("restartCount", 0))
+    said = reason + (f": {message}" if message else "")
+    if reason in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"):
+        everything = " ".join([message, *(str(event.get("message", "")) for event in events)])
+        missing = re.search(r"not found|manifest unknown|denied|unauthorized|no match for platform", everything)
+        return Trouble(
+            pod,
+            said,
+            f"image not pulled: {image}" + ("" if missing else " (the network, or its registry)"),
+            "see whether that image exists and this cluster reaches its registry; lab_database_image, lab_python_image and"
+            " lab_image_build_command name others",
+            hopeless=reason in HOPELESS or bool(missing),
+        )
+    if reason in HOPELESS:
+        return Trouble(
+            pod, said, "an object that it needs is missing", "run the whole of site.yml again", hopeless=True
+        )
+    ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated") or {}
+    if ended and (reason == "CrashLoopBackOff" or state.get("terminated") or restarts):
+        code, why = ended.get("exitCode"), str(ended.get("reason", ""))
+        trouble = Trouble(
+            pod,
+            f"{reason or why}: its container {name} ended with exit code {code} ({why}), {restarts} restarts",
+            "its program ends by itself",
+            "see the last lines of its log",
+            hopeless=restarts >= RESTARTS,
+            container=name,
+        )
+        if why == "OOMKilled":
+            trouble.cause = "no room: it used more memory than its limit"
+            trouble.remedy = "lower what it uses (shared_buffers, work_mem in database_pods_settings)"
+        elif why == "ContainerCannotRun" or code in (126, 127):
+            trouble.cause, trouble.remedy = (
+                "the image lacks the program that it should run",
+                f"name another image than {image}",
+            )
+        return trouble
+    if "running" in state:
+        return Trouble(
+            pod,
+            "Running, not ready",
+            "it has started and does not serve yet",
+            "see its events and the last lines of its log; a slow machine only needs longer",
+            container=name,
+        )
+    mount = [
+        str(event.get("message", ""))
+        for event in events
+        if event.get("reason") in ("FailedMount", "FailedAttachVolume")
+    ]
+    if mount:
+        return Trouble(
+            pod, f"{said}: {mount[-1]}", "a volume of it cannot be mounted", "run the whole of site.yml again"
+        )
+    return Trouble(pod, said or "Pending", "its container is still being made", "a slow machine only needs longer")
+
+
+def _ready(pod: Object) -> bool:
+    return (pod.get("status") or {}).get("phase") == "Succeeded" or bool(_condition(pod, "Ready"))
+
+
+def _condition(thing: Object, kind: str, value: str = "True") -> Object:
+    for condition in (thing.get("status") or {}).get("conditions") or []:
+        if condition["type"] == kind and condition["status"] == value:
+            return dict(condition)
+    return {}
+
+
+def _about(event: Object, kind: str, name: str) -> bool:
+    about = event.get("involvedObject") or {}
+    return about.get("kind") == kind and about.get("name") == name
+
+
+def _when(event: Object) -> str:
+    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or "")

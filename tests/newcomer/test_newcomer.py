@@ -1,0 +1,192 @@
+"""What README.md promises to somebody who has just cloned the project: each of its commands, in its order, on the default ports.
+
+Never run here: `make test`, which would call itself; `make lint`, which `make test` calls; `make docs` and `make lock`, which
+write checked-in files anew and are for those who change them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from support.labs import ROOT, citus_servers
+from support.newcomer import Newcomer, missing
+from support.readme import commands
+
+README = commands(ROOT / "README.md")
+#: Of the table of commands, those that no block of the README has; each runs before the block's command that is named.
+MORE = {
+    "make help": "make status",
+    "make env": "make status",
+    "make preflight": "make status",
+    "make reset": "make teardown",
+}
+#: What stands at the end of a `make lab` is followed before the command that is named, for the lab that is named.
+PAGES = {"lab": "curl http://127.0.0.1:8080", "ana": "make teardown INVENTORY=inventories/classroom"}
+#: The default ports of a lab with three workers, and those of the class.
+PORTS = [port for lab in range(4) for port in (8080 + lab, *range(15432 + 100 * lab, 15436 + 100 * lab))]
+
+#: The first pattern that fits a command says what the command prints.
+EXPECTED = {
+    r"curl \S+/status": r'"estado":"ok"',
+    r"curl \S+/usuarios": r"Luis Herrera.*Ana María Soto",
+    r"curl \S+/citus/workers": r'"puerto":15433.*"puerto":15434',
+    r"curl \S+:\d+$": r'"servicio":"historia-clinica"',
+    r"make lab INVENTORY=": r"The lab ana is ready.*PLAY RECAP.*ana .*failed=0.*beto .*failed=0.*carla .*failed=0",
+    r"make (lab|reset)": r"The lab lab is ready\..*failed=0",
+    r"make psql .*total_pacientes": r"total_pacientes\s+-+\s+1000\s.*total_consultas\s+-+\s+3000\s",
+    r"make psql .*master_get_active": r"\| +15434\s.*medicos +\| reference",
+    r"make psql .*lab\.shards": r"citus-worker-2 .*colocation_id.*shard_name.*\(8 rows\)",
+    r"make psql .*lab\.where": r"\| (citus-worker-\d)\s[^|]*\|[^|]*\| \1\s.*medico_nombre.*\(5 rows\)",
+    r"make psql LAB=ana .*lab\.nodes": r"citus-worker-2 .*15534 .*\(3 rows\)",
+    r"make psql .*lab\.tables": r"pacientes +\| distributed +\| cedula",
+    r"make psql( LAB=\w+)?$": "",
+    r"kill -9 ": r"\A\Z",
+    r"echo .*lab\.nodes.* make psql": r"citus-worker-1 +\| t(?!.*citus-worker-1)",
+    r"make status": r"citus-worker-2 +running.*historia_clinica, answers",
+    r"make verify": r"(\d+) of \1 promises are kept",
+    r"make stop": r"changed=1 .*failed=0",
+    r"make start": r"changed=1 .*failed=0",
+    r"make teardown": r"changed=[1-9].*failed=0",
+    r"make help": r"make teardown +\w",
+    r"make env": "",
+    r"make preflight": r"'?engine'?: .*failed=0",
+    r"\S+ansible-galaxy collection build": r"Created collection",
+    r"\S+ansible-galaxy collection install": r"was installed successfully",
+}
+WRONG = re.compile(r"Traceback|^ERROR:|^psql: error|command not found", re.MULTILINE)
+
+
+@dataclass
+class Visit:
+    """What has happened to the newcomer so far.
+
+    Attributes:
+        somebody: the newcomer.
+        page: what the last `make lab` printed.
+        ran: the commands that were run.
+    """
+
+    somebody: Newcomer
+    page: str = ""
+    ran: list[str] = field(default_factory=list)
+
+    def follow(self, command: str, place: str) -> str:
+        """Run a command, which has to succeed and to print what is expected of it; give what it printed."""
+        done = self.somebody.run(command, timeout=600)
+        said = f"{place}: {command}\nended with {done.rc} after {done.seconds:.1f} s"
+        print(said)  # shown where a test fails, and with pytest -s
+        if not self.ran and "is a package index reachable?" in done.output:
+            pytest.skip("no package index is reachable, and a newcomer's caches are empty")
+        said += f" and printed:\n{done.output[-6000:]}"
+        assert done.rc == 0, said
+        assert re.search(expected(command), done.output, re.DOTALL), f"{said}\nexpected: {expected(command)}"
+        assert not WRONG.search(done.output), said
+        self.ran.append(command)
+        if "make lab" in command:
+            self.page = done.output
+        return done.output
+
+    def follow_page(self, lab: str) -> None:
+        """Run every command that the page of a lab names, but for those that the README comes to."""
+        named = page_commands(self.page, lab)
+        assert len(named) >= 6, named
+        for command in named:
+            if command not in (other.text for other in README):
+                self.follow(command, f"the page of the lab {lab}")
+
+
+def expected(command: str) -> str:
+    """The pattern of what a command prints."""
+    for pattern, output in EXPECTED.items():
+        if re.match(pattern, command, re.DOTALL):
+            return output
+    raise LookupError(f"EXPECTED has no pattern for this command: {command}")
+
+
+def page_commands(output: str, lab: str) -> list[str]:
+    """The commands that the page of a lab names, in the order in which they can be followed."""
+    page = re.split(r"^ *(?:The lab |PLAY RECAP)", output, flags=re.MULTILINE)
+    text = next(part for part in page if part.startswith(f"{lab} is ready."))
+    tries = re.search(r"Try:\n(.*?)\n\s*\n", text, re.DOTALL)
+    stop = re.search(r"To stop: (make stop.*?) \((make start.*?) goes on", text)
+    remove = re.search(r"To remove: (make teardown.*)", text)
+    assert tries, text
+    assert stop, text
+    assert remove, text
+    return [*(line.strip() for line in tries[1].splitlines()), stop[1], stop[2], remove[1].rstrip()]
+
+
+@pytest.fixture(scope="module")
+def visit() -> Iterator[Visit]:
+    """A newcomer, who takes everything along at the end."""
+    if lacking := missing():
+        pytest.skip(lacking)
+    if taken := [port for port in PORTS if is_open(port)]:
+        pytest.skip(f"the README's commands use the default ports, and these are taken: {taken}")
+    somebody = Newcomer(ROOT)
+    try:
+        yield Visit(somebody)
+    finally:
+        somebody.leave()
+
+
+def is_open(port: int) -> bool:
+    """Whether somebody listens on a port of this machine."""
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_newcomer_can_follow_the_readme(visit: Visit) -> None:
+    """Every command works as it stands there, and so does every one that the page of `make lab` names."""
+    assert len(README) > 15
+    for command in README:
+        for more in (text for text, before in MORE.items() if before == command.text):
+            visit.follow(more, "README.md, the table of commands")
+        for lab in (lab for lab, before in PAGES.items() if before == command.text):
+            visit.follow_page(lab)
+        visit.follow(command.text, command.place)
+    assert set(MORE) <= set(visit.ran)
+    assert set(PAGES.values()) <= set(visit.ran)
+
+
+def test_a_lab_with_citus_works_the_same(visit: Visit) -> None:
+    """The README's command for an installed PostgreSQL that has Citus, and then the README's questions."""
+    servers = citus_servers()
+    if not servers:
+        pytest.skip("no PostgreSQL with Citus on this machine (LAB_TEST_POSTGRES_BIN names its bin folder)")
+    named = re.search(r"`(make lab ARGS='-e lab_postgres_bin=)[^']+'`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert named
+    page = visit.follow(f"{named[1]}{servers}'", "README.md, Choose")
+    assert "Engine: citus" in page
+    questions = [command for command in README if re.match(r"curl|make psql (?!LAB)|kill|echo|make verify", command.text)]
+    assert len(questions) > 8
+    for command in questions:
+        visit.follow(command.text, command.place)
+    visit.follow("make teardown", "README.md")
+
+
+def test_nothing_is_left(visit: Visit) -> None:
+    """After the last `make teardown` no process, no file of a lab and no open port is there."""
+    if len(visit.ran) < len(README):
+        pytest.fail("not looked for: the newcomer did not come to the end of the README", pytrace=False)
+    assert [process.cmdline() for process in visit.somebody.processes()] == []
+    assert not visit.somebody.state.exists()
+    assert files_below(visit.somebody.home, besides=".ansible") == []
+    assert [port for port in PORTS if is_open(port)] == []
+
+
+def files_below(folder: Path, besides: str) -> list[str]:
+    """The files in a folder, but for those in one of its folders."""
+    return [
+        str(Path(place, name))
+        for place, _, names in os.walk(folder)
+        for name in names
+        if not Path(place).is_relative_to(folder / besides)
+    ]

@@ -1,0 +1,246 @@
+"""What is said of pods that do not come up, on objects as a cluster gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import (
+    Trouble,
+    event_lines,
+    explain_log,
+    failed,
+    find_refusals,
+    find_troubles,
+    network_verdict,
+    secret_credentials,
+    unfinished,
+)
+
+
+def workload(kind: str, generation: int = 1, **status: Any) -> dict[str, Any]:
+    """A StatefulSet or a Deployment."""
+    return {
+        "kind": kind,
+        "metadata": {"name": "some", "generation": generation},
+        "spec": {"replicas": 2},
+        "status": {"observedGeneration": generation, **status},
+    }
+
+
+def pod(name: str = "citus-worker-1", **status: Any) -> dict[str, Any]:
+    """A pod."""
+    return {"metadata": {"name": name}, "status": status}
+
+
+def container(state: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A pod's containers, of which there is one."""
+    return {"containerStatuses": [{"name": "postgresql", "image": "docker.io/x:1", "state": state, **more}]}
+
+
+def event(
+    reason: str, message: str, name: str = "citus-worker-1", kind: str = "Pod", when: str = "1"
+) -> dict[str, Any]:
+    """An event."""
+    about = {"kind": kind, "name": name}
+    return {
+        "type": "Warning",
+        "reason": reason,
+        "message": message,
+        "involvedObject": about,
+        "metadata": {},
+        "lastTimestamp": when,
+    }
+
+
+def only(pods: list[dict[str, Any]], events: list[dict[str, Any]] | None = None) -> Trouble:
+    """The one trouble that there is."""
+    [trouble] = find_troubles(pods, events or [])
+    return trouble
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        ({"replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}, ""),
+        ({"replicas": 2, "updatedReplicas": 1, "readyReplicas": 2}, "1 of 2 pods are up to date"),
+        ({"replicas": 3, "updatedReplicas": 2, "readyReplicas": 2}, "2 of 2 pods are up to date"),
+        ({"replicas": 2, "updatedReplicas": 2, "readyReplicas": 1}, "1 of 2 pods are ready"),
+        ({}, "0 of 2 pods are up to date"),
+    ],
+)
+def test_unfinished_counts_a_deployments_pods(status: dict[str, Any], text: str) -> None:
+    """A Deployment is done when all its pods are new, ready, and no others are left."""
+    assert unfinished(workload("Deployment", **status)).endswith(text)
+    assert bool(unfinished(workload("Deployment", **status))) == bool(text)
+
+
+def test_unfinished_waits_until_a_change_was_taken_up() -> None:
+    """The counts of the generation before say nothing."""
+    ready = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "observedGeneration": 3}
+    assert "taken up" in unfinished(workload("StatefulSet", generation=4, **ready))
+
+
+def test_unfinished_takes_a_statefulset_whose_revision_is_current() -> None:
+    """A StatefulSet that has nothing to update may count no pods as updated."""
+    same: dict[str, Any] = {"currentRevision": "a", "updateRevision": "a", "replicas": 2, "readyReplicas": 2}
+    assert unfinished(workload("StatefulSet", **same)) == ""
+    assert unfinished(workload("StatefulSet", **same | {"updateRevision": "b"})) != ""
+
+
+def test_a_failed_job_is_done_and_says_why() -> None:
+    """Waiting for a Job ends with its failure."""
+    condition = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "limit"}
+    job = {"kind": "Job", "metadata": {"name": "schema-init-job"}, "status": {"conditions": [condition]}}
+    assert unfinished(job) == ""
+    assert failed(job) == "BackoffLimitExceeded: limit"
+    assert failed({**job, "status": {}}) == ""
+    assert "has not finished" in unfinished({**job, "status": {}})
+
+
+def test_pods_that_are_ready_finished_or_leaving_are_no_trouble() -> None:
+    """Only what should serve and does not is shown."""
+    leaving = {"metadata": {"name": "c", "deletionTimestamp": "now"}, "status": {"phase": "Running"}}
+    ready = pod("a", phase="Running", conditions=[{"type": "Ready", "status": "True"}])
+    assert find_troubles([ready, pod("b", phase="Succeeded"), leaving], []) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("0/1 nodes are available: 1 Insufficient memory.", "no room"),
+        ("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.", "volume not bound"),
+        ('persistentvolumeclaim "data-citus-worker-1" not found', "volume not bound"),
+        ("0/1 nodes are available: 1 node(s) had untolerated taint.", "no node takes it"),
+    ],
+)
+def test_a_pod_without_a_node_says_what_it_lacks(message: str, cause: str) -> None:
+    """The scheduler's message tells room from volumes."""
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    trouble = only([pod(phase="Pending", conditions=[condition])])
+    assert trouble.cause.startswith(cause)
+    assert message in trouble.state
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "hopeless"),
+    [
+        ("ImagePullBackOff", 'failed to pull: "docker.io/x:1": not found', True),
+        ("ErrImagePull", "dial tcp: i/o timeout", False),
+        ("ErrImageNeverPull", "", True),
+        ("InvalidImageName", "", True),
+    ],
+)
+def test_an_image_that_cannot_be_pulled_is_named(reason: str, message: str, hopeless: bool) -> None:
+    """Waiting goes on only where the network may come back."""
+    trouble = only([pod(phase="Pending", **container({"waiting": {"reason": reason, "message": message}}))])
+    assert "image not pulled: docker.io/x:1" in trouble.cause
+    assert trouble.hopeless is hopeless
+
+
+def test_a_missing_image_may_be_told_by_an_event_only() -> None:
+    """A pod in back-off says less than the event of its first attempt."""
+    waiting = container({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}})
+    assert only([pod(**waiting)], [event("Failed", "docker.io/x:1: not found")]).hopeless
+
+
+@pytest.mark.parametrize(("restarts", "hopeless"), [(1, False), (3, True)])
+def test_a_program_that_keeps_ending_is_given_up(restarts: int, hopeless: bool) -> None:
+    """One failed start may be an accident, three are not."""
+    ended = {"terminated": {"exitCode": 1, "reason": "Error"}}
+    trouble = only(
+        [pod(**container({"waiting": {"reason": "CrashLoopBackOff"}}, lastState=ended, restartCount=restarts))]
+    )
+    assert trouble.hopeless is hopeless
+    assert trouble.container == "postgresql"
+    assert f"exit code 1 (Error), {restarts} restarts" in trouble.state
+
+
+def test_a_program_that_used_too_much_memory_says_so() -> None:
+    """OOMKilled is a cause, not a word to look up."""
+    ended = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    trouble = only([pod(**container({"waiting": {"reason": "CrashLoopBackOff"}}, lastState=ended, restartCount=1))])
+    assert "used more memory than its limit" in trouble.cause
+
+
+def test_a_running_container_that_does_not_serve_is_told_from_a_broken_one() -> None:
+    """It is not hopeless, and its log is asked for."""
+    trouble = only([pod(phase="Running", **container({"running": {}}))])
+    assert (trouble.state, trouble.hopeless, trouble.container) == ("Running, not ready", False, "postgresql")
+
+
+def test_a_volume_that_cannot_be_mounted_is_shown() -> None:
+    """The kubelet says it in an event only."""
+    waiting = container({"waiting": {"reason": "ContainerCreating"}})
+    trouble = only([pod(**waiting)], [event("FailedMount", 'secret "credentials" not found')])
+    assert 'secret "credentials" not found' in trouble.state
+
+
+@pytest.mark.parametrize(
+    ("log", "cause"),
+    [
+        ('FATAL:  configuration file "/etc/x.conf" contains errors', "bad settings"),
+        ("PANIC:  could not write: No space left on device", "no room: the volume is full"),
+        ("FATAL:  could not map anonymous shared memory: Cannot allocate memory", "no room: the server"),
+        (
+            "DETAIL:  The data directory was initialized by PostgreSQL version 17",
+            "the volume holds the data of another",
+        ),
+        ("mkdir: cannot create directory: Permission denied", "the volume belongs to another user"),
+        ("exec /usr/bin/x: exec format error", "the image is for another processor"),
+    ],
+)
+def test_the_last_lines_of_a_log_tell_the_cause(log: str, cause: str) -> None:
+    """Known messages are translated into what a person can do."""
+    trouble = Trouble("a", "b", "unknown", "unknown")
+    explain_log(trouble, f"first\n{log}\n")
+    assert trouble.cause.startswith(cause)
+    assert log in trouble.page()
+
+
+def test_a_log_that_tells_nothing_leaves_the_cause_as_it_is() -> None:
+    """No guess is better than a wrong one."""
+    trouble = Trouble("a", "b", "its program ends by itself", "see its log")
+    explain_log(trouble, "hello")
+    assert trouble.cause == "its program ends by itself"
+
+
+def test_refusals_to_make_a_pod_are_found_on_its_owner() -> None:
+    """Quota and pod security are told by events of the StatefulSet, or of the Deployment's ReplicaSet."""
+    events = [
+        event("FailedCreate", "exceeded quota: lab", "some", "StatefulSet"),
+        event("FailedCreate", "violates PodSecurity", "some-897f4dc57", "ReplicaSet", when="2"),
+        event("FailedCreate", "other", "another", "StatefulSet"),
+    ]
+    assert find_refusals([workload("StatefulSet")], events) == ["exceeded quota: lab", "violates PodSecurity"]
+
+
+def test_events_are_the_last_ones_oldest_first() -> None:
+    """Six lines, in the order in which they happened."""
+    lines = event_lines([event(f"R{number}", "m", when=str(number)) for number in (9, 1, 2, 3, 4, 5, 6)])
+    assert [line.split()[1] for line in lines] == ["R2", "R3", "R4", "R5", "R6", "R9"]
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "verdict"),
+    [(0, "not enforced by this cluster's network"), (1, "not enforced by this cluster's network"), (2, "enforced")],
+)
+def test_network_verdict_is_what_the_forbidden_connection_met(exit_code: int, verdict: str) -> None:
+    """An answer means that nothing stood between."""
+    assert network_verdict(exit_code) == verdict
+
+
+def test_network_verdict_needs_an_attempt() -> None:
+    """A connection that was not tried proves nothing."""
+    with pytest.raises(ValueError, match="not tried"):
+        network_verdict(3)
+
+
+def test_credentials_come_out_of_a_secret_as_password_files() -> None:
+    """Each wanted login has its file, with its line ended; what else the Secret has stays there."""
+    secret = {"data": {"admin": "YWJj", "nodes.pgpass": "eHh4"}}
+    assert secret_credentials([secret], ["admin", "readonly"]) == [
+        {"path": "admin.pgpass", "content": "*:*:*:admin:abc\n", "mode": "0600"}
+    ]
+    assert secret_credentials([], ["admin"]) == []
