@@ -67,7 +67,8 @@ lint: env ## ansible-lint, yamllint, ruff, mypy
 	@ruff check .
 	@ruff format --check .
 	@mypy --package ansible_collections.aula.historia_clinica.plugins
-	@mypy tests files/middleware/src files/middleware/tests
+	@mypy tests docs benchmarks
+	@cd files/middleware && MYPYPATH=src:tests mypy --strict src tests
 	@ansible-lint --offline
 
 docs: env ## rewrite the tables of variables in the roles' READMEs

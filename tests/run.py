@@ -1,6 +1,6 @@
 """Run every test that this machine can run, and close with the list of those that it cannot, and why.
 
-`make test` runs it; ARGS names suites (lint, unit, integration, molecule) to run only those.
+`make test` runs it; ARGS names suites (lint, unit, middleware, integration, newcomer, molecule) to run only those.
 """
 
 from __future__ import annotations
@@ -40,12 +40,17 @@ def lint() -> Outcome:
     return Outcome(passed=1) if done.returncode == 0 else Outcome(failed=["make lint"])
 
 
-def pytest_suite(*paths: str) -> Outcome:
-    """Tests of pytest, read from the report that it writes."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder, "report.xml")
+def pytest_suite(*paths: str, folder: str = ".") -> Outcome:
+    """Tests of pytest, read from the report that it writes.
+
+    Args:
+        paths: what to run.
+        folder: where to run it, relative to the checkout: the middleware is a project of its own.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        report = Path(place, "report.xml")
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "--junit-xml", str(report), *paths], cwd=ROOT, check=False
+            [sys.executable, "-m", "pytest", "-q", "--junit-xml", str(report), *paths], cwd=ROOT / folder, check=False
         )
         outcome = Outcome()
         cases = ElementTree.parse(report).iter("testcase") if report.exists() else []  # noqa: S314 # written by pytest just now
@@ -92,8 +97,10 @@ def molecule() -> Outcome:
 
 SUITES: dict[str, Callable[[], Outcome]] = {
     "lint": lint,
-    "unit": lambda: pytest_suite("tests/unit", "files/middleware/tests"),
+    "unit": lambda: pytest_suite("tests/unit"),
+    "middleware": lambda: pytest_suite("tests", folder="files/middleware"),
     "integration": lambda: pytest_suite("tests/integration"),
+    "newcomer": lambda: pytest_suite("tests/newcomer"),
     "molecule": molecule,
 }
 

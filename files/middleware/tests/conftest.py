@@ -46,9 +46,7 @@ class Server:
         self.port = free_port()
         # PostgreSQL refuses to run as root.
         self._user: dict[str, Any] = (
-            {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
-            if os.geteuid() == 0
-            else {}
+            {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
         )
 
     def create(self) -> None:

@@ -39,6 +39,5 @@ def test_bad_number_is_told_with_its_limits(value: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         from_environment(COMPLETE | {"HISTORIA_CLINICA_POOL_SIZE": value})
     assert str(caught.value) == (
-        f"HISTORIA_CLINICA_POOL_SIZE={value!r} is not a whole number from 1 to 100:"
-        " correct it, or unset it to get 8."
+        f"HISTORIA_CLINICA_POOL_SIZE={value!r} is not a whole number from 1 to 100: correct it, or unset it to get 8."
     )

@@ -48,9 +48,7 @@ def test_status_describes_the_database(client: FlaskClient, lab: Lab) -> None:
         "motor": "postgres_fdw",
         "postgresql": lab.value("SHOW server_version"),
         "citus": None,
-        "nodos": [
-            {"nombre": "citus-coordinator", "rol": "coordinator", "responde": True, "error": None}
-        ],
+        "nodos": [{"nombre": "citus-coordinator", "rol": "coordinator", "responde": True, "error": None}],
     }
 
 
@@ -205,10 +203,7 @@ def test_missing_tables_are_told_without_the_database_text(client: FlaskClient, 
     lab.admin.execute("DROP TABLE usuario")
     answer = client.get("/usuarios")
     assert answer.status_code == 503
-    assert (
-        answer.get_json()["detail"]
-        == "La base de datos no tiene todavía las tablas del laboratorio."
-    )
+    assert answer.get_json()["detail"] == "La base de datos no tiene todavía las tablas del laboratorio."
     assert b"relation" not in answer.data
 
 

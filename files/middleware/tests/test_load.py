@@ -32,14 +32,10 @@ def command(patients: int, per_patient: int, jobs: int = 1, seed: int = 42) -> l
 
 def run(lab: Lab, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run Python to its end as the lab's login."""
-    return subprocess.run(
-        lab.python(*arguments, **variables), capture_output=True, text=True, timeout=60, check=False
-    )
+    return subprocess.run(lab.python(*arguments, **variables), capture_output=True, text=True, timeout=60, check=False)
 
 
-def load(
-    lab: Lab, patients: int, per_patient: int, jobs: int = 1, seed: int = 42
-) -> dict[str, Any]:
+def load(lab: Lab, patients: int, per_patient: int, jobs: int = 1, seed: int = 42) -> dict[str, Any]:
     """Run the loader and return its report; seconds and rate, which vary, are left out."""
     done = run(lab, *command(patients, per_patient, jobs, seed))
     assert done.returncode == 0, done.stderr
@@ -60,10 +56,7 @@ def counts(lab: Lab) -> tuple[int, int]:
 
 def snapshot(lab: Lab) -> list[str]:
     """Return one hash for each table: every column of every row."""
-    return [
-        lab.value(f"SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} t")
-        for table in TABLES
-    ]
+    return [lab.value(f"SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} t") for table in TABLES]
 
 
 def record(lab: Lab) -> list[tuple[Any, ...]]:
@@ -88,9 +81,9 @@ def test_load_adds_exactly_what_is_asked(lab: Lab) -> None:
 def test_doctors_have_the_first_forty_numbers(lab: Lab) -> None:
     """A doctor who is registered afterwards gets a number of his own."""
     load(lab, 0, 0)
-    assert lab.rows(
-        "SELECT id, nombre, especialidad, registro, ciudad FROM medicos ORDER BY id"
-    ) == [(d.id, d.name, d.speciality, d.registration, d.city) for d in DOCTORS]
+    assert lab.rows("SELECT id, nombre, especialidad, registro, ciudad FROM medicos ORDER BY id") == [
+        (d.id, d.name, d.speciality, d.registration, d.city) for d in DOCTORS
+    ]
     assert lab.value(
         "INSERT INTO medicos (nombre, especialidad, registro, ciudad)"
         " VALUES ('Rosa Pérez', 'Pediatría', 'RM-1', 'Cali') RETURNING id"
@@ -180,10 +173,7 @@ def test_half_written_block_is_completed(lab: Lab) -> None:
     before = snapshot(lab)
     lab.admin.execute("DELETE FROM consultas WHERE left(paciente_id, 4) < '1090'")
     lab.admin.execute("DELETE FROM consultas WHERE left(id::text, 1) < '4'")
-    lab.admin.execute(
-        "DELETE FROM pacientes p WHERE NOT EXISTS"
-        " (SELECT FROM consultas WHERE paciente_id = p.cedula)"
-    )
+    lab.admin.execute("DELETE FROM pacientes p WHERE NOT EXISTS (SELECT FROM consultas WHERE paciente_id = p.cedula)")
     lab.admin.execute("DELETE FROM lab.sample_chunks WHERE bloque = 1")
     lab.admin.execute("DELETE FROM lab.sample_chunks WHERE bloque = 2")
     patients, consultations = counts(lab)
@@ -230,10 +220,7 @@ def test_processes_of_a_killed_load_end_with_it(lab: Lab) -> None:
 
 def test_two_loads_at_the_same_time_do_not_disturb_each_other(lab: Lab) -> None:
     """Whoever comes second to a block waits, then finds it finished."""
-    processes = [
-        subprocess.Popen(lab.python(*command(2000, 2, jobs=2)), stdout=subprocess.PIPE)
-        for _ in range(2)
-    ]
+    processes = [subprocess.Popen(lab.python(*command(2000, 2, jobs=2)), stdout=subprocess.PIPE) for _ in range(2)]
     added = 0
     for process in processes:
         output, _ = process.communicate(timeout=60)
@@ -245,9 +232,7 @@ def test_two_loads_at_the_same_time_do_not_disturb_each_other(lab: Lab) -> None:
 
 def test_killed_process_of_a_load_is_told(lab: Lab) -> None:
     """One of the processes dies (memory): exit 1 and a sentence, nothing that hangs."""
-    process = subprocess.Popen(
-        lab.python(*command(50_000, 5, jobs=2)), stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(lab.python(*command(50_000, 5, jobs=2)), stderr=subprocess.PIPE, text=True)
     busy = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'COPY %' AND state = 'active'"
     wait_until(lambda: lab.rows(busy))
     children = subprocess.run(
@@ -324,8 +309,7 @@ def test_rows_come_partition_by_partition(lab: Lab) -> None:
     """)
     for part in range(6):
         lab.admin.execute(
-            f"CREATE TABLE part_{part} PARTITION OF pacientes"
-            f" FOR VALUES WITH (MODULUS 6, REMAINDER {part})".encode()
+            f"CREATE TABLE part_{part} PARTITION OF pacientes FOR VALUES WITH (MODULUS 6, REMAINDER {part})".encode()
         )
     load(lab, 1000, 2)
     order = [

@@ -29,8 +29,7 @@ def test_database_down_is_a_503_with_its_reason_and_recovers(client: FlaskClient
             assert answer.content_type == "application/problem+json"
             assert answer.headers["Retry-After"] == "2"
             assert answer.get_json()["detail"] == (
-                f"La base de datos en 127.0.0.1:{lab.server.port} rechaza la conexión:"
-                " no hay un servidor que escuche."
+                f"La base de datos en 127.0.0.1:{lab.server.port} rechaza la conexión: no hay un servidor que escuche."
             )
         assert client.get("/").status_code == 200
     finally:

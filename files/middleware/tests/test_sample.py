@@ -20,9 +20,7 @@ def test_same_seed_gives_the_same_people_for_ever() -> None:
         for n in range(1, 501)
         for person in [sample.patient(7, n)]
     )
-    assert sha256(text.encode()).hexdigest() == (
-        "64e6502d496e39187e2a6a3270ac475bdda6b94b649219b5ff95ca8442a8b0c2"
-    )
+    assert sha256(text.encode()).hexdigest() == ("64e6502d496e39187e2a6a3270ac475bdda6b94b649219b5ff95ca8442a8b0c2")
 
 
 def test_another_seed_gives_other_people() -> None:
@@ -43,11 +41,7 @@ def test_no_two_patients_share_a_cedula() -> None:
 
 def test_consultation_ids_are_unique_uuids() -> None:
     """Version 8, variant 10, none twice."""
-    ids = [
-        sample.consultation(1, n, sample.patient(1, n), k).id
-        for n in range(1, 2001)
-        for k in range(1, 6)
-    ]
+    ids = [sample.consultation(1, n, sample.patient(1, n), k).id for n in range(1, 2001) for k in range(1, 6)]
     assert len(set(ids)) == len(ids) == 10_000
     assert all(re.fullmatch("[0-9a-f]{12}8[0-9a-f]{3}[89ab][0-9a-f]{15}", key) for key in ids)
 

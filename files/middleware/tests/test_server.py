@@ -113,9 +113,7 @@ def test_log_lists_the_users_at_start(serve: Callable[..., Service]) -> None:
     assert "Ana María Soto" in service.log()
 
 
-def test_log_lists_the_users_when_the_database_comes_later(
-    serve: Callable[..., Service], lab: Lab
-) -> None:
+def test_log_lists_the_users_when_the_database_comes_later(serve: Callable[..., Service], lab: Lab) -> None:
     """Started before its database the service says so, lives, and lists the users later."""
     lab.server.stop()
     try:
@@ -166,10 +164,7 @@ def test_sigterm_finishes_what_is_in_flight(serve: Callable[..., Service], lab: 
             lab.admin.execute("LOCK TABLE usuario")
             answer = threads.submit(service.get, "/usuarios")
             wait_until(
-                lambda: lab.value(
-                    "SELECT count(*) FROM pg_locks WHERE relation = 'usuario'::regclass"
-                    " AND NOT granted"
-                )
+                lambda: lab.value("SELECT count(*) FROM pg_locks WHERE relation = 'usuario'::regclass AND NOT granted")
             )
             service.process.send_signal(signal.SIGTERM)
             wait_until(lambda: "Shutting down" in service.log())

@@ -14,9 +14,7 @@ from historia_clinica.sql import statement
 logger = logging.getLogger(__name__)
 
 LISTED = 50
-PAUSE_SECONDS = (
-    2  # servers and middleware of a lab start together: the tables may come a little later
-)
+PAUSE_SECONDS = 2  # servers and middleware of a lab start together: the tables may come a little later
 
 
 def users_in_log(database: Database) -> None:
@@ -41,13 +39,9 @@ def _log(database: Database) -> None:
                 return
     for row in rows[:LISTED]:
         logger.info("Usuario cargado de la tabla usuario.", extra={"datos": row})
-    logger.info(
-        "Usuarios en la tabla usuario: %s.", f"más de {LISTED}" if len(rows) > LISTED else len(rows)
-    )
+    logger.info("Usuarios en la tabla usuario: %s.", f"más de {LISTED}" if len(rows) > LISTED else len(rows))
 
 
 def _first(database: Database) -> list[DictRow]:
     with database.connection() as connection:
-        return connection.execute(
-            statement("usuarios"), {"despues": "", "limite": LISTED}
-        ).fetchall()
+        return connection.execute(statement("usuarios"), {"despues": "", "limite": LISTED}).fetchall()

@@ -55,9 +55,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         statement_timeout=_whole_number(
             environment, "HISTORIA_CLINICA_STATEMENT_TIMEOUT", Settings.statement_timeout, 600
         ),
-        connect_timeout=_whole_number(
-            environment, "PGCONNECT_TIMEOUT", Settings.connect_timeout, 60
-        ),
+        connect_timeout=_whole_number(environment, "PGCONNECT_TIMEOUT", Settings.connect_timeout, 60),
     )
 
 
@@ -66,7 +64,6 @@ def _whole_number(environment: Mapping[str, str], name: str, default: int, highe
     number = whole(text, 1, highest)
     if number is None:
         raise ConfigurationError(
-            f"{name}={text!r} is not a whole number from 1 to {highest}:"
-            f" correct it, or unset it to get {default}."
+            f"{name}={text!r} is not a whole number from 1 to {highest}: correct it, or unset it to get {default}."
         )
     return number

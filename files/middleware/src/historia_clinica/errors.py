@@ -128,9 +128,7 @@ def status_of(error: psycopg.Error) -> tuple[HTTPStatus, str]:
 
 
 def _invalid_field(error: InvalidFieldError) -> Response:
-    return problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY, f"{error.field}: {error.expected}", campo=error.field
-    )
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{error.field}: {error.expected}", campo=error.field)
 
 
 def _database_unavailable(error: DatabaseUnavailableError) -> Response:

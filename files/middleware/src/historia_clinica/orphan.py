@@ -17,9 +17,7 @@ def stop_with_parent() -> None:
     """End this process as soon as its parent is gone, if multiprocessing started it."""
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(
-            target=_watch, args=(parent.sentinel,), name="stop-with-parent", daemon=True
-        ).start()
+        threading.Thread(target=_watch, args=(parent.sentinel,), name="stop-with-parent", daemon=True).start()
 
 
 def _watch(sentinel: int) -> None:

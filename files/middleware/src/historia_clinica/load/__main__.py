@@ -35,11 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     seconds = perf_counter() - start
     added = report["added_patients"] + report["added_consultations"]
-    print(
-        json.dumps(
-            report | {"seconds": round(seconds, 3), "rows_per_second": round(added / seconds)}
-        )
-    )
+    print(json.dumps(report | {"seconds": round(seconds, 3), "rows_per_second": round(added / seconds)}))
     return 0
 
 
@@ -94,9 +90,7 @@ def _whole(lowest: int, highest: int) -> Callable[[str], int]:
     def convert(text: str) -> int:
         number = whole(text, lowest, highest)
         if number is None:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a whole number from {lowest} to {highest}"
-            )
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {lowest} to {highest}")
         return number
 
     return convert

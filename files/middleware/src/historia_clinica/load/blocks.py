@@ -56,10 +56,7 @@ NOTHING = Size(0, 0)
 def recorded(connection: Connection, seed: int) -> dict[int, Size]:
     """Return the blocks of a seed that are finished, by number from 1."""
     rows = connection.execute(statement("chunks"), {"seed": seed})
-    return {
-        block: Size(patients, consultations // max(1, patients))
-        for block, patients, consultations in rows
-    }
+    return {block: Size(patients, consultations // max(1, patients)) for block, patients, consultations in rows}
 
 
 def asked(patients: int, per_patient: int) -> dict[int, Size]:
@@ -166,9 +163,7 @@ def _in_order_of_parts(connection: Connection, people: list[_Person]) -> list[_P
 def _missing(connection: Connection, people: list[_Person]) -> list[_Person]:
     """Keep what is not there yet; nothing of patients who were deleted or are somebody else's."""
     cedulas = {"cedulas": [person.cedula for person in people]}
-    present: dict[str, datetime] = dict(
-        connection.execute(statement("patients_present"), cedulas).fetchall()
-    )
+    present: dict[str, datetime] = dict(connection.execute(statement("patients_present"), cedulas).fetchall())
     ids = {key.hex for (key,) in connection.execute(statement("consultations_present"), cedulas)}
     kept = []
     for person in people:
@@ -179,9 +174,7 @@ def _missing(connection: Connection, people: list[_Person]) -> list[_Person]:
             kept.append(
                 person._replace(
                     row=person.row if created is None else None,
-                    consultations={
-                        key: row for key, row in person.consultations.items() if key not in ids
-                    },
+                    consultations={key: row for key, row in person.consultations.items() if key not in ids},
                 )
             )
     return kept

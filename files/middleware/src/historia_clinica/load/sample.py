@@ -85,9 +85,7 @@ def patient(seed: int, number: int) -> Patient:
     year = words.birth_years[draw[5] & 4095]
     day = words.days_of_year[draw[6] * (365 + calendar.isleap(year)) >> 16]
     identity = cedula(seed, number)
-    phone = (
-        f"3{draw[8] % 22:02}{(draw[9] << 16 | draw[10]) % 10_000_000:07}" if draw[8] % 10 else r"\N"
-    )
+    phone = f"3{draw[8] % 22:02}{(draw[9] << 16 | draw[10]) % 10_000_000:07}" if draw[8] % 10 else r"\N"
     # example.com belongs to nobody: no message of an exercise can reach a person.
     mail = (
         f"{words.plain[given[draw[1] & 4095]]}.{words.plain[surname]}{identity[-4:]}@example.com"
@@ -95,8 +93,7 @@ def patient(seed: int, number: int) -> Patient:
         else r"\N"
     )
     registered = (
-        f"{REGISTERED_IN}-{words.days_of_year[draw[12] * 366 >> 16]}"
-        f" {words.slots[draw[13] * len(words.slots) >> 16]}"
+        f"{REGISTERED_IN}-{words.days_of_year[draw[12] * 366 >> 16]} {words.slots[draw[13] * len(words.slots) >> 16]}"
     )
     row = "\t".join(
         (
@@ -175,11 +172,7 @@ def _words() -> _Words:
     return _Words(
         given=given,
         surnames=surnames,
-        plain={
-            word: word.lower().translate(accents)
-            for words in (given["F"], given["M"], surnames)
-            for word in words
-        },
+        plain={word: word.lower().translate(accents) for words in (given["F"], given["M"], surnames) for word in words},
         cities=_spread(CITIES),
         # As many of each year up to the age of 45, then fewer and fewer.
         birth_years=_spread({year: min(1.0, (year - 1925) / 55) for year in years}),
@@ -188,12 +181,7 @@ def _words() -> _Words:
         slots=[f"{hour:02}:{minute:02}:00-05" for hour in range(7, 18) for minute in (0, 20, 40)],
         options={
             sex: [
-                [
-                    _option(found)
-                    for found in DIAGNOSES
-                    if _fits(found, sex, age)
-                    for _ in range(found.weight)
-                ]
+                [_option(found) for found in DIAGNOSES if _fits(found, sex, age) for _ in range(found.weight)]
                 for age in ages
             ]
             for sex in ("F", "M")
