@@ -90,6 +90,15 @@ def test_settings_are_the_defaults_of_the_role() -> None:
     assert minikube.read_settings({}) == minikube.read_settings(role) == (Settings(), [])
 
 
+@pytest.mark.parametrize(
+    ("value", "force"),
+    [(True, True), ("yes", True), ("1", True), (False, False), ("no", False), ("auto", None), ("", None), (None, None)],
+)
+def test_settings_read_force_as_a_person_means_it(value: object, force: bool | None) -> None:
+    """Three values, in every form that YAML and ``-e`` give them."""
+    assert minikube.read_settings({"force": value}) == (Settings(force=force), [])
+
+
 def test_settings_take_the_text_of_extra_variables() -> None:
     """What ``-e`` gives is text."""
     given = {
@@ -319,6 +328,7 @@ def test_errors_in_a_run_that_succeeded_are_none() -> None:
     output = recorded("root-force-cpus-1-json")
     assert output.rc == 0
     assert any(event.get("exitcode") for event in minikube.parse_events(output.stdout))
+    assert minikube.parse_failure(replace(output, rc=-9)).name == ""
     assert minikube.parse_failure(output).name == ""
 
 
@@ -531,6 +541,35 @@ def test_probe_takes_roots_podman_where_docker_does_not_work(programs: Script, m
     programs("podman", PODMAN)
     seen = minikube.probe(Settings())
     assert (seen.driver, seen.health, seen.memory) == ("podman", "works", 2048)
+
+
+@pytest.mark.parametrize(
+    ("said", "id_", "remedy"),
+    [
+        (
+            "Cannot connect to Podman. Please verify your connection",
+            "driver-stopped",
+            "start Podman, then run this again",
+        ),
+        (
+            "dial unix /run/podman/podman.sock: connect: permission denied (socket)",
+            "driver-denied",
+            "run this as root, or use Docker",
+        ),
+        ("permission denied: /etc/containers", "driver-broken", "see podman info"),
+    ],
+)
+def test_obstacle_of_podman_helps_with_podman(
+    programs: Script, monkeypatch: pytest.MonkeyPatch, said: str, id_: str, remedy: str
+) -> None:
+    """Docker's commands would help nobody."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    programs("minikube", VERSION)
+    programs("podman", "", said, 125)
+    settings = Settings(driver="podman")
+    (found,) = minikube.obstacles(minikube.probe(settings), settings)
+    assert (found.id, found.remedy) == (id_, remedy)
+    assert said in found.found
 
 
 def test_probe_does_not_trust_a_users_podman(programs: Script) -> None:
@@ -806,6 +845,17 @@ def test_lock_waits_for_a_start_by_hand(tmp_path: Path) -> None:
         pass
 
 
+def test_processes_are_found_where_there_is_no_proc(programs: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS."""
+    monkeypatch.setattr(os.path, "isdir", lambda path: False)
+    programs(
+        "ps",
+        "    1 /sbin/launchd\n 4711 /opt/homebrew/bin/minikube start -p hc\n 4712 minikube start\n  812 login -p hc",
+    )
+    assert minikube.processes_at("hc") == [4711]
+    assert minikube.processes_at("minikube") == [4712]
+
+
 # --- The modules, with a Minikube that says what was recorded -----------------------------------------------------
 
 REPLAY = """\
@@ -896,6 +946,7 @@ def test_profile_that_runs_costs_one_look(replay: Replay) -> None:
     result = replay.profile()
     assert result["changed"] is False
     assert (result["context"], result["status"], result["differences"]) == ("minikube", "running", [])
+    assert result["notes"] == []
     assert result["kubeconfig"] == str(replay.folder / "kubeconfig")
     assert result["profile"]["memory"] == 4096
     assert [call[0] for call in replay.calls] == ["status", "profile"]
@@ -1172,6 +1223,7 @@ def test_image_check_mode_says_that_it_would_be_built(replay: Replay, context: P
     assert (result["changed"], result["id"]) == (True, "")
     assert result["diff"] == {"before": "", "after": result["image"] + "\n"}
     assert [call[:2] for call in replay.calls] == [["image", "ls"]]
+    assert not (replay.folder / "minikube").exists()
 
 
 def test_image_of_a_stopped_cluster_is_a_failure(replay: Replay, context: Path) -> None:

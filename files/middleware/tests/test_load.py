@@ -236,7 +236,7 @@ def test_killed_process_of_a_load_is_told(lab: Lab) -> None:
     busy = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'COPY %' AND state = 'active'"
     wait_until(lambda: lab.rows(busy))
     children = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(process.pid)],
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(process.pid)],
         capture_output=True,
         text=True,
         check=True,
