@@ -251,7 +251,7 @@ def test_a_real_cluster_is_looked_at(folder: Path, cluster: Cluster, pods: dict[
     code, output = play(folder, {**pods, "lab_target": "minikube", "lab_context": "otro"})
     assert (code, listed(output)) == (2, ["record-target"])
     left_out = {key: pods[key] for key in ("lab_directory", "runtime_directory")}
-    code, output = play(folder, {**left_out, "preflight_purpose": "use"}, HOME="/nonexistent")
+    code, output = play(folder, {**left_out, "preflight_purpose": "use"}, HOME=str(folder / "home"))
     assert (code, changed(output)) == (0, [0]), output
 
 

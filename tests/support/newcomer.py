@@ -57,11 +57,15 @@ class Newcomer:
         self.checkout = self.place / "las cosas de José" / "historia-clinica"
         self.account: pwd.struct_passwd | None = None
         self._runs = 0
-        for folder in (self.home, self.checkout.parent, self.place / "cache"):
-            folder.mkdir()
-        clone(project, self.checkout)
-        if os.geteuid() == 0:
-            self._create_account()
+        try:
+            for folder in (self.home, self.checkout.parent, self.place / "cache"):
+                folder.mkdir()
+            clone(project, self.checkout)
+            if os.geteuid() == 0:
+                self._create_account()
+        except BaseException:
+            self.close()
+            raise
 
     def _create_account(self) -> None:
         taken = {entry.pw_uid for entry in pwd.getpwall()} | {
@@ -136,8 +140,8 @@ class Newcomer:
             )
         ]
 
-    def leave(self) -> None:
-        """Go, and take everything along."""
+    def close(self) -> None:
+        """Leave, and take everything along."""
         while processes := self.processes():  # again: a supervisor may have started something meanwhile
             for process in processes:
                 with contextlib.suppress(psutil.NoSuchProcess):

@@ -70,3 +70,12 @@ def postgres_bin() -> Iterator[Path]:
             shutil.copytree(folder, place / folder.relative_to(package.parent), symlinks=True)
     yield place / package.name / "pginstall" / "bin"
     shutil.rmtree(place)
+
+
+@pytest.fixture(autouse=True)
+def _same_umask() -> Iterator[None]:
+    """A module that runs in this process sets its umask (077), which the next test must not find."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)

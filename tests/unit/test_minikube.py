@@ -1089,6 +1089,13 @@ def test_profile_with_wrong_values_is_refused_with_all_of_them(replay: Replay) -
     assert replay.calls == []
 
 
+def test_profile_list_that_cannot_be_read_is_a_failure(replay: Replay) -> None:
+    """Never taken for no profile: that would be created."""
+    replay.says(status="running-status-json", profile_list="start-flag-unknown-json")
+    assert "unknown flag: --nonsense" in replay.profile()["msg"]
+    assert replay.called("start") == []
+
+
 def test_profile_whose_disk_is_full_is_told(replay: Replay) -> None:
     """It runs, and will soon evict pods."""
     replay.says(**{**RUNS, "status": "disk-full-status-json"})
@@ -1197,7 +1204,9 @@ def test_image_that_is_there_is_not_built(replay: Replay, context: Path, monkeyp
     result = replay.image(repository=name, context=str(context))
     assert result["changed"] is False
     assert result["id"].startswith("sha256:95089d97")
-    assert [call[:2] for call in replay.calls] == [["image", "ls"]]
+    diff = replay.image(repository=name, context=str(context), check=True, diff=True)["diff"]
+    assert diff == {"before": f"{name}:3.10.1\n", "after": f"{name}:3.10.1\n"}
+    assert [call[:2] for call in replay.calls] == [["image", "ls"]] * 2
 
 
 @pytest.mark.parametrize(
