@@ -22,7 +22,7 @@ from support.newcomer import BARE_PATH, Newcomer, missing
 from support.readme import commands
 
 README = commands(ROOT / "README.md")
-#: Of the table of commands, those that no block of the README has; each runs before the block's command that is named.
+#: Of the table of commands, those that no block of the README has; each is run before the command that is named.
 MORE = {
     "make help": "make status",
     "make env": "make status",
@@ -30,7 +30,7 @@ MORE = {
     "make reset": "make teardown",
 }
 #: What stands at the end of a `make lab` is followed before the command that is named, for the lab that is named.
-PAGES = {"lab": "curl http://127.0.0.1:8080", "ana": "make teardown INVENTORY=inventories/classroom"}
+PAGES = {"lab": "curl http://127.0.0.1:8080", "ana": "make teardown"}
 #: The default ports of a lab with three workers, and those of the class.
 PORTS = [port for lab in range(4) for port in (8080 + lab, *range(15432 + 100 * lab, 15436 + 100 * lab))]
 
@@ -148,10 +148,10 @@ def test_a_newcomer_can_follow_the_readme(visit: Visit) -> None:
     """Every command works as it stands there, and so does every one that the page of `make lab` names."""
     assert len(README) > 15
     for command in README:
-        for more in (text for text, before in MORE.items() if before == command.text):
-            visit.follow(more, "README.md, the table of commands")
         for lab in (lab for lab, before in PAGES.items() if before == command.text):
             visit.follow_page(lab)
+        for more in (text for text, before in MORE.items() if before == command.text):
+            visit.follow(more, "README.md, the table of commands")
         visit.follow(command.text, command.place)
     assert set(MORE) <= set(visit.ran)
     assert set(PAGES.values()) <= set(visit.ran)
@@ -163,11 +163,15 @@ def test_a_lab_with_citus_works_the_same(visit: Visit) -> None:
     arrived(visit)
     if not servers:
         pytest.skip("no PostgreSQL with Citus on this machine (LAB_TEST_POSTGRES_BIN names its bin folder)")
-    named = re.search(r"`(make lab ARGS='-e lab_postgres_bin=)[^']+'`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    named = re.search(
+        r"`(make lab ARGS='-e lab_postgres_bin=)[^']+'`", (ROOT / "README.md").read_text(encoding="utf-8")
+    )
     assert named
     page = visit.follow(f"{named[1]}{servers}'", "README.md, Choose")
     assert "Engine: citus" in page
-    questions = [command for command in README if re.match(r"curl|make psql (?!LAB)|kill|echo|make verify", command.text)]
+    questions = [
+        command for command in README if re.match(r"curl|make psql (?!LAB)|kill|echo|make verify", command.text)
+    ]
     assert len(questions) > 8
     for command in questions:
         visit.follow(command.text, command.place)

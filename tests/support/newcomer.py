@@ -12,6 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -105,6 +106,9 @@ class Newcomer:
         self._runs += 1
         log = self.place / f"{self._runs}.log"
         started = time.monotonic()
+        identity: dict[str, Any] = {}
+        if self.account:
+            identity = {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
         with log.open("wb") as output:
             process = subprocess.Popen(
                 ["bash", "-c", command],
@@ -114,11 +118,9 @@ class Newcomer:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                **(
-                    {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
-                    if self.account
-                    else {}
-                ),
+                user=self.account.pw_uid if self.account else None,
+                group=self.account.pw_gid if self.account else None,
+                extra_groups=[] if self.account else None,
             )
             try:
                 rc = process.wait(timeout)
@@ -159,9 +161,7 @@ def missing() -> str:
         "for p in python3 python3.13 python3.12 python3.11; do "
         "$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' && exit; done; exit 1"
     )
-    if subprocess.run(
-        ["bash", "-c", look], env={"PATH": BARE_PATH}, stderr=subprocess.DEVNULL, check=False
-    ).returncode:
+    if subprocess.run(["bash", "-c", look], env={"PATH": BARE_PATH}, stderr=subprocess.DEVNULL, check=False).returncode:
         tools.append("python3 (3.11 or newer, with venv)")
     if os.geteuid() == 0 and not shutil.which("useradd"):
         tools.append("useradd")

@@ -173,6 +173,18 @@ def test_status_of_two_nodes_is_running_only_if_both_do() -> None:
     assert minikube.parse_status(Output("", 2, json.dumps([node, worker]))).kind == "partial"
 
 
+def test_status_of_a_node_that_was_never_made_is_gone() -> None:
+    """Another form of the same, of drivers whose node is no container."""
+    node = {
+        "Name": "hc",
+        "Host": "Nonexistent",
+        "Kubelet": "Nonexistent",
+        "APIServer": "Nonexistent",
+        "Kubeconfig": "Nonexistent",
+    }
+    assert minikube.parse_status(Output("", 7, json.dumps(node))) == Status("gone")
+
+
 def test_status_that_cannot_be_read_keeps_what_was_said() -> None:
     """No traceback for what is no JSON."""
     assert minikube.parse_status(Output("minikube status", 1, "", "panic: oh no\n")) == Status(
@@ -529,6 +541,11 @@ def test_probe_takes_docker_that_works(programs: Script) -> None:
     seen = minikube.probe(Settings())
     assert (seen.version, seen.driver, seen.health) == ("v1.38.1", "docker", "works")
     assert (seen.cpus, seen.memory) == (min(2, os.cpu_count() or 2), 3072)
+    programs("docker", json.dumps({"NCPU": 9999, "MemTotal": 9999999 * GIB}))
+    larger = minikube.probe(Settings())
+    assert larger.cpus == os.cpu_count()
+    assert larger.memory is not None
+    assert larger.memory < 9999999
     assert minikube.obstacles(seen, Settings()) == []
     assert minikube.availability(seen, Settings()) == (True, "Minikube v1.38.1 is there, and docker works")
 

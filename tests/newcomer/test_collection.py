@@ -1,0 +1,109 @@
+"""The collection as others get it: an archive, installed without a network, used where there is no checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from support.labs import ROOT
+
+DATABASE_PORT, API_PORT = 26432, 26480
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A folder without a checkout, where the collection is installed.
+
+    Attributes:
+        place: the folder.
+    """
+
+    place: Path
+
+    def run(self, program: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run one of Ansible's programs, which finds no settings but its own."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        return subprocess.run(
+            [str(Path(sys.executable).with_name(program)), *arguments],
+            cwd=cwd or self.place,
+            env={
+                "LC_ALL": "C.UTF-8",
+                **clean,
+                "ANSIBLE_HOME": str(self.place / "ansible"),
+                "ANSIBLE_COLLECTIONS_PATH": str(self.place / "collections"),
+                "ANSIBLE_NOCOLOR": "1",
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def play(self, name: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the collection's playbooks by its full name, on a lab of the test's own."""
+        choices = {
+            "lab_name": "elsewhere",
+            "lab_target": "host",
+            "lab_engine": "postgres_fdw",
+            "lab_directory": str(self.place / "lab"),
+            "runtime_directory": str(self.place / "runtime"),
+            "lab_database_port": DATABASE_PORT,
+            "lab_api_port": API_PORT,
+            "clinical_schema_patients": 20,
+        }
+        return self.run("ansible-playbook", f"aula.historia_clinica.{name}", "-e", json.dumps(choices))
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[Elsewhere]:
+    """The archive, built from the checkout and installed; whatever lab is left is removed at the end."""
+    place = Path(tempfile.mkdtemp(prefix="hc-", dir="/tmp"))
+    place.chmod(0o755)
+    somewhere = Elsewhere(place)
+    built = somewhere.run("ansible-galaxy", "collection", "build", "--output-path", str(place), cwd=ROOT)
+    archives = list(place.glob("aula-historia_clinica-*.tar.gz"))
+    try:
+        assert len(archives) == 1, built.stdout + built.stderr
+        installed = somewhere.run("ansible-galaxy", "collection", "install", "--offline", str(archives[0]))
+        assert installed.returncode == 0, installed.stdout + installed.stderr
+        yield somewhere
+    finally:
+        if (place / "lab").exists():
+            somewhere.play("teardown")
+        shutil.rmtree(place)
+
+
+def test_the_archive_holds_what_is_used_and_no_more(elsewhere: Elsewhere) -> None:
+    """Roles, plugins, playbooks and the middleware; no caches, environments or results of tests."""
+    collection = elsewhere.place / "collections/ansible_collections/aula/historia_clinica"
+    there = {path.name for path in collection.iterdir()}
+    assert {"roles", "plugins", "playbooks", "files", "README.md", "LICENSE"} <= there
+    assert not {".git", ".venv", ".cache", ".ci", "build", "collections"} & there
+    assert not list(collection.rglob("__pycache__"))
+
+
+def test_a_lab_is_made_and_removed_by_the_collections_playbooks(elsewhere: Elsewhere) -> None:
+    """`ansible-playbook aula.historia_clinica.site`, and after `aula.historia_clinica.teardown` nothing is left."""
+    made = elsewhere.play("site")
+    assert made.returncode == 0, made.stdout[-5000:] + made.stderr
+    assert "The lab elsewhere is ready." in made.stdout
+    with urllib.request.urlopen(f"http://127.0.0.1:{API_PORT}/status", timeout=10) as answer:
+        assert json.load(answer)["estado"] == "ok"
+    verified = elsewhere.play("verify")
+    assert verified.returncode == 0, verified.stdout[-5000:] + verified.stderr
+    removed = elsewhere.play("teardown")
+    assert removed.returncode == 0, removed.stdout[-5000:] + removed.stderr
+    assert not (elsewhere.place / "lab").exists()
+    assert not (elsewhere.place / "runtime").exists()
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"http://127.0.0.1:{API_PORT}/", timeout=10)

@@ -1,0 +1,86 @@
+"""README.md, its Spanish twin and what they name go together."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from support.readme import commands, headings
+
+ROOT = Path(__file__).parents[2]
+READMES = (ROOT / "README.md", ROOT / "README.es.md")
+PAGES = (*READMES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def fences(page: Path) -> list[str]:
+    """The kinds of a page's fenced blocks, in order."""
+    return re.findall(r"^```(\w+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def targets_named(text: str) -> set[str]:
+    """The make targets in a page's code."""
+    code = re.findall(r"`+([^`]+)`+", text)
+    return {target for piece in code for target in re.findall(r"^make (?:[A-Z]+=\S+ )*([a-z]+)", piece, re.MULTILINE)}
+
+
+def test_the_readmes_have_the_same_headings() -> None:
+    """As many, of the same levels, in the same order."""
+    levels = [[heading.split()[0] for heading in headings(page)] for page in READMES]
+    assert len(levels[0]) > 5
+    assert levels[0] == levels[1]
+
+
+def test_the_readmes_have_the_same_commands() -> None:
+    """Each command that is to be typed, comments aside; and as many blocks of each kind."""
+    english, spanish = ([command.text for command in commands(page)] for page in READMES)
+    assert len(english) > 15
+    assert english == spanish
+    assert fences(READMES[0]) == fences(READMES[1])
+
+
+def test_the_readmes_name_the_same_commands_in_their_text() -> None:
+    """What stands in code between the words: targets, variables, programs."""
+    english, spanish = (
+        {code for code in re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8")) if "make " in code}
+        for page in READMES
+    )
+    assert english
+    translated = {code.replace("/path/to/", "/ruta/a/").replace("LAB=name", "LAB=nombre") for code in english}
+    assert translated == spanish
+
+
+@pytest.mark.parametrize("page", READMES, ids=lambda page: page.name)
+def test_every_documented_target_stands_in_the_table_of_commands(page: Path) -> None:
+    """And every target that a page names is one of the Makefile's."""
+    documented = set(re.findall(r"^([a-z]+):.*?## ", MAKEFILE, re.MULTILINE))
+    assert len(documented) > 10
+    text = page.read_text(encoding="utf-8")
+    table = re.search(r"^## Com\w+\n(.*?)^## ", text, re.MULTILINE | re.DOTALL)
+    assert table
+    assert targets_named(table[1]) == documented
+    assert targets_named(text) <= documented
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in READMES], ids=lambda page: page.name)
+def test_every_target_that_a_page_names_is_there(page: Path) -> None:
+    """A command that is gone is not left in the text."""
+    assert targets_named(page.read_text(encoding="utf-8")) <= set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
+    """Links with an address of their own are not followed."""
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", READMES, ids=lambda page: page.name)
+def test_a_readme_fits_two_pages(page: Path) -> None:
+    """120 lines, and no more text than two pages hold."""
+    text = page.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 120
+    assert len(text) <= 8000
