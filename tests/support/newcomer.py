@@ -12,7 +12,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -106,9 +105,6 @@ class Newcomer:
         self._runs += 1
         log = self.place / f"{self._runs}.log"
         started = time.monotonic()
-        identity: dict[str, Any] = {}
-        if self.account:
-            identity = {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
         with log.open("wb") as output:
             process = subprocess.Popen(
                 ["bash", "-c", command],
