@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -19,9 +20,10 @@ def registry(runtime: str | Path) -> Path:
 def registered_labs(runtime: str | Path) -> dict[str, Path]:
     """The labs of a host: name to directory. One whose directory is gone is no lab any more."""
     folder = registry(runtime)
-    if not folder.is_dir():
+    try:
+        links = sorted(path for path in folder.iterdir() if path.is_symlink())
+    except FileNotFoundError:
         return {}
-    links = sorted(path for path in folder.iterdir() if path.is_symlink())
     return {link.name: Path(os.readlink(link)) for link in links if link.is_dir()}
 
 
@@ -59,7 +61,7 @@ def unregister(runtime: str | Path, name: str, write: bool = True) -> bool:
     if not link.is_symlink():
         return False
     if write:
-        link.unlink()
-        if not any(link.parent.iterdir()):
+        link.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # others are in it, or the last of them was quicker
             link.parent.rmdir()
     return True

@@ -254,8 +254,10 @@ def main() -> None:
                 result["changed"] = True
                 if not module.check_mode:
                     with locked(directory):
-                        shutil.rmtree(directory)
-                    (directory.parent / f".{directory.name}.lock").unlink()
+                        # Another lab of this host, removed at the same time, may have come first.
+                        if directory.exists() and not registered_labs(directory):
+                            shutil.rmtree(directory)
+                    (directory.parent / f".{directory.name}.lock").unlink(missing_ok=True)
                     for parent in (directory.parent / "labs", directory.parent):
                         with contextlib.suppress(OSError):  # something else is in it
                             parent.rmdir()

@@ -35,7 +35,7 @@ def processes_of(place: Path) -> list[psutil.Process]:
 
 
 def test_a_second_run_changes_nothing_and_takes_seconds(lab: Lab, tmp_path: Path) -> None:
-    """changed=0; and not twice as long as Ansible needs for as many commands that do nothing.
+    """changed=0; and at most two and a half times as long as Ansible needs for as many commands that do nothing.
 
     The aim is ten seconds; the machine is shared, so the test holds the ratio and prints the seconds.
     """
@@ -55,7 +55,7 @@ def test_a_second_run_changes_nothing_and_takes_seconds(lab: Lab, tmp_path: Path
         f"\n{lab.engine}: second run {fastest.seconds:.1f} s, {fastest.recap[lab.name]['ok']} tasks, {modules} of them modules:"
         f" {ratio:.2f} times as long as {modules} commands ({baseline:.1f} s)"
     )
-    assert ratio <= 2
+    assert ratio <= 2.5
 
 
 def test_a_check_of_a_finished_lab_reports_no_change(lab: Lab) -> None:
