@@ -74,7 +74,18 @@ class Newcomer:
         uid = next(uid for uid in UIDS if uid not in taken)
         name = f"newcomer-{uid}"
         subprocess.run(
-            ["useradd", "--uid", str(uid), "--user-group", "--no-create-home", "--home-dir", str(self.home), name],
+            [
+                "useradd",
+                "--key",
+                f"UID_MAX={UIDS.stop}",
+                "--uid",
+                str(uid),
+                "--user-group",
+                "--no-create-home",
+                "--home-dir",
+                str(self.home),
+                name,
+            ],
             check=True,
         )
         self.account = pwd.getpwnam(name)
