@@ -849,9 +849,11 @@ def test_works_at_a_profile(line: str, works: bool) -> None:
 
 def test_lock_waits_for_a_start_by_hand(tmp_path: Path) -> None:
     """Or for one that was left behind by a task that was killed: two starts of a profile at once break each other."""
-    (tmp_path / "start").write_text("import time\ntime.sleep(30)\n", encoding="utf-8")
+    (tmp_path / "start").write_text("import time\nprint(flush=True)\ntime.sleep(30)\n", encoding="utf-8")
     command = ["minikube", "start", "-p", "hc-unit"]  # Python, by that name, runs the file `start`
-    with subprocess.Popen(command, executable=sys.executable, cwd=tmp_path) as process:
+    with subprocess.Popen(command, executable=sys.executable, cwd=tmp_path, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # until then its arguments may still be those of the fork, or none
         busy = rf"process {process.pid}\)"
         with pytest.raises(MinikubeError, match=busy), minikube.locked(tmp_path, "hc-unit", 0.3):
             pass
