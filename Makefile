@@ -19,7 +19,9 @@ ifeq ($(LC_ALL)$(LC_CTYPE)$(LANG),)
 export LC_ALL := C.UTF-8
 endif
 
-play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(ARGS)
+play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(ARGS) playbooks/$(1).yml $(if $(LAB),|| $(say_labs))
+say_labs = { ansible -i '$(INVENTORY)' --list-hosts '$(LAB)' 2>/dev/null | grep -q '(0)' \
+	&& { echo 'There is no lab $(LAB) in $(INVENTORY). It has:' && ansible -i '$(INVENTORY)' --list-hosts all | tail -n +2; } >&2; exit 1; }
 
 .PHONY: help env docs lock lab status verify psql stop start teardown reset preflight test lint unit integration molecule
 
@@ -33,31 +35,31 @@ env: .venv/.complete ## make .venv: Ansible and the tools of the tests
 	@touch $@
 
 lab: env ## make the lab, or bring it up to date
-	@$(play) playbooks/site.yml
+	@$(call play,site)
 
 preflight: env ## what is missing, busy or too small here; changes nothing but the runtime
-	@$(play) playbooks/preflight.yml
+	@$(call play,preflight)
 
 status: env ## nodes, processes, tables, shards, endpoints
-	@$(play) playbooks/status.yml
+	@$(call play,status)
 
 verify: env ## every promise, checked against the running lab
-	@$(play) playbooks/verify.yml
+	@$(call play,verify)
 
 psql: ## connect as the lab's administrator: ARGS='-Atc "select 1"'
 	@LAB='$(LAB)' playbooks/files/psql $(ARGS)
 
 stop: env ## stop the lab; the data stay
-	@$(play) playbooks/stop.yml
+	@$(call play,stop)
 
 start: env ## start a lab that was stopped, or after a reboot
-	@$(play) playbooks/start.yml
+	@$(call play,start)
 
 teardown: env ## remove the lab: processes, data, directory, user
-	@$(play) playbooks/teardown.yml
+	@$(call play,teardown)
 
 reset: env ## remove the lab and make it anew
-	@$(play) playbooks/reset.yml
+	@$(call play,reset)
 
 test: env ## lint, unit, integration and Molecule; ends with what could not run here, and why
 	@python tests/run.py $(ARGS)

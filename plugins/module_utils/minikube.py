@@ -682,11 +682,11 @@ def availability(probe: Probe, settings: Settings) -> tuple[bool, str]:
     """
     found = obstacles(probe, settings)
     if found:
-        return False, f"no Minikube: {found[0].found}; {found[0].remedy}"
+        return False, f"Minikube cannot be used here: {found[0].found}; {found[0].remedy}"
     if probe.health == "unproved":
         return (
             False,
-            f"no Minikube: neither Docker nor Podman is known to work (lab_target: minikube tries {probe.driver})",
+            f"Minikube cannot be used here: neither Docker nor Podman is known to work (lab_target: minikube tries {probe.driver})",
         )
     return True, f"Minikube {probe.version} is there, and {probe.driver} works"
 

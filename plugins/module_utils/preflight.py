@@ -23,6 +23,7 @@ from pathlib import Path
 from ansible_collections.aula.historia_clinica.plugins.module_utils import minikube
 from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import Sight
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
+    RECORD_NAME,
     Record,
     lab_directory,
     lab_user,
@@ -374,6 +375,7 @@ class Machine:
     cluster: Sight = field(default_factory=Sight)
     architecture: str = CITUS_ARCHITECTURE
     recorded_kubeconfig_there: bool = False
+    user_exists: bool = True
 
 
 @dataclass(frozen=True)
@@ -796,6 +798,7 @@ def _fact(
         "user": plan.user,
         "group": plan.group,
         "root": identity.root,
+        "user_exists": machine.user_exists,
         "database": DATABASE,
         "database_port": plan.database_port,
         "api_port": plan.api_port,
@@ -820,7 +823,11 @@ def _fact(
 
 def _engine(wanted: Wanted, plan: Plan, record: Record | None, machine: Machine) -> tuple[str, str]:
     if record and plan.engine == record.engine:
-        return record.engine, f"{record.engine}, as {record_path(plan.directory)} remembers"
+        reason = f"{record.engine}, as {RECORD_NAME} remembers"
+        if not wanted.engine and record.engine == "postgres_fdw" and "citus" in machine.postgres.extensions:
+            anew = again(wanted.name, "reset", "lab_postgres_bin", plan.postgres_bin)
+            reason += f"; its PostgreSQL has Citus, which a lab that is made anew takes (its data are lost): {anew}"
+        return record.engine, reason
     if plan.engine:
         return plan.engine, f"{plan.engine}, as lab_engine says"
     if plan.pods:
@@ -835,9 +842,10 @@ def _engine(wanted: Wanted, plan: Plan, record: Record | None, machine: Machine)
         )
     if "citus" in machine.postgres.extensions:
         return "citus", f"citus: the PostgreSQL in {plan.postgres_bin} has the extension"
+    whose = "the runtime's" if Path(plan.runtime) in Path(plan.postgres_bin).parents else f"{plan.postgres_bin}'s"
     return (
         "postgres_fdw",
-        f"postgres_fdw: the PostgreSQL in {plan.postgres_bin} has no Citus (lab_postgres_bin names one that has)",
+        f"postgres_fdw: {whose} PostgreSQL has no Citus (lab_postgres_bin names one that has)",
     )
 
 
@@ -864,7 +872,7 @@ def _target_reason(wanted: Wanted, plan: Plan, record: Record | None, machine: M
     ignored = [f"lab_{choice}" for choice in UNUSED[plan.target] if choice in wanted.made]
     unused = "".join(f" {variable} is not used by the target {plan.target}." for variable in ignored)
     if record and wanted.target in (None, record.target):
-        reason = f"{record.target}, as {record_path(wanted.directory)} remembers"
+        reason = f"{record.target}, as {RECORD_NAME} remembers"
     elif wanted.target:
         reason = f"{wanted.target}, as lab_target says"
     elif machine.probe:

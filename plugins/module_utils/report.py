@@ -23,6 +23,10 @@ ORIGINAL_USERS = {"1072319876": ("Luis Herrera", 56), "1078912345": ("Ana María
 TABLES = ("consultas", "medicos", "pacientes", "usuario")
 #: Fewer rows than this may lie on one worker by chance.
 ENOUGH_TO_SPREAD = 100
+#: What the summary lets a person ask first.
+QUESTION = "SELECT * FROM lab.tables"
+#: Lines of a failed program's output that are shown.
+LAST_WORDS = 15
 
 
 class NotAsked(Exception):  # noqa: N818 - a verdict, not an error of the program
@@ -101,6 +105,28 @@ def paragraph(text: str, indent: str = "  ", first: str | None = None) -> list[s
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def failure_page(result: Row) -> str:
+    """What a person needs of a task that failed: what is wrong, the problems one by one, a program's last words.
+
+    Args:
+        result: what the task gave; ``problems`` are those of the module ``preflight``.
+    """
+    said = str(result.get("msg") or result.get("censored") or "no reason was given").strip().splitlines()
+    lines = (
+        paragraph(said[0]) if len(said) == 1 else [f"  {line}".rstrip() for line in said]
+    )  # several: laid out already
+    for problem in result.get("problems", []):
+        lines += ["", f"  {problem['id']}"]
+        for heading in ("found", "needed"):
+            lines += paragraph(problem[heading], indent=" " * 13, first=f"    {heading:9}")
+        lines += [f"    to mend  {problem['remedy'].rstrip()}"]  # in one line, as it is to be typed
+    for stream in ("stderr", "module_stderr", "stdout", "module_stdout"):
+        words = str(result.get(stream) or "").rstrip().splitlines()
+        if words:
+            lines += ["", f"  {stream.removeprefix('module_')}:", *(f"    {line}" for line in words[-LAST_WORDS:])]
+    return "\n".join(lines)
 
 
 def api_url(lab: Row) -> str:
@@ -479,6 +505,11 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
+def titled(name: str) -> str:
+    """A lab as a sentence calls it: the default one has the name `lab`."""
+    return "the lab" if name == "lab" else f"the lab {name}"
+
+
 def make_variables(lab: Row, inventory: str = "") -> str:
     """What a `make` command needs besides its target to mean this lab."""
     words = [f"INVENTORY={shlex.quote(inventory)}"] if inventory else []
@@ -569,7 +600,7 @@ def first_error(message: str) -> str:
 def verification_page(report: Row) -> str:
     """The verdicts as a table, what is broken with its remedy below."""
     marks = {PASS: "ok", FAIL: "BROKEN", NOT_RUN: "not run"}
-    lines = [f"Promises of the lab {report['lab']} ({report['engine']})", ""]
+    lines = [f"Promises of {titled(report['lab'])} ({report['engine']})", ""]
     width = max(len(check["id"]) for check in report["checks"])
     for check in report["checks"]:
         head = f"  {marks[check['verdict']]:<7}  {check['id']:<{width}}  "
@@ -597,7 +628,10 @@ def status_page(lab: Row, processes: Sequence[Row], database: Row, api: Row) -> 
         api: of `uri`: the answer of `/status`.
     """
     sections = [
-        [f"Lab {lab['name']}: {lab['engine']} on {lab['target']}, {lab['workers']} workers", f"  {lab['directory']}"],
+        [
+            f"{titled(lab['name']).capitalize()}: {lab['engine']} on {lab['target']}, {lab['workers']} workers",
+            f"  {lab['directory']}",
+        ],
         _processes(processes, make_variables(lab)),
     ]
     results = database.get("query_all_results") or []
@@ -710,34 +744,74 @@ def _endpoints(lab: Row, api: Row, database_answers: bool) -> list[str]:
 # ---------------------------------------------------------------------------------------------------- summary
 
 
-def summary_page(lab: Row, inventory: str = "") -> str:
-    """What stands at the end of `site.yml`: what runs where and why, what to try, how to stop.
-
-    Args:
-        lab: the fact that the role preflight gives.
-        inventory: the inventory that the lab comes from, where it is not the default one.
-    """
-    variables = make_variables(lab, inventory)
-    only_lab = "" if lab["name"] == "lab" else f" LAB={lab['name']}"
+def what_runs(lab: Row) -> list[str]:
+    """Where a lab runs and with which engine, why, and each address."""
     nodes = [(str(node["name"]), str(node["role"]), f"{node['host']}:{node['port']}") for node in lab["nodes"]]
-    lines = [
-        f"The lab {lab['name']} is ready.",
-        "",
+    return [
         *paragraph(f"Target: {lab['reasons']['target']}"),
         *paragraph(f"Engine: {lab['reasons']['engine']}"),
         "",
         *columns(("node", "role", "address"), [*nodes, ("middleware", "API", api_url(lab).removeprefix("http://"))]),
         "",
+    ]
+
+
+def preflight_page(lab: Row, inventory: str = "") -> str:
+    """What stands at the end of `make preflight` where nothing stands in the way.
+
+    Args:
+        lab: the fact that the role preflight gives.
+        inventory: the inventory that the lab comes from, where it is not the default one.
+    """
+    doing = "brings it up to date" if lab["exists"] else "makes it"
+    return "\n".join(
+        [
+            f"Nothing stands in the way of {titled(lab['name'])}.",
+            "",
+            *what_runs(lab),
+            f"Directory: {lab['directory']}",
+            f"To go on: make lab{make_variables(lab, inventory)} {doing}",
+        ]
+    )
+
+
+def summary_page(lab: Row, inventory: str = "", checkout: bool = True) -> str:
+    """What stands at the end of `site.yml`: what runs where and why, what to try, how to stop.
+
+    Args:
+        lab: the fact that the role preflight gives.
+        inventory: the inventory that the lab comes from, where it is not the default one.
+        checkout: whether `make` has its Makefile; an installed collection has playbooks only.
+    """
+    if checkout:
+        variables = make_variables(lab, inventory)
+        only_lab = "" if lab["name"] == "lab" else f" LAB={lab['name']}"
+        psql = f"make psql{only_lab}"
+        ask = f"{psql} ARGS='-c \"{QUESTION}\"'"
+        commands = {name: f"make {name}{variables}" for name in ("status", "verify", "stop", "start", "teardown")}
+    else:
+        place = f" -i {shlex.quote(inventory)} --limit {lab['name']}" if inventory else ""
+        psql = shlex.quote(f"{lab['directory']}/bin/psql")
+        ask = f"{psql} -c '{QUESTION}'"
+        commands = {
+            name: f"ansible-playbook aula.historia_clinica.{name}{place}"
+            for name in ("status", "verify", "stop", "start", "teardown")
+        }
+    lines = [
+        f"{titled(lab['name']).capitalize()} is ready.",
+        "",
+        *what_runs(lab),
         "Try:",
         f"  curl {api_url(lab)}/status",
         f"  curl {api_url(lab)}/usuarios",
-        f"  make psql{only_lab} ARGS='-c \"SELECT * FROM lab.tables\"'",  # noqa: S608
-        f"  make psql{only_lab}",
-        f"  make status{variables}",
-        f"  make verify{variables}",
+        f"  {ask}",
+        f"  {psql}",
+        f"  {commands['status']}",
+        f"  {commands['verify']}",
         "",
         f"Credentials: {lab['directory']}/credentials",
-        f"To stop: make stop{variables} (make start{variables} goes on, with the data)",
-        f"To remove: make teardown{variables}",
+        f"To stop: {commands['stop']}",
+        f"To go on, with the data: {commands['start']}",
+        f"To remove: {commands['teardown']}",
     ]
     return "\n".join(lines)

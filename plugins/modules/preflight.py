@@ -119,7 +119,7 @@ ansible_facts:
     lab:
       description: >-
         name, target, engine, reasons (a sentence each for target and engine), workers, directory, user, group, root,
-        database, database_port, api_port, postgres_bin, postgres_version (empty in check mode while the runtime is not
+        user_exists, database, database_port, api_port, postgres_bin, postgres_version (empty in check mode while the runtime is not
         there, and in pods), runtime, python, nodes (name, role, host, port of each, as the nodes reach each other),
         exists (recorded before), libpq (environment of an administrator's connection; no password), environment (that,
         and where C(kubernetes.core) finds the cluster). Empty on V(host) are kubeconfig, context, namespace,

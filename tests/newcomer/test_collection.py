@@ -88,7 +88,7 @@ def test_the_archive_holds_what_is_used_and_no_more(elsewhere: Elsewhere) -> Non
     collection = elsewhere.place / "collections/ansible_collections/aula/historia_clinica"
     there = {path.name for path in collection.iterdir()}
     assert {"roles", "plugins", "playbooks", "files", "README.md", "LICENSE"} <= there
-    assert not {".git", ".venv", ".cache", ".ci", "build", "collections"} & there
+    assert not {".git", ".venv", ".cache", ".ci", "build", "collections", "Makefile"} & there
     assert not list(collection.rglob("__pycache__"))
 
 
@@ -97,6 +97,7 @@ def test_a_lab_is_made_and_removed_by_the_collections_playbooks(elsewhere: Elsew
     made = elsewhere.play("site")
     assert made.returncode == 0, made.stdout[-5000:] + made.stderr
     assert "The lab elsewhere is ready." in made.stdout
+    assert "ansible-playbook aula.historia_clinica.status -i " in made.stdout
     with urllib.request.urlopen(f"http://127.0.0.1:{API_PORT}/status", timeout=10) as answer:
         assert json.load(answer)["estado"] == "ok"
     verified = elsewhere.play("verify")

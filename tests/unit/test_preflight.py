@@ -601,7 +601,7 @@ def test_auto_is_host_and_says_what_the_minikube_lab_needs(bench: Bench) -> None
     bench.seen.update(container_engine=False)
     said = reasons(bench)["target"]
     assert said == (
-        "host: no Minikube: there is no program minikube on the PATH; install it: "
+        "host: Minikube cannot be used here: there is no program minikube on the PATH; install it: "
         f"{minikube.INSTALL_MINIKUBE} (macOS: brew install minikube); and Docker: {minikube.INSTALL_DOCKER}."
     )
     bench.seen.update(container_engine=True)
@@ -718,6 +718,15 @@ def test_the_record_decides_what_is_left_open(bench: Bench) -> None:
     for name in ("workers", "engine", "database_port", "api_port", "postgres_bin"):
         assert decision.lab[name] == getattr(record, name)
     assert "remembers" in reasons(bench)["engine"]
+
+
+def test_citus_that_came_later_is_offered(bench: Bench) -> None:
+    """A lab keeps its engine, and says what gives the other."""
+    bench.record(engine="postgres_fdw")
+    with_citus = bench.postgres("with", has=(*STOCK, "citus"))
+    bench.choose(engine=None, postgres_bin=with_citus)
+    assert bench.decide().lab["engine"] == "postgres_fdw"
+    assert f"make reset ARGS='-e lab_postgres_bin={with_citus}'" in reasons(bench)["engine"]
 
 
 def test_more_workers_than_recorded_are_taken(bench: Bench) -> None:
@@ -1370,9 +1379,7 @@ def test_pods_are_found_again_by_the_record(bench: Bench) -> None:
         found = [lab[name] for name in ("target", "engine", "kubeconfig", "context", "namespace", "storage_class")]
         assert found == ["kubernetes", "citus", "/k", "aula", "ana", "fast"]
     said = reasons(bench)["target"]
-    assert said.startswith(
-        f"kubernetes, as {record_path(bench.directory)} remembers, namespace ana of the context aula."
-    )
+    assert said.startswith("kubernetes, as lab.json remembers, namespace ana of the context aula.")
 
 
 def test_a_lab_in_pods_stays_where_it_is(bench: Bench) -> None:

@@ -16,10 +16,12 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.report impor
     FAIL,
     NOT_RUN,
     WIDTH,
+    failure_page,
     first_error,
     human_duration,
     human_number,
     human_size,
+    preflight_page,
     status_page,
     summary_page,
     verification_page,
@@ -464,6 +466,43 @@ def test_the_summary_of_another_lab_names_it_in_the_commands() -> None:
     page = summary_page({**LAB, "name": "ana"}, "inventories/class room")
     assert "make status INVENTORY='inventories/class room' LAB=ana" in page
     assert "make psql LAB=ana\n" in page
+
+
+def test_the_summary_of_an_installed_collection_names_its_playbooks() -> None:
+    """It has no Makefile."""
+    page = summary_page(LAB, "/home/ana/hosts.yml", checkout=False)
+    assert "make" not in page
+    assert "ansible-playbook aula.historia_clinica.status -i /home/ana/hosts.yml --limit lab" in page
+    assert "/var/lib/historia-clinica/labs/lab/bin/psql -c 'SELECT * FROM lab.tables'" in page
+
+
+@pytest.mark.parametrize(("exists", "doing"), [(False, "makes it"), (True, "brings it up to date")])
+def test_the_preflight_page_says_what_the_lab_will_be(exists: bool, doing: str) -> None:
+    """And how to go on."""
+    page = preflight_page({**LAB, "exists": exists})
+    for text in ("Nothing stands in the way of the lab.", "Engine: citus:", "127.0.0.1:15434", f"make lab {doing}"):
+        assert text in page
+
+
+def test_a_failure_page_shows_each_problem_and_its_remedy() -> None:
+    """A remedy stays in one line, however long: it is to be typed."""
+    remedy = "make lab ARGS='-e lab_api_port=8081 " + "-e lab_workers=2 " * 5 + "'"
+    page = failure_page(
+        {
+            "msg": "The lab 'lab' cannot go on: 1 problem (port-busy).",
+            "problems": [
+                {"id": "port-busy", "found": "8080 is in use", "needed": "a free port", "remedy": remedy + "\n"}
+            ],
+        }
+    )
+    assert page.splitlines() == [
+        "  The lab 'lab' cannot go on: 1 problem (port-busy).",
+        "",
+        "  port-busy",
+        "    found    8080 is in use",
+        "    needed   a free port",
+        f"    to mend  {remedy}",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+"""What a person at a lab reads of a run, by the callback of ansible.cfg, in real runs of ansible-playbook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.labs import Run, run_playbook
+
+PLAY = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+"""
+
+
+def run(place: Path, tasks: str, *arguments: str) -> Run:
+    """Run tasks on this machine."""
+    playbook = place / "play.yml"
+    playbook.write_text(PLAY + "\n".join(f"    {line}" for line in tasks.splitlines()), encoding="utf-8")
+    interpreter = "ansible_python_interpreter={{ ansible_playbook_python }}"
+    return run_playbook("-i", "ana,", "-c", "local", "-e", interpreter, str(playbook), *arguments)
+
+
+def said(run: Run) -> list[str]:
+    """What it printed above the recap."""
+    return [line.rstrip() for line in run.stdout.split("\nPLAY RECAP")[0].splitlines() if line.strip()]
+
+
+def test_a_change_is_a_line_and_a_page_is_itself(tmp_path: Path) -> None:
+    """What was fine already is no news."""
+    done = run(
+        tmp_path,
+        """\
+- name: Look
+  ansible.builtin.command: "true"
+  changed_when: false
+- name: Turn it
+  ansible.builtin.command: "true"
+  changed_when: true
+- name: Say it
+  ansible.builtin.debug:
+    msg: |-
+      The lab is ready.
+        node  role
+- name: Judge it
+  ansible.builtin.assert:
+    that: true
+    success_msg: 2 of 2
+""",
+    )
+    assert done.rc == 0
+    assert said(done) == ["changed  ana: Turn it", "The lab is ready.", "  node  role", "2 of 2"]
+    assert done.recap["ana"]["changed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("task", "lines"),
+    [
+        (
+            '- name: Try\n  ansible.builtin.command: sh -c "echo hola; echo mal >&2; exit 3"',
+            ["  non-zero return code", "  stderr:", "    mal", "  stdout:", "    hola"],
+        ),
+        (
+            '- name: Try\n  ansible.builtin.command: "{{ item }}"\n  loop: ["true", "sh -c \'echo mal >&2; exit 3\'"]',
+            ["  non-zero return code", "  stderr:", "    mal"],
+        ),
+        (
+            "- name: Try\n  ansible.builtin.fail:\n    msg: |-\n      It is so.\n        as/it/is",
+            ["  It is so.", "    as/it/is"],
+        ),
+        (
+            "- name: Secret\n  no_log: true\n  ansible.builtin.fail:\n    msg: hunter2",
+            [
+                "  the output has been hidden due to the fact that 'no_log: true' was specified",
+                "  for this result",
+            ],
+        ),
+    ],
+    ids=["command", "one item of a loop", "message of several lines", "secret"],
+)
+def test_a_failure_is_said_once(tmp_path: Path, task: str, lines: list[str]) -> None:
+    """With where it happened, what was wrong, and a program's last words."""
+    done = run(tmp_path, task)
+    assert done.rc == 2
+    assert said(done)[0].startswith("FAILED   ana: ")
+    assert said(done)[1:] == lines
+    assert not done.stderr
+
+
+def test_a_rescue_speaks_for_its_block(tmp_path: Path) -> None:
+    """It gives the cause: the task that failed would only say it worse."""
+    done = run(
+        tmp_path,
+        """\
+- name: Try
+  block:
+    - name: Reach it
+      ansible.builtin.fail:
+        msg: no answer
+  rescue:
+    - name: Say why
+      ansible.builtin.fail:
+        msg: The image cannot be pulled.
+""",
+    )
+    assert said(done) == ["FAILED   ana: Say why", "  The image cannot be pulled."]
+
+
+def test_an_unreachable_machine_is_said(tmp_path: Path) -> None:
+    """A class has machines that are switched off."""
+    done = run(
+        tmp_path, "- name: Look\n  ansible.builtin.ping:", "-c", "ssh", "-e", "ansible_host=127.0.0.1 ansible_port=9"
+    )
+    assert done.rc == 4
+    assert said(done)[0] == "UNREACHABLE ana: Look"
+    assert "Connection refused" in done.stdout
+
+
+def test_verbose_is_ansibles_own(tmp_path: Path) -> None:
+    """Whoever asks for more gets all of it."""
+    done = run(tmp_path, "- name: Look\n  ansible.builtin.ping:", "-v")
+    assert "TASK [Look]" in done.stdout
+    assert "ok: [ana]" in done.stdout
