@@ -23,7 +23,7 @@ play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(ARGS) 
 say_labs = { ansible -i '$(INVENTORY)' --list-hosts '$(LAB)' 2>/dev/null | grep -q '(0)' \
 	&& { echo 'There is no lab $(LAB) in $(INVENTORY). It has:' && ansible -i '$(INVENTORY)' --list-hosts all | tail -n +2; } >&2; exit 1; }
 
-.PHONY: help env docs lock lab status verify psql stop start teardown reset preflight test lint unit integration molecule
+.PHONY: help env docs lock lab status diagnose verify psql stop start teardown reset preflight test lint unit integration molecule
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,6 +42,9 @@ preflight: env ## what is missing, busy or too small here; changes nothing but t
 
 status: env ## nodes, processes, tables, shards, endpoints
 	@$(call play,status)
+
+diagnose: env ## what is not ready and why, events, the last lines of every log
+	@$(play) playbooks/diagnose.yml
 
 verify: env ## every promise, checked against the running lab
 	@$(call play,verify)

@@ -10,10 +10,13 @@ from typing import Any
 from ansible_collections.aula.historia_clinica.plugins.module_utils.report import (
     first_error,
     preflight_page,
-    status_page,
     summary_page,
     verification_page,
     verification_report,
+)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.survey import (
+    diagnosis_page,
+    status_page_of_pods,
 )
 
 
@@ -23,9 +26,10 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Each filter by its name."""
         return {
+            "diagnosis_page": diagnosis_page,
             "first_error": first_error,
             "preflight_page": preflight_page,
-            "status_page": status_page,
+            "status_page": status_page_of_pods,
             "summary_page": summary_page,
             "verification_page": verification_page,
             "verification_report": verification_report,

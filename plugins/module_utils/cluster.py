@@ -7,13 +7,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import kubernetes
 import urllib3
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.survey import object_rows, pod_rows
 from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import (
     Trouble,
+    event_lines,
     explain_log,
     failed,
     find_refusals,
@@ -29,7 +32,12 @@ KINDS = {
     "Job": "/apis/batch/v1/namespaces/{}/jobs",
     "Pod": "/api/v1/namespaces/{}/pods",
     "Event": "/api/v1/namespaces/{}/events",
+    "Service": "/api/v1/namespaces/{}/services",
+    "PersistentVolumeClaim": "/api/v1/namespaces/{}/persistentvolumeclaims",
 }
+METRICS = "/apis/metrics.k8s.io/v1beta1/namespaces/{}/pods"
+#: So many events and lines of a log tell what happened last, on a page that is still read.
+EVENTS, LOG_LINES = 12, 8
 
 
 class ClusterError(Exception):
@@ -158,6 +166,39 @@ class Cluster:
             if pod["status"]["phase"] == "Succeeded"
         ]
         return self.log(succeeded[-1], containers[0]["name"]) if succeeded else ""
+
+    def survey(self, details: bool) -> dict[str, Any]:
+        """What the namespace holds: the pods, or all there is to say of it.
+
+        Raises:
+            ClusterError: the API refuses, or does not answer.
+        """
+        pods = self.items("Pod")
+        metrics = self.call("GET", METRICS.format(self.namespace)) or {"items": []}
+        survey: dict[str, Any] = {
+            "error": "",
+            "pods": pod_rows(pods, metrics["items"], datetime.now(UTC)),
+        }
+        if details:
+            events = self.items("Event")
+            kinds = ("StatefulSet", "Deployment", "Job", "Service", "PersistentVolumeClaim")
+            objects = [thing for kind in kinds for thing in self.items(kind)]
+            troubles = [f"The cluster refused to make a pod: {text}" for text in find_refusals(objects, events)]
+            for trouble in find_troubles(pods, events):
+                if trouble.container:
+                    explain_log(trouble, self._last_log(trouble))
+                troubles.append(trouble.page())
+            logs = {
+                pod["metadata"]["name"]: self.log(pod["metadata"]["name"], pod["spec"]["containers"][0]["name"])
+                for pod in pods
+            }
+            survey |= {
+                "objects": object_rows(objects),
+                "troubles": troubles,
+                "events": event_lines(events, EVENTS),
+                "logs": {name: "\n".join(log.splitlines()[-LOG_LINES:]) for name, log in sorted(logs.items())},
+            }
+        return survey
 
     @property
     def _context(self) -> str:

@@ -618,21 +618,23 @@ def verification_page(report: Row) -> str:
 # ---------------------------------------------------------------------------------------------------- status
 
 
-def status_page(lab: Row, processes: Sequence[Row], database: Row, api: Row) -> str:
-    """Nodes, processes, tables, shards and endpoints on one page.
+def status_page(lab: Row, processes: Sequence[Row], database: Row, api: Row, pods: Sequence[str] = ()) -> str:
+    """Nodes, processes, pods, tables, shards and endpoints on one page.
 
     Args:
         lab: the fact that the role preflight gives.
         processes: of `supervised_programs_info`: ``name``, ``state``, ``pid``, ``uptime_seconds``, ``memory_bytes``.
         database: of `postgresql_query`: the rows of `lab.nodes`, `lab.tables` and `lab.shards`.
         api: of `uri`: the answer of `/status`.
+        pods: the lines about its pods, where it has some.
     """
     sections = [
         [
             f"{titled(lab['name']).capitalize()}: {lab['engine']} on {lab['target']}, {lab['workers']} workers",
             f"  {lab['directory']}",
         ],
-        _processes(processes, make_variables(lab)),
+        process_lines(processes, make_variables(lab)),
+        *([list(pods)] if pods else []),
     ]
     results = database.get("query_all_results") or []
     if len(results) == 3:
@@ -645,7 +647,8 @@ def status_page(lab: Row, processes: Sequence[Row], database: Row, api: Row) -> 
     return "\n\n".join("\n".join(section) for section in sections)
 
 
-def _processes(processes: Sequence[Row], variables: str) -> list[str]:
+def process_lines(processes: Sequence[Row], variables: str) -> list[str]:
+    """The processes of a lab on this machine, as lines of a page."""
     if not processes:
         return ["Processes", f"  none: the lab is stopped; make start{variables} starts it."]
     rows = [

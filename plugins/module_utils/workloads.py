@@ -164,7 +164,8 @@ def explain_log(trouble: Trouble, log: str) -> None:
 def event_lines(events: Sequence[Object], most: int = 6) -> list[str]:
     """The last events, a line each, oldest first."""
     return [
-        f"{event.get('type', '')} {event.get('reason', '')} (x{event.get('count') or 1}): {event.get('message', '')}"
+        f"{event.get('type', '')} {event.get('reason', '')} (x{event.get('count') or 1}):"
+        f" {' '.join(str(event.get('message', '')).split())}"
         for event in sorted(events, key=_when)[-most:]
     ]
 

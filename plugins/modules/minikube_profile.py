@@ -92,6 +92,10 @@ status:
   description: How the profile is now (in check mode, how it would be), V(running), V(stopped) or V(absent).
   returned: success
   type: str
+before:
+  description: How the profile was found, such as V(running), V(stopped), V(absent) or V(paused).
+  returned: success
+  type: str
 profile:
   description: What it is; empty where it is not there.
   returned: success
@@ -364,6 +368,7 @@ def main() -> None:
         context=settings.profile,
         kubeconfig=str(minikube.kubeconfig),
         status=outcome.status,
+        before=outcome.before,
         profile=profile,
         differences=outcome.differences,
         notes=outcome.notes,

@@ -14,11 +14,12 @@ description:
     that is not ready, its state, the likely cause, what helps, its events and the last lines of its log.
   - Runs with the interpreter of the runtime environment, which has the package kubernetes.
 options:
-  kind:
+  kinds:
     description: What to wait for.
-    type: str
+    type: list
+    elements: str
     choices: [StatefulSet, Deployment]
-    default: StatefulSet
+    default: [StatefulSet]
   namespace:
     description: The namespace.
     type: str
@@ -74,7 +75,12 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "kind": {"choices": ["StatefulSet", "Deployment"], "default": "StatefulSet"},
+            "kinds": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["StatefulSet", "Deployment"],
+                "default": ["StatefulSet"],
+            },
             "namespace": {"type": "str", "required": True},
             "selector": {"type": "str", "required": True},
             "timeout": {"type": "int", "default": 300},
@@ -92,10 +98,11 @@ def main() -> None:
         cluster = Cluster(wanted["kubeconfig"], wanted["context"], wanted["namespace"])
 
         def look() -> list[dict[str, object]]:
-            found = cluster.items(wanted["kind"], labelSelector=wanted["selector"])
+            found = [one for kind in wanted["kinds"] for one in cluster.items(kind, labelSelector=wanted["selector"])]
             if not found:
+                kinds = " or ".join(wanted["kinds"])
                 raise ClusterError(
-                    f"the namespace {wanted['namespace']} has no {wanted['kind']} with the label {wanted['selector']}:"
+                    f"the namespace {wanted['namespace']} has no {kinds} with the label {wanted['selector']}:"
                     " run the whole of site.yml"
                 )
             return found
