@@ -80,6 +80,6 @@ docs: env ## rewrite the tables of variables in the roles' READMEs
 	@python docs/tables.py
 
 lock: env ## make the locked requirements anew from requirements/*.in
-	@cd requirements && for name in bootstrap control runtime; do \
+	@cd requirements && for name in bootstrap control runtime checkov; do \
 	  uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    $$name.in -o $$name.txt; done

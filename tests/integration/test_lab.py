@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support.labs import Lab, Workshop, run_playbook
+from support.labs import Lab, Workshop, processes_of, run_playbook
 
 MIB = 1024 * 1024
 
@@ -20,18 +20,6 @@ def rows(lab: Lab) -> list[tuple[object, ...]]:
     """How many rows each table has, counted on the nodes that hold them."""
     with lab.connect() as connection:
         return connection.execute("SELECT table_name, rows FROM lab.tables ORDER BY 1").fetchall()
-
-
-def processes_of(place: Path) -> list[psutil.Process]:
-    """The processes whose command line names a directory."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if any(str(place) in argument for argument in process.cmdline()):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 def test_a_second_run_changes_nothing_and_takes_seconds(lab: Lab, tmp_path: Path) -> None:

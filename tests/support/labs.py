@@ -76,6 +76,7 @@ class Lab:
         database_port: the coordinator's port; worker N has this one plus N.
         api_port: the middleware's port.
         variables: what its inventory sets.
+        environment: what its playbooks get besides that of the tests.
         made: the run that made it, with -vvv --diff.
     """
 
@@ -86,6 +87,7 @@ class Lab:
     database_port: int
     api_port: int
     variables: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
     made: Run | None = None
 
     @property
@@ -120,9 +122,11 @@ class Lab:
 
     def play(self, playbook: str, *arguments: str) -> Run:
         """Run one of the project's playbooks on this lab."""
-        return run_playbook("-i", str(self.inventory), f"playbooks/{playbook}", *arguments)
+        return run_playbook(
+            "-i", str(self.inventory), f"playbooks/{playbook}", *arguments, environment=self.environment
+        )
 
-    def kill_while(self, playbook: str, condition: Callable[[], bool]) -> int:
+    def kill_while(self, playbook: str, condition: Callable[[], bool], *arguments: str) -> int:
         """Start a playbook and kill it, and what it started, once a condition holds; its exit code."""
         process = subprocess.Popen(
             [
@@ -130,9 +134,10 @@ class Lab:
                 "-i",
                 str(self.inventory),
                 f"playbooks/{playbook}",
+                *arguments,
             ],
             cwd=ROOT,
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -189,6 +194,15 @@ class Workshop:
 
     def lab(self, name: str, engine: str, **variables: Any) -> Lab:
         """Describe a lab without making it."""
+        servers = {"lab_postgres_bin": citus_servers()} if engine == "citus" else {}
+        lab = Lab(*self.described(name, engine, FIRST_PORT, {"lab_target": "host", **servers, **variables}))
+        self.labs.append(lab)
+        return lab
+
+    def described(
+        self, name: str, engine: str, first_port: int, variables: dict[str, Any]
+    ) -> tuple[str, str, Path, Path, int, int, dict[str, Any]]:
+        """The arguments of the next lab, whose inventory is written."""
         number = len(self.labs)
         directory = self.place / "labs" / name
         values = {
@@ -196,18 +210,14 @@ class Workshop:
             "ansible_python_interpreter": "{{ ansible_playbook_python }}",
             "runtime_directory": str(self.place / "runtime"),
             "lab_directory": str(directory),
-            "lab_target": "host",
             "lab_engine": engine,
-            "lab_database_port": FIRST_PORT + 100 * number,
-            "lab_api_port": FIRST_PORT + 100 * number + 99,
-            **({"lab_postgres_bin": citus_servers()} if engine == "citus" else {}),
+            "lab_database_port": first_port + 100 * number,
+            "lab_api_port": first_port + 100 * number + 99,
             **variables,
         }
         inventory = self.place / f"{name}.json"
         inventory.write_text(json.dumps({"all": {"hosts": {name: values}}}), encoding="utf-8")
-        lab = Lab(name, engine, directory, inventory, values["lab_database_port"], values["lab_api_port"], values)
-        self.labs.append(lab)
-        return lab
+        return name, engine, directory, inventory, values["lab_database_port"], values["lab_api_port"], values
 
     def clean(self) -> None:
         """Remove every lab, and the place."""
@@ -224,3 +234,15 @@ def only(engine: str) -> pytest.MarkDecorator:
 def citus_servers() -> str | None:
     """The folder of a PostgreSQL that has Citus, where the machine has one."""
     return os.environ.get("LAB_TEST_POSTGRES_BIN") or None
+
+
+def processes_of(place: Path) -> list[psutil.Process]:
+    """The processes whose command line names a directory."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if any(str(place) in argument for argument in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found

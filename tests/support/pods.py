@@ -1,0 +1,121 @@
+"""Real labs in pods, on the cluster that LAB_TEST_KUBECONFIG and LAB_TEST_CONTEXT name; never on a person's.
+
+LAB_TEST_MINIKUBE says that the context is a Minikube profile, in which the lab builds its image; for another cluster,
+LAB_TEST_MIDDLEWARE_IMAGE names an image that it has. LAB_TEST_CLUSTER_ENGINES names the engines whose images the cluster
+has, where these are not all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from support.labs import ENGINES, Lab, Workshop
+
+KUBECONFIG = os.environ.get("LAB_TEST_KUBECONFIG", "")
+CONTEXT = os.environ.get("LAB_TEST_CONTEXT", "")
+MINIKUBE = bool(os.environ.get("LAB_TEST_MINIKUBE"))
+MIDDLEWARE_IMAGE = os.environ.get("LAB_TEST_MIDDLEWARE_IMAGE", "")
+CLUSTER_ENGINES = os.environ.get("LAB_TEST_CLUSTER_ENGINES", " ".join(ENGINES)).split()
+#: Far from the ports of the tests' labs on the host, and of Molecule's.
+FIRST_PORT = 28000
+
+
+def missing() -> str:
+    """Why there can be no lab in pods here; empty where there can."""
+    if not (KUBECONFIG and CONTEXT):
+        return "no cluster for tests: LAB_TEST_KUBECONFIG and LAB_TEST_CONTEXT name one"
+    if not shutil.which("kubectl"):
+        return "there is no program kubectl on the PATH"
+    if not (MINIKUBE or MIDDLEWARE_IMAGE):
+        return "the cluster has no image of the middleware: LAB_TEST_MINIKUBE=1 builds one, LAB_TEST_MIDDLEWARE_IMAGE names one"
+    return ""
+
+
+@dataclass
+class PodLab(Lab):
+    """A lab in a namespace of its own, reached through the coordinator's forwarded port alone."""
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of its pods."""
+        return f"hc-{self.name}"
+
+    def port(self, node: str) -> int:
+        """The one port that is forwarded.
+
+        Raises:
+            ValueError: a worker's is not.
+        """
+        if node != "citus-coordinator":
+            raise ValueError(f"{node} is reached inside of the cluster only")
+        return self.database_port
+
+    def kubectl(self, *arguments: str) -> str:
+        """Run kubectl in the lab's namespace and return what it prints."""
+        command = ["kubectl", "--kubeconfig", KUBECONFIG, "--context", CONTEXT, "-n", self.namespace, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def objects(self, kinds: str) -> list[dict[str, Any]]:
+        """The objects of some kinds, as the cluster has them."""
+        items: list[dict[str, Any]] = json.loads(self.kubectl("get", kinds, "-o", "json"))["items"]
+        return items
+
+    def psql(self, pod: str, query: str) -> str:
+        """What psql answers in a pod."""
+        psql = ["psql", "-U", "admin", "-d", "historia_clinica", "-Atc", query]
+        return self.kubectl("exec", pod, "-c", "postgresql", "--", *psql).strip()
+
+    def ask(self, query: str) -> Any:
+        """The first value that a query gives, through the forwarded port."""
+        with self.connect() as connection:
+            row = connection.execute(query).fetchone()
+        assert row is not None
+        return row[0]
+
+    def rows(self) -> dict[str, int]:
+        """How many rows each table has, counted on the nodes that hold them."""
+        with self.connect() as connection:
+            return dict(connection.execute("SELECT table_name, rows FROM lab.tables").fetchall())
+
+    def seconds_until(self, condition: Callable[[], bool], seconds: float = 60) -> float:
+        """Wait until a condition holds, and say how long that took."""
+        started = time.monotonic()
+
+        def holds() -> bool:
+            try:
+                return condition()
+            except (psycopg.Error, subprocess.CalledProcessError):
+                return False
+
+        self.wait_until(holds, seconds)
+        return time.monotonic() - started
+
+    def all_respond(self) -> bool:
+        """Whether the coordinator reaches every node."""
+        return self.ask("SELECT bool_and(responds) FROM lab.nodes") is True
+
+
+class PodWorkshop(Workshop):
+    """A place for labs in pods: where there is a Minikube, with Citus on the target of that name, else on ``kubernetes``."""
+
+    def lab(self, name: str, engine: str, **variables: Any) -> PodLab:
+        """Describe a lab without making it."""
+        build = f"minikube -p {CONTEXT} image build -t $IMAGE --build-opt=opt=build-arg:BASE_IMAGE=$BASE_IMAGE $CONTEXT"
+        if MINIKUBE and engine == "citus":
+            target = {"lab_target": "minikube", "minikube_profile": CONTEXT}
+        else:
+            target = {"lab_target": "kubernetes", "lab_kubeconfig": KUBECONFIG, "lab_context": CONTEXT}
+            target |= {"lab_image_build_command": build} if MINIKUBE else {"lab_middleware_image": MIDDLEWARE_IMAGE}
+        lab = PodLab(*self.described(name, engine, FIRST_PORT, {**target, **variables}))
+        lab.environment["KUBECONFIG"] = KUBECONFIG
+        self.labs.append(lab)
+        return lab
