@@ -19,6 +19,8 @@ from typing import Any
 
 #: Seconds for a connection, for an answer, and for all of it: a program that logs in may wait for a person.
 CONNECT_SECONDS, ANSWER_SECONDS, ALL_SECONDS = 3, 6, 45
+#: The annotation in which a lab writes whose it is.
+OWNER = "historia-clinica/owner"
 #: What a lab makes in its namespace: group, resource, subresource.
 NEEDED = (
     ("", "configmaps", ""),
@@ -48,6 +50,7 @@ class Sight:
         architectures: of the nodes; empty where they may not be listed.
         namespace: ``absent``, ``Active`` or ``Terminating``; empty where it may not be looked at.
         labels: of the namespace.
+        owner: whose lab the namespace is, as that lab has written there; empty where nobody has.
         denied: the rights that are lacking, such as "create namespaces".
         storage_classes: their names; None where they may not be listed.
         default_storage_class: whether one is the default.
@@ -60,6 +63,7 @@ class Sight:
     architectures: tuple[str, ...] = ()
     namespace: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
     denied: tuple[str, ...] = ()
     storage_classes: tuple[str, ...] | None = None
     default_storage_class: bool = False
@@ -131,6 +135,7 @@ def explore(kubeconfig: str, context: str, namespace: str) -> dict[str, Any]:
             there = "metadata" in answer
             seen["namespace"] = answer["status"]["phase"] if there else "absent"
             seen["labels"] = (answer["metadata"].get("labels") or {}) if there else {}
+            seen["owner"] = (answer["metadata"].get("annotations") or {}).get(OWNER, "") if there else ""
         if seen["namespace"] != "Active" and not api.may("", "namespaces"):
             seen["denied"].append("create namespaces")
         if seen["namespace"] == "Active":

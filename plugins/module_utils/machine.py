@@ -107,6 +107,7 @@ def current_identity() -> Identity:
         system=platform.system(),
         python=(sys.version_info[0], sys.version_info[1]),
         env=dict(os.environ),
+        machine=platform.node(),
     )
 
 

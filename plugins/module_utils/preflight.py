@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import minikube
-from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import Sight
+from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import OWNER, Sight
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
     RECORD_NAME,
     Record,
@@ -205,6 +205,7 @@ class Identity:
     system: str
     python: tuple[int, int]
     env: Mapping[str, str] = field(default_factory=dict)
+    machine: str = ""
 
     @property
     def root(self) -> bool:
@@ -761,7 +762,7 @@ def decide(
             problems += _size_problems(plan, machine)
         # A lab that is elsewhere is not asked for what it would need here.
         elif record is None or record.target == plan.target:
-            problems += _pod_problems(wanted, plan, engine, machine)
+            problems += _pod_problems(wanted, plan, engine, machine, "" if record else _owner(plan, identity))
     # A command for no cluster in particular would be one for the cluster that happens to be current.
     if record is None or (wanted.purpose == "build" and record.target == plan.target):
         problems += _unnamed_cluster(wanted, plan)
@@ -811,6 +812,7 @@ def _fact(
         "kubeconfig": plan.kubeconfig,
         "context": plan.context,
         "namespace": plan.namespace,
+        "owner": _owner(plan, identity) if plan.pods else "",
         "storage_class": plan.storage_class,
         "database_image": (wanted.database_image or DATABASE_IMAGES[engine]) if plan.pods else "",
         "python_image": (wanted.python_image or PYTHON_IMAGE) if plan.pods else "",
@@ -1317,7 +1319,7 @@ def _unnamed_cluster(wanted: Wanted, plan: Plan) -> list[Problem]:
     ]
 
 
-def _pod_problems(wanted: Wanted, plan: Plan, engine: str, machine: Machine) -> list[Problem]:
+def _pod_problems(wanted: Wanted, plan: Plan, engine: str, machine: Machine, owner: str) -> list[Problem]:
     problems = []
     for lab in machine.neighbours:
         if lab.target != "host" and (lab.context, lab.namespace) == (plan.context, plan.namespace):
@@ -1346,7 +1348,7 @@ def _pod_problems(wanted: Wanted, plan: Plan, engine: str, machine: Machine) -> 
             problems += _image_source(wanted)
         problems += _way_problems(wanted, plan, machine.cluster)
     if machine.cluster.state == "seen":
-        problems += _cluster_problems(wanted, plan, machine.cluster)
+        problems += _cluster_problems(wanted, plan, machine.cluster, owner)
     return problems
 
 
@@ -1411,8 +1413,13 @@ def _way_problems(wanted: Wanted, plan: Plan, seen: Sight) -> list[Problem]:
     return [cases[seen.state]] if seen.state in cases else []
 
 
-def _cluster_problems(wanted: Wanted, plan: Plan, seen: Sight) -> list[Problem]:
-    """What a cluster that answers has against the lab."""
+def _owner(plan: Plan, identity: Identity) -> str:
+    """Whose lab it is, in a cluster that many share: the same when the lab is made anew at its place."""
+    return f"{identity.user}@{identity.machine}:{plan.directory}"
+
+
+def _cluster_problems(wanted: Wanted, plan: Plan, seen: Sight, owner: str) -> list[Problem]:
+    """What a cluster that answers has against the lab. An empty owner is a lab that has its record: the namespace is its own."""
     problems = []
     kubectl = _kubectl(plan)
     label, value = PART_OF
@@ -1444,6 +1451,16 @@ def _cluster_problems(wanted: Wanted, plan: Plan, seen: Sight) -> list[Problem]:
                 f"look: {kubectl} get all -n {plan.namespace}; take another: "
                 + again(wanted.name, "lab", "lab_namespace", f"{plan.namespace}-2")
                 + f"; or, where it was made for the lab: {kubectl} label namespace {plan.namespace} {label}={value}",
+            )
+        )
+    elif seen.namespace == "Active" and owner and seen.owner not in ("", owner):
+        problems.append(
+            Problem(
+                "namespace-foreign",
+                f"the namespace {plan.namespace} is the lab of {seen.owner}",
+                "a namespace for this lab alone: removing the lab removes it",
+                again(wanted.name, "lab", "lab_namespace", f"{plan.namespace}-2")
+                + f"; or, where that lab is yours and its directory is gone: {kubectl} annotate namespace {plan.namespace} {OWNER}-",
             )
         )
     classes = seen.storage_classes

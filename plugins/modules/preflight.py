@@ -122,9 +122,9 @@ ansible_facts:
         user_exists, database, database_port, api_port, postgres_bin, postgres_version (empty in check mode while the runtime is not
         there, and in pods), runtime, python, nodes (name, role, host, port of each, as the nodes reach each other),
         exists (recorded before), libpq (environment of an administrator's connection; no password), environment (that,
-        and where C(kubernetes.core) finds the cluster). Empty on V(host) are kubeconfig, context, namespace,
-        database_image, python_image; middleware_image is empty where one is to be built, storage_class where it is the
-        cluster's default, image_build_command where there is none.
+        and where C(kubernetes.core) finds the cluster), owner (whose lab it is, as its namespace says). Empty on V(host)
+        are kubeconfig, context, namespace, owner, database_image, python_image; middleware_image is empty where one is to
+        be built, storage_class where it is the cluster's default, image_build_command where there is none.
       type: dict
 problems:
   description: Everything that stands in the way, in a fixed order; empty where nothing does.

@@ -1355,6 +1355,19 @@ def test_a_namespace_for_the_lab_can_be_marked(bench: Bench) -> None:
     assert bench.problems() == []
 
 
+def test_a_namespace_of_another_persons_lab_is_refused(bench: Bench) -> None:
+    """In a cluster that many share, two labs of the same name want the same namespace; whose it is stands in it."""
+    bench.pods("kubernetes")
+    bench.cluster = replace(CLUSTER, namespace="Active", labels=OURS, owner="beto@portatil:/home/beto/lab")
+    (problem,) = bench.problems()
+    assert problem.id == "namespace-foreign"
+    assert "is the lab of beto@portatil:/home/beto/lab" in problem.found
+    assert "lab_namespace=" in problem.remedy
+    assert "annotate namespace hc-lab historia-clinica/owner-" in problem.remedy
+    bench.cluster = replace(bench.cluster, owner=str(bench.decide().lab["owner"]))
+    assert bench.problems() == []
+
+
 # What a lab in pods remembers.
 
 REMEMBERED = {
@@ -1510,7 +1523,8 @@ def test_a_cluster_says_what_it_is(api: dict[str, tuple[int, Any]], tmp_path: Pa
 
 def test_a_guest_of_a_cluster_sees_little(api: dict[str, tuple[int, Any]], tmp_path: Path) -> None:
     """What may not be listed is unknown; in a namespace that is there, each right is asked for."""
-    api["/api/v1/namespaces/ana"] = (200, {"metadata": {"labels": OURS}, "status": {"phase": "Active"}})
+    metadata = {"labels": OURS, "annotations": {"historia-clinica/owner": "ana@aula:/labs/ana"}}
+    api["/api/v1/namespaces/ana"] = (200, {"metadata": metadata, "status": {"phase": "Active"}})
     api["/api/v1/nodes?limit=100"] = api["/apis/storage.k8s.io/v1/storageclasses"] = FORBIDDEN
     for _, resource, _ in kubernetes_look.NEEDED:
         api[f"{REVIEWS} {resource}"] = NO if resource in ("pods", "networkpolicies") else YES
@@ -1519,6 +1533,7 @@ def test_a_guest_of_a_cluster_sees_little(api: dict[str, tuple[int, Any]], tmp_p
         "seen",
         namespace="Active",
         labels=OURS,
+        owner="ana@aula:/labs/ana",
         denied=("create pods/portforward in ana", "create networkpolicies.networking.k8s.io in ana"),
     )
     api["/api/v1/namespaces/ana"] = FORBIDDEN
