@@ -1,6 +1,7 @@
 """Run every test that this machine can run, and close with the list of those that it cannot, and why.
 
-`make test` runs it; ARGS names suites (lint, unit, middleware, integration, newcomer, molecule) to run only those.
+`make test` runs it; ARGS names suites (lint, unit, middleware, integration, kubernetes, newcomer, molecule) to run
+only those.
 """
 
 from __future__ import annotations
@@ -114,11 +115,14 @@ def scenario(name: str) -> Outcome:
     return Outcome(passed=1)
 
 
+#: What wants a cluster.
+CLUSTER = ("tests/integration/test_kubernetes.py", "tests/integration/test_minikube.py")
 SUITES: dict[str, Callable[[], Outcome]] = {
     "lint": lint,
     "unit": lambda: pytest_suite("tests/unit"),
     "middleware": lambda: pytest_suite("tests", folder="files/middleware"),
-    "integration": lambda: pytest_suite("tests/integration"),
+    "integration": lambda: pytest_suite("tests/integration", *(f"--ignore={path}" for path in CLUSTER)),
+    "kubernetes": lambda: pytest_suite(*CLUSTER),
     "newcomer": lambda: pytest_suite("tests/newcomer"),
     "molecule": molecule,
 }
