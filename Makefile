@@ -44,7 +44,7 @@ status: env ## nodes, processes, tables, shards, endpoints
 	@$(call play,status)
 
 diagnose: env ## what is not ready and why, events, the last lines of every log
-	@$(play) playbooks/diagnose.yml
+	@$(call play,diagnose)
 
 verify: env ## every promise, checked against the running lab
 	@$(call play,verify)
