@@ -18,6 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "collections")]
@@ -40,23 +41,30 @@ class Outcome:
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
 
-def lint() -> Outcome:
+def lint(log: TextIO) -> Outcome:
     """The linters, as one test."""
-    done = subprocess.run(["make", "--no-print-directory", "lint"], cwd=ROOT, check=False)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "lint"], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, check=False
+    )
     return Outcome(passed=1) if done.returncode == 0 else Outcome(failed=["make lint"])
 
 
-def pytest_suite(*paths: str, folder: str = ".") -> Outcome:
+def pytest_suite(log: TextIO, *paths: str, folder: str = ".") -> Outcome:
     """Tests of pytest, read from the report that it writes.
 
     Args:
+        log: where its output goes.
         paths: what to run.
         folder: where to run it, relative to the checkout: the middleware is a project of its own.
     """
     with tempfile.TemporaryDirectory() as place:
         report = Path(place, "report.xml")
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "--junit-xml", str(report), *paths], cwd=ROOT / folder, check=False
+            [sys.executable, "-m", "pytest", "-q", "--junit-xml", str(report), *paths],
+            cwd=ROOT / folder,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=False,
         )
         outcome = Outcome()
         cases = ElementTree.parse(report).iter("testcase") if report.exists() else []  # noqa: S314 # written by pytest just now
@@ -74,58 +82,72 @@ def pytest_suite(*paths: str, folder: str = ".") -> Outcome:
     return outcome
 
 
-def molecule() -> Outcome:
-    """The Molecule scenarios, one test each, two at a time. One that cannot run says so in a line of its own."""
+def molecule(log: TextIO) -> Outcome:
+    """The Molecule scenarios, one test each. One that cannot run says so in a line of its own."""
+    outcome = Outcome()
     place = Path(f"/tmp/hc-molecule-{os.environ.get('USER') or 'root'}")  # as in molecule/shared/inventory
-    # A lab more: else each scenario that ends as the only one takes the runtime along, and the next makes it again.
+    # A lab more: else each scenario takes the runtime along as the last one, and the next makes it again.
     register(place / "runtime", "tests", place)
-    try:
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            names = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
-            outcomes = list(pool.map(scenario, names))
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-    return Outcome(
-        passed=sum(outcome.passed for outcome in outcomes),
-        failed=[name for outcome in outcomes for name in outcome.failed],
-        skipped=[skipped for outcome in outcomes for skipped in outcome.skipped],
-    )
-
-
-def scenario(name: str) -> Outcome:
-    """One scenario; what it printed is shown where it failed."""
-    started = time.monotonic()
-    done = subprocess.run(
-        ["molecule", "test", "-s", name],
-        cwd=ROOT,
-        env={**os.environ, "NO_COLOR": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    reason = re.search(rf"SKIPPED scenario {name}: (.*)", done.stdout)
-    verdict = "FAILED" if done.returncode else "skipped" if reason else "passed"
-    shown = f"{done.stdout}\n" if done.returncode else ""
-    print(f"{shown}molecule::{name} {verdict} in {time.monotonic() - started:.0f} s", flush=True)
-    if done.returncode:
-        return Outcome(failed=[f"molecule::{name}"])
-    if reason:
-        return Outcome(skipped=[(f"molecule::{name}", reason[1].strip().rstrip("'\""))])
-    return Outcome(passed=1)
+    for scenario in sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")):
+        started = time.monotonic()
+        done = subprocess.run(
+            ["molecule", "test", "-s", scenario],
+            cwd=ROOT,
+            env={**os.environ, "NO_COLOR": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        reason = re.search(rf"SKIPPED scenario {scenario}: (.*)", done.stdout)
+        if done.returncode != 0:
+            print(done.stdout, file=log)
+            outcome.failed.append(f"molecule::{scenario}")
+        elif reason:
+            outcome.skipped.append((f"molecule::{scenario}", reason[1].strip().rstrip("'\"")))
+        else:
+            outcome.passed += 1
+        verdict = "FAILED" if done.returncode else "skipped" if reason else "passed"
+        print(f"molecule::{scenario} {verdict} in {time.monotonic() - started:.0f} s", file=log, flush=True)
+    shutil.rmtree(place, ignore_errors=True)
+    return outcome
 
 
 #: What wants a cluster.
 CLUSTER = ("tests/integration/test_kubernetes.py", "tests/integration/test_minikube.py")
-SUITES: dict[str, Callable[[], Outcome]] = {
+Suite = Callable[[TextIO], Outcome]
+SUITES: dict[str, Suite] = {
     "lint": lint,
-    "unit": lambda: pytest_suite("tests/unit"),
-    "middleware": lambda: pytest_suite("tests", folder="files/middleware"),
-    "integration": lambda: pytest_suite("tests/integration", *(f"--ignore={path}" for path in CLUSTER)),
-    "kubernetes": lambda: pytest_suite(*CLUSTER),
-    "newcomer": lambda: pytest_suite("tests/newcomer"),
+    "unit": lambda log: pytest_suite(log, "tests/unit"),
+    "middleware": lambda log: pytest_suite(log, "tests", folder="files/middleware"),
+    "integration": lambda log: pytest_suite(log, "tests/integration", *(f"--ignore={path}" for path in CLUSTER)),
     "molecule": molecule,
+    "kubernetes": lambda log: pytest_suite(log, *CLUSTER),
+    "newcomer": lambda log: pytest_suite(log, "tests/newcomer"),
 }
+#: They make labs, each with names, ports and directories of its own: two of them run at the same time.
+LONG = ("integration", "molecule", "kubernetes", "newcomer")
+
+
+def run(name: str) -> tuple[str, Outcome]:
+    """Run a suite while others run: what it prints is shown in one piece."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
+        started = time.monotonic()
+        try:
+            outcome = SUITES[name](log)
+        except Exception as error:  # else it would be silent until all others are through
+            outcome = Outcome(failed=[f"{name}: {error!r}"])
+        log.seek(0)
+        print(f"\n=== {name}\n{log.read()}", flush=True)
+    return f"{name} {time.monotonic() - started:.0f} s", outcome
+
+
+def run_alone(name: str) -> tuple[str, Outcome]:
+    """Run a suite, with its output as it comes."""
+    print(f"\n=== {name}", flush=True)
+    started = time.monotonic()
+    outcome = SUITES[name](sys.stdout)
+    return f"{name} {time.monotonic() - started:.0f} s", outcome
 
 
 def main(names: list[str]) -> int:
@@ -134,17 +156,19 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"There is no suite {', '.join(sorted(unknown))}; there are: {', '.join(SUITES)}", file=sys.stderr)
         return 2
+    if len(names) == 1:
+        results = [run_alone(names[0])]
+    else:
+        chosen = names or list(SUITES)
+        results = [run_alone(name) for name in chosen if name not in LONG]
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            results += pool.map(run, [name for name in chosen if name in LONG])
     total = Outcome()
-    times = []
-    for name in names or SUITES:
-        print(f"\n=== {name}", flush=True)
-        started = time.monotonic()
-        outcome = SUITES[name]()
-        times.append(f"{name} {time.monotonic() - started:.0f} s")
+    for _, outcome in results:
         total.passed += outcome.passed
         total.failed += outcome.failed
         total.skipped += outcome.skipped
-    print(f"\nTimes: {', '.join(times)}")
+    print(f"\nTimes: {', '.join(times for times, _ in results)}")
     if total.failed:
         print("Failed:", *(f"  {name}" for name in total.failed), sep="\n")
     if total.skipped:

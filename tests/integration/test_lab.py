@@ -109,6 +109,7 @@ def test_stop_ends_everything_and_start_brings_the_rows_back(lab: Lab) -> None:
     assert lab.play("start.yml").recap[lab.name]["changed"] == 0
 
 
+@only("postgres_fdw")  # the same tasks with every engine
 def test_a_killed_supervisor_is_healed_by_the_next_run(lab: Lab) -> None:
     """Its servers run on without it; the next run ends them and starts its own: the ports are free, the rows are there."""
     before = rows(lab)
@@ -120,6 +121,7 @@ def test_a_killed_supervisor_is_healed_by_the_next_run(lab: Lab) -> None:
     assert lab.play("site.yml").recap[lab.name]["changed"] == 0
 
 
+@only("postgres_fdw")  # the same tasks with every engine
 def test_a_changed_setting_takes_effect_without_a_new_cluster(lab: Lab) -> None:
     """work_mem by a reload, max_connections by a restart; the data are the same ones; taken back, so is the setting."""
 
@@ -211,6 +213,7 @@ def test_a_class_is_made_side_by_side_and_one_failure_stops_nobody_else(workshop
     assert not [user.pw_name for user in pwd.getpwall() if re.fullmatch("hc-(ana|beto|carla)", user.pw_name)]
 
 
+@only("postgres_fdw")  # the same tasks with every engine
 def test_teardown_leaves_nothing_and_may_be_run_twice(workshop: Workshop, lab: Lab) -> None:
     """No process, no directory, no user, no entry in the host's list of labs."""
     gone = workshop.lab("test-gone", lab.engine, lab_workers=1, clinical_schema_patients=10)
