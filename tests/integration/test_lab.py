@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support.labs import Lab, Workshop, processes_of, run_playbook
+from support.labs import Lab, Workshop, only, processes_of, run_playbook
 
 MIB = 1024 * 1024
 
