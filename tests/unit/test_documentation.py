@@ -84,3 +84,37 @@ def test_a_readme_fits_two_pages(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 120
     assert len(text) <= 8000
+
+
+DOCS = {language: ROOT / "docs" / language for language in ("en", "es")}
+DOC_PAGES = sorted(path.relative_to(DOCS["en"]) for path in DOCS["en"].rglob("*.md"))
+
+
+def test_docs_are_there_in_both_languages() -> None:
+    """The same paths."""
+    assert len(DOC_PAGES) >= 2
+    assert sorted(path.relative_to(DOCS["es"]) for path in DOCS["es"].rglob("*.md")) == DOC_PAGES
+
+
+@pytest.mark.parametrize("page", DOC_PAGES, ids=str)
+def test_both_languages_say_the_same(page: Path) -> None:
+    """As many headings and rows, the same SQL, the same targets of make, which are there, and links that lead somewhere."""
+    texts = [(folder / page).read_text(encoding="utf-8") for folder in DOCS.values()]
+    outlines = [re.findall(r"^(#+|\||```.*$)", text, re.MULTILINE) for text in texts]
+    assert outlines[0] == outlines[1]
+    blocks = [re.findall(r"^```sql.*?^```$", text, re.MULTILINE | re.DOTALL) for text in texts]
+    assert blocks[0] == blocks[1]
+    assert targets_named(texts[0]) == targets_named(texts[1])
+    assert targets_named(texts[0]) <= set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+    for folder, text in zip(DOCS.values(), texts, strict=True):
+        links = re.findall(r"\]\(([^)#]+)[^)]*\)", text)
+        assert [
+            link for link in links if "://" not in link and not (folder / page).parent.joinpath(link).exists()
+        ] == []
+
+
+def test_the_page_of_the_original_names_files_that_are_there() -> None:
+    """Each place that a manifest went to."""
+    places = re.findall(r"`((?:roles|files)/[^`]+)`", (DOCS["en"] / "original.md").read_text(encoding="utf-8"))
+    assert len(places) >= 6
+    assert [place for place in places if not (ROOT / place).exists()] == []
