@@ -33,10 +33,8 @@ import psycopg  # noqa: E402
 import yaml  # noqa: E402
 
 from support.labs import Run, run_playbook  # noqa: E402
-from support.pods import CONTEXT, KUBECONFIG, PodLab, PodWorkshop, missing  # noqa: E402
+from support.pods import APPLIED, CONTEXT, KUBECONFIG, PodLab, PodWorkshop, missing  # noqa: E402
 
-APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-KINDS = "resourcequota,limitrange,sa,networkpolicy,secret,cm,svc,statefulset,deployment"
 SQL = ROOT / "roles"
 #: The original's steps 6 and 7, one `kubectl exec ... psql` each.
 DISTRIBUTE = (
@@ -79,17 +77,7 @@ class ByHand:
 
     def __init__(self, lab: PodLab) -> None:
         self.namespace, self.port = lab.namespace, lab.api_port
-        things = [json.loads(kubectl("get", "namespace", lab.namespace, "-o", "json")), *lab.objects(KINDS)]
-        texts = [text for thing in things if (text := thing["metadata"].get("annotations", {}).get(APPLIED))]
-        self.manifests = [json.loads(text) for text in texts]
-        [job] = lab.objects("job")
-        template = job["spec"]["template"]
-        for labels in (job["metadata"]["labels"], template["metadata"]["labels"]):
-            for label in [label for label in labels if "controller-uid" in label or "job-name" in label]:
-                del labels[label]
-        metadata = {key: job["metadata"][key] for key in ("name", "namespace", "labels")}
-        spec = {"template": template}
-        self.job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+        *self.manifests, self.job = lab.manifests()
         passwords = (lab.directory / "credentials").glob("*.pgpass")
         self.passwords = {path.stem: path.read_text(encoding="utf-8").strip().rpartition(":")[2] for path in passwords}
 

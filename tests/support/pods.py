@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -27,6 +28,7 @@ MIDDLEWARE_IMAGE = os.environ.get("LAB_TEST_MIDDLEWARE_IMAGE", "")
 CLUSTER_ENGINES = os.environ.get("LAB_TEST_CLUSTER_ENGINES", " ".join(ENGINES)).split()
 #: Far from the ports of the tests' labs on the host, and of Molecule's.
 FIRST_PORT = 28000
+APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def missing() -> str:
@@ -68,6 +70,22 @@ class PodLab(Lab):
         """The objects of some kinds, as the cluster has them."""
         items: list[dict[str, Any]] = json.loads(self.kubectl("get", kinds, "-o", "json"))["items"]
         return items
+
+    def manifests(self) -> list[dict[str, Any]]:
+        """What the lab applied, as it wrote it, passwords too; and its Job, without what the cluster added."""
+        namespace = json.loads(self.kubectl("get", "namespace", self.namespace, "-o", "json"))
+        kinds = "resourcequota,limitrange,sa,networkpolicy,secret,cm,svc,statefulset,deployment"
+        texts = [thing["metadata"].get("annotations", {}).get(APPLIED) for thing in [namespace, *self.objects(kinds)]]
+        found: list[dict[str, Any]] = [json.loads(text) for text in texts if text]
+        for job in self.objects("job"):
+            metadata = {key: job["metadata"][key] for key in ("name", "namespace", "labels")}
+            template = job["spec"]["template"]
+            for labels in (metadata["labels"], template["metadata"]["labels"]):
+                for label in [label for label in labels if re.search("controller-uid|job-name", label)]:
+                    del labels[label]
+            spec = {"backoffLimit": job["spec"]["backoffLimit"], "template": template}
+            found.append({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
+        return found
 
     def psql(self, pod: str, query: str) -> str:
         """What psql answers in a pod."""
@@ -119,3 +137,8 @@ class PodWorkshop(Workshop):
         lab.environment["KUBECONFIG"] = KUBECONFIG
         self.labs.append(lab)
         return lab
+
+    def clean(self) -> None:
+        """Remove every lab that is still there, and the place."""
+        self.labs = [lab for lab in self.labs if lab.directory.exists()]
+        super().clean()
