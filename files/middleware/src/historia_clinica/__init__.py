@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+LARGEST_BODY = 64 * 1024  # bytes: many times the largest consultation
+
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Build the application and open its connection pool: call it once in each worker process.
@@ -26,15 +28,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         ConfigurationError: a variable is missing or has a value that cannot be used.
     """
     # Imported here so that the loader, which shares this package, does not pay for Flask.
-    from flask import Flask
-
-    from historia_clinica import announce, citus, config, db, errors, health, logs, orphan, usuarios
+    from historia_clinica import announce, citus, config, db, errors, health, logs, openapi, orphan, usuarios, v1
 
     settings = settings or config.from_environment()
     logs.configure()
     orphan.stop_with_parent()
 
-    app = Flask(__name__, static_folder=None)
+    app = openapi.create(__name__, __version__)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # JSON is UTF-8: names keep their accents
     app.json.sort_keys = False  # type: ignore[attr-defined]  # fields come in the order a person reads them
 
@@ -42,5 +43,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     database = db.init_app(app, settings)
     for blueprint in (health.blueprint, usuarios.blueprint, citus.blueprint):
         app.register_blueprint(blueprint)
+    v1.init_app(app)
     announce.users_in_log(database)
     return app

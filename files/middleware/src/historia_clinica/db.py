@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import logging
 import re
+import select
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 from flask import Flask, current_app
@@ -52,7 +54,7 @@ class Database:
             "application_name": "historia-clinica-middleware",
             "autocommit": True,  # most requests are one statement; others open a transaction
             "connect_timeout": settings.connect_timeout,
-            "options": f"-c statement_timeout={settings.statement_timeout}s",
+            "options": f"-c statement_timeout={settings.statement_timeout}s -c timezone=UTC",
             "row_factory": dict_row,
             # A server that vanished without a word (a pod's address that is gone) is noticed within
             # seconds.
@@ -123,6 +125,17 @@ class Database:
 
     @staticmethod
     def _alive(connection: Connection) -> bool:
+        """Say whether the server still holds its end.
+
+        Whoever closes a connection makes it readable, and an idle one has nothing to read: looking
+        costs no round trip, which every request would wait for.
+        """
+        if connection.closed:
+            return False
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        if not poll.poll(0):
+            return True
         try:
             connection.execute(b"")
         except psycopg.OperationalError:
@@ -164,6 +177,35 @@ def _plain(error: psycopg.OperationalError, address: str) -> str:
         if re.search(pattern, text, re.IGNORECASE):
             return f"La base de datos en {address} {sentence}."
     return f"La base de datos en {address} no acepta la conexión."
+
+
+ATTEMPTS = 3  # of a transaction that crossed another one
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def in_transaction(work: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]:
+    """Give the function a connection in a transaction, which ends with it.
+
+    Where another transaction got in between (class 40 of SQLSTATE) nothing of this one is left: it
+    is run again, a few times at most.
+    """
+
+    @wraps(work)
+    def wrapper(*arguments: P.args, **named: P.kwargs) -> T:
+        with current_database().connection() as connection:
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    with connection.transaction():
+                        return work(connection, *arguments, **named)
+                except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
+                    if attempt == ATTEMPTS:
+                        raise
+        raise AssertionError("the last attempt returns or raises")
+
+    return wrapper
 
 
 def init_app(app: Flask, settings: Settings) -> Database:

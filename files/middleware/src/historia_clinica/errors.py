@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
 import psycopg
+from apiflask import HTTPError
 from flask import Flask, Response, json
+from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from historia_clinica.db import DatabaseUnavailableError
+from historia_clinica.schemas import EXPECTED
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +80,26 @@ CONNECTION_LOST = (
 )
 
 
+class ProblemError(Exception):
+    """The request is refused: the answer is this problem.
+
+    Args:
+        status: of the answer.
+        detail: one sentence for whoever asked.
+        headers: further headers of the answer.
+        members: further members of the problem object.
+    """
+
+    def __init__(
+        self, status: HTTPStatus, detail: str, headers: dict[str, str] | None = None, **members: object
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers or {}
+        self.members = members
+
+
 class InvalidFieldError(Exception):
     """A field of the request cannot be used.
 
@@ -107,7 +134,11 @@ def problem(status: int, detail: str, **members: object) -> Response:
 
 def init_app(app: Flask) -> None:
     """Answer every error of the application as a problem."""
+    app.register_error_handler(ProblemError, _problem)
     app.register_error_handler(InvalidFieldError, _invalid_field)
+    app.register_error_handler(HTTPError, _invalid_request)
+    app.register_error_handler(ValidationError, _invalid_fields)
+    app.register_error_handler(RecursionError, _too_deep)
     app.register_error_handler(DatabaseUnavailableError, _database_unavailable)
     app.register_error_handler(psycopg.Error, _database_error)
     app.register_error_handler(HTTPException, _http)
@@ -125,6 +156,53 @@ def status_of(error: psycopg.Error) -> tuple[HTTPStatus, str]:
     if not sqlstate and isinstance(error, psycopg.DataError):
         return SQLSTATES["22"]  # psycopg refused the value before it left: a NUL in a text
     return UNKNOWN
+
+
+def _problem(error: ProblemError) -> Response:
+    response = problem(error.status, error.detail, **error.members)
+    response.headers.update(error.headers)
+    return response
+
+
+def _invalid_request(error: HTTPError) -> Response:
+    """APIFlask's own error: what pydantic found is its cause."""
+    if isinstance(error.__cause__, ValidationError):
+        return _invalid_fields(error.__cause__)
+    return problem(error.status_code, error.message or "")
+
+
+def _invalid_fields(error: ValidationError) -> Response:
+    found = [(".".join(map(str, each["loc"])) or "cuerpo", _expected(each)) for each in error.errors()]
+    field, expected = found[0]
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        f"{field}: {expected}",
+        campo=field,
+        errores=[{"campo": field, "mensaje": message} for field, message in found],
+    )
+
+
+def _expected(error: ErrorDetails) -> str:
+    """Say what a field has to be, in the language of the API."""
+    context: dict[str, Any] = error.get("ctx", {})
+    match error["type"]:
+        case "value_error":
+            return str(context["error"])
+        case "string_pattern_mismatch":
+            return EXPECTED.get(context["pattern"], "no tiene la forma esperada.")
+        case "string_too_long":
+            return f"tiene más de {context['max_length']} caracteres."
+        case "literal_error":
+            return f"tiene que ser {context['expected'].replace(' or ', ' o ')}."
+        case "greater_than_equal":
+            return f"tiene que ser {context['ge']} o más."
+        case "less_than_equal":
+            return f"tiene que ser {context['le']} o menos."
+    return MESSAGES.get(error["type"], "no tiene la forma esperada.")
+
+
+def _too_deep(error: RecursionError) -> Response:
+    return problem(HTTPStatus.BAD_REQUEST, "El cuerpo tiene demasiados niveles.")
 
 
 def _invalid_field(error: InvalidFieldError) -> Response:
@@ -146,7 +224,9 @@ def _database_error(error: psycopg.Error) -> Response:
 
 
 def _http(error: HTTPException) -> Response:
-    response = problem(error.code or 500, DETAILS.get(error.code or 500, error.description or ""))
+    if error.code is None or error.code < HTTPStatus.BAD_REQUEST:  # a redirection is no error
+        return Response(status=error.code, headers=error.get_headers())
+    response = problem(error.code, DETAILS.get(error.code, error.description or ""))
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value  # Allow of a 405, Location of a 308
@@ -160,6 +240,20 @@ def _unexpected(error: Exception) -> Response:
 
 # Flask's own errors in the language of the API.
 DETAILS = {
+    400: "El cuerpo no es JSON que se pueda leer.",
     404: "Esa ruta no existe; / dice qué servicio es este.",
     405: "Esa ruta existe, pero no con ese método; la cabecera Allow dice con cuáles.",
+    413: "El cuerpo es demasiado grande.",
+}
+
+# pydantic's, likewise.
+MESSAGES = {
+    "bool_type": "tiene que ser true o false.",
+    "extra_forbidden": "no es un campo que se conozca aquí.",
+    "int_type": "tiene que ser un número entero.",
+    "missing": "es obligatorio.",
+    "model_type": "tiene que ser un objeto JSON.",
+    "string_type": "tiene que ser un texto.",
+    "string_unicode": "tiene que ser un texto en Unicode.",
+    "timezone_aware": "le falta la zona horaria, como -05:00 o Z.",
 }

@@ -18,8 +18,8 @@ CREATE TABLE pacientes (
   fecha_nacimiento date NOT NULL,
   sexo text NOT NULL CHECK (sexo IN ('F', 'M')),
   ciudad text NOT NULL,
-  telefono text CHECK (telefono ~ '^3[0-9]{9}$'),
-  correo text CHECK (correo ~ '^[a-z.]+[0-9]{4}@example\.com$'),
+  telefono text CHECK (telefono ~ '^\+?[0-9 ]{7,20}$'),
+  correo text CHECK (correo ~ '^[^@[:space:]]+@[^@[:space:]]+$'),
   creado_en timestamptz NOT NULL DEFAULT now()
 );
 CREATE TABLE consultas (
@@ -28,7 +28,7 @@ CREATE TABLE consultas (
   medico_id integer NOT NULL REFERENCES medicos (id),
   fecha_consulta timestamptz NOT NULL DEFAULT now(),
   motivo text NOT NULL,
-  codigo_cie10 text NOT NULL CHECK (codigo_cie10 ~ '^[A-Z][0-9]{2}(\.[0-9])?$'),
+  codigo_cie10 text NOT NULL CHECK (codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?$'),
   diagnostico text NOT NULL,
   tratamiento text,
   PRIMARY KEY (paciente_id, id)
@@ -45,11 +45,22 @@ CREATE TABLE usuario (
   edad smallint NOT NULL,
   rol text NOT NULL,
   clave_hash text,
-  activo boolean NOT NULL DEFAULT true
+  activo boolean NOT NULL DEFAULT true,
+  medico_id integer
 );
 INSERT INTO usuario (documento_id, nombre, edad, rol, clave_hash)
 VALUES ('1072319876', 'Luis Herrera', 56, 'medico', 'a-hash-that-nobody-sees'),
        ('1078912345', 'Ana María Soto', 34, 'admisionista', NULL);
+
+CREATE TABLE solicitudes (
+  paciente_id text NOT NULL,
+  clave text NOT NULL,
+  huella text NOT NULL,
+  ubicacion text NOT NULL,
+  cuerpo text NOT NULL,
+  creada_en timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (paciente_id, clave)
+);
 
 CREATE TABLE lab.sample_chunks (
   semilla integer,
@@ -72,4 +83,5 @@ END;
 -- What the login of the middleware may do in a lab, and no more.
 GRANT USAGE ON SCHEMA lab TO middleware;
 GRANT SELECT, INSERT, UPDATE ON medicos, pacientes, consultas, usuario, lab.sample_chunks TO middleware;
+GRANT SELECT, INSERT ON solicitudes TO middleware;
 GRANT SELECT ON lab.nodes TO middleware;

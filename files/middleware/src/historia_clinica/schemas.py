@@ -1,0 +1,361 @@
+"""What the API takes and gives, field by field: OpenAPI and the checks of a request come from here.
+
+Answers are written by the database as JSON, so that their models only describe them. Identifiers
+are texts, as JavaScript would round large numbers; moments have a zone.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    create_model,
+)
+
+from historia_clinica.numbers import whole
+
+LARGEST_ID = 2_147_483_647
+LARGEST_PAGE = 200
+DEFAULT_PAGE = 50
+
+Rol = Literal["administrador", "medico", "admisionista", "resultados", "paciente"]
+
+# Pattern -> what the value has to be, for whoever sent another one. Python, Rust (pydantic) and
+# ECMAScript (OpenAPI) read these patterns alike.
+CEDULA = "^[0-9]{5,10}$"
+NUMERO = "^[1-9][0-9]{0,9}$"
+TEXTO = r"^[^\x00]*[^\s\x00][^\x00]*$"
+CIE10 = r"^[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?$"
+TELEFONO = r"^\+?[0-9 ]{7,20}$"
+CORREO = r"^[^@\s\x00]+@[^@\s\x00]+$"
+CLAVE_IDEMPOTENTE = r"^[\x21-\x7e]{1,100}$"
+CURSOR = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z,[0-9]{5,10},"
+    "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+)
+EXPECTED: dict[str, str] = {
+    CEDULA: "tiene que tener de 5 a 10 dígitos.",
+    NUMERO: f"tiene que ser el número de un médico, de 1 a {LARGEST_ID}, como texto.",
+    TEXTO: "tiene que decir algo y no puede llevar el carácter NUL.",
+    CIE10: "tiene que ser un código de la CIE-10, como J06.9.",
+    TELEFONO: "tiene que tener de 7 a 20 dígitos o espacios, con un + delante o sin él.",
+    CORREO: "tiene que ser una dirección de correo, como nombre@example.com.",
+    CURSOR: "tiene que ser el valor de «siguiente» de una página anterior.",
+}
+
+
+def _number(text: str) -> str:
+    if int(text) > LARGEST_ID:
+        raise ValueError(EXPECTED[NUMERO])
+    return text
+
+
+def _day(text: str) -> str:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("tiene que ser una fecha que exista, como 1985-03-21.") from None
+    if not date(1890, 1, 1) <= day <= datetime.now(UTC).date():
+        raise ValueError("tiene que estar entre 1890-01-01 y hoy.")
+    return text
+
+
+def _moment(value: Any) -> Any:
+    if not isinstance(value, str) or "T" not in value.upper()[:11]:  # a number would be seconds since 1970
+        raise ValueError("tiene que ser un momento con su zona, como 2026-03-21T10:30:00-05:00.")
+    return value
+
+
+def _year(moment: datetime) -> datetime:
+    if not 1890 <= moment.year < 2200:
+        raise ValueError("tiene que estar entre los años 1890 y 2199.")
+    return moment
+
+
+def _page_size(value: Any) -> int:
+    number = value if isinstance(value, int) else whole(value, 1, LARGEST_PAGE)
+    if number is None:
+        raise ValueError(f"tiene que ser un número entero de 1 a {LARGEST_PAGE}.")
+    return number
+
+
+def _yes_or_no(value: Any) -> bool:
+    if value not in ("true", "false"):
+        raise ValueError("tiene que ser true o false.")
+    return bool(value == "true")
+
+
+Cedula = Annotated[str, StringConstraints(pattern=CEDULA)]
+Numero = Annotated[str, StringConstraints(pattern=NUMERO), AfterValidator(_number)]
+Codigo = Annotated[str, StringConstraints(pattern=CIE10)]
+Nombre = Annotated[str, StringConstraints(pattern=TEXTO, max_length=200)]
+Texto = Annotated[str, StringConstraints(pattern=TEXTO, max_length=4000)]
+Dia = Annotated[
+    str,
+    StringConstraints(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+    AfterValidator(_day),
+    WithJsonSchema({"type": "string", "format": "date"}),
+]
+Momento = Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_year)]
+Limite = Annotated[
+    int,
+    BeforeValidator(_page_size),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": DEFAULT_PAGE}),
+]
+SiNo = Annotated[bool, BeforeValidator(_yes_or_no), WithJsonSchema({"type": "boolean"})]
+
+
+class Entrada(BaseModel):
+    """What a caller sends: a field that is not known is a mistake, not something to overlook."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def changes(model: type[BaseModel]) -> type[BaseModel]:
+    """Return the model of a change: some of the fields of `model`, each as it is there."""
+    fields: dict[str, Any] = {
+        name: (Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation, None)
+        for name, field in model.model_fields.items()
+    }
+    created: type[BaseModel] = create_model(f"{model.__name__}Cambios", __base__=Entrada, **fields)
+    return created
+
+
+# ---------------------------------------------------------------- medicos
+
+
+class MedicoDatos(Entrada):
+    """What is written about a doctor."""
+
+    nombre: Nombre
+    especialidad: Nombre
+    registro: Nombre
+    ciudad: Nombre
+    activo: Annotated[bool, Field(strict=True)] = True
+
+
+class Medico(BaseModel):
+    """A doctor."""
+
+    id: Numero
+    nombre: str
+    especialidad: str
+    registro: str
+    ciudad: str
+    activo: bool
+
+
+class Medicos(BaseModel):
+    """A page of doctors."""
+
+    medicos: list[Medico]
+    siguiente: str | None
+
+
+class MedicosFiltro(Entrada):
+    """Which doctors."""
+
+    especialidad: Nombre | None = None
+    ciudad: Nombre | None = None
+    activo: SiNo | None = None
+    despues: Numero | None = None
+    limite: Limite = DEFAULT_PAGE
+
+
+# ---------------------------------------------------------------- pacientes
+
+
+class PacienteDatos(Entrada):
+    """What is written about a patient; the `cedula` is in the address and never changes."""
+
+    nombre: Nombre
+    apellido: Nombre
+    fecha_nacimiento: Dia
+    sexo: Literal["F", "M"]
+    ciudad: Nombre
+    telefono: Annotated[str, StringConstraints(pattern=TELEFONO)] | None = None
+    correo: Annotated[str, StringConstraints(pattern=CORREO, max_length=200)] | None = None
+
+
+class PacienteNuevo(PacienteDatos):
+    """A patient to register."""
+
+    cedula: Cedula
+
+
+class Paciente(BaseModel):
+    """A patient."""
+
+    cedula: Cedula
+    id: str
+    nombre: str
+    apellido: str
+    fecha_nacimiento: date
+    sexo: Literal["F", "M"]
+    ciudad: str
+    telefono: str | None
+    correo: str | None
+    creado_en: AwareDatetime
+
+
+class Pacientes(BaseModel):
+    """A page of patients."""
+
+    pacientes: list[Paciente]
+    siguiente: str | None
+
+
+class PacientesFiltro(Entrada):
+    """Which patients."""
+
+    ciudad: Nombre | None = None
+    apellido: Nombre | None = None
+    despues: Cedula | None = None
+    limite: Limite = DEFAULT_PAGE
+
+
+# ---------------------------------------------------------------- consultas
+
+
+class ConsultaDatos(Entrada):
+    """What is written about a consultation; without `fecha_consulta` it is now."""
+
+    medico_id: Numero
+    fecha_consulta: Momento | None = None
+    motivo: Texto
+    codigo_cie10: Codigo
+    diagnostico: Texto
+    tratamiento: Texto | None = None
+
+
+class Consulta(BaseModel):
+    """A consultation."""
+
+    paciente_id: Cedula
+    id: Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
+    medico_id: Numero
+    fecha_consulta: AwareDatetime
+    motivo: str
+    codigo_cie10: str
+    diagnostico: str
+    tratamiento: str | None
+
+
+class Consultas(BaseModel):
+    """A page of consultations, the newest first."""
+
+    consultas: list[Consulta]
+    siguiente: str | None
+
+
+class Pagina(Entrada):
+    """Which page of a patient's consultations."""
+
+    despues: Annotated[str, StringConstraints(pattern=CURSOR)] | None = None
+    limite: Limite = DEFAULT_PAGE
+
+
+class ConsultasFiltro(Pagina):
+    """Which consultations."""
+
+    desde: Momento | None = None
+    hasta: Momento | None = None
+    medico_id: Numero | None = None
+    codigo_cie10: Codigo | None = None
+    ciudad: Nombre | None = None
+
+
+class ConsultaConMedico(Consulta):
+    """A consultation with its doctor."""
+
+    medico: Medico
+
+
+class Historia(BaseModel):
+    """A patient with every consultation and its doctor."""
+
+    paciente: Paciente
+    consultas: list[ConsultaConMedico]
+
+
+# ---------------------------------------------------------------- usuarios
+
+
+class UsuarioDatos(Entrada):
+    """What is written about a user; a doctor's user says which doctor he is."""
+
+    nombre: Nombre
+    edad: Annotated[int, Field(strict=True, ge=0, le=130)]
+    rol: Rol
+    medico_id: Numero | None = None
+    activo: Annotated[bool, Field(strict=True)] = True
+
+
+class UsuarioNuevo(UsuarioDatos):
+    """A user to register."""
+
+    documento_id: Cedula
+
+
+class Usuario(BaseModel):
+    """A user, without the hash of the password."""
+
+    documento_id: str
+    nombre: str
+    edad: int
+    rol: Rol
+    medico_id: str | None
+    activo: bool
+    tiene_clave: bool
+
+
+class Usuarios(BaseModel):
+    """A page of users."""
+
+    usuarios: list[Usuario]
+    siguiente: str | None
+
+
+class UsuariosFiltro(Entrada):
+    """Which users."""
+
+    rol: Rol | None = None
+    activo: SiNo | None = None
+    despues: Cedula | None = None
+    limite: Limite = DEFAULT_PAGE
+
+
+# ---------------------------------------------------------------- errors
+
+
+class ErrorDeCampo(BaseModel):
+    """One field that cannot be used."""
+
+    campo: str
+    mensaje: str
+
+
+class Problema(BaseModel):
+    """An error (RFC 9457); `campo` and `errores` are there when a field is to blame."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    campo: str | None = None
+    errores: list[ErrorDeCampo] | None = None
+
+
+MedicoCambios = changes(MedicoDatos)
+PacienteCambios = changes(PacienteDatos)
+ConsultaCambios = changes(ConsultaDatos)
+UsuarioCambios = changes(UsuarioDatos)

@@ -1,0 +1,19 @@
+-- One consultation, a page of a patient's, or a page of everybody's, the newest first. The order is told as ORs and not as
+-- a comparison of rows: postgres_fdw sends those to the workers, and rows not.
+SELECT json_build_object('paciente_id', c.paciente_id, 'id', c.id, 'medico_id', c.medico_id::text,
+                         'fecha_consulta', to_char(c.fecha_consulta AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                         'motivo', c.motivo, 'codigo_cie10', c.codigo_cie10, 'diagnostico', c.diagnostico,
+                         'tratamiento', c.tratamiento)::text AS cuerpo
+  FROM consultas c
+ WHERE true
+   AND c.paciente_id = %(cedula)s
+   AND c.id = %(id)s
+   AND c.fecha_consulta >= %(desde)s
+   AND c.fecha_consulta < %(hasta)s
+   AND c.medico_id = %(medico_id)s
+   AND c.codigo_cie10 = %(codigo_cie10)s
+   AND c.paciente_id IN (SELECT p.cedula FROM pacientes p WHERE p.ciudad = %(ciudad)s)
+   AND c.fecha_consulta <= %(despues_fecha)s
+   AND (c.fecha_consulta < %(despues_fecha)s OR c.paciente_id < %(despues_paciente)s OR (c.paciente_id = %(despues_paciente)s AND c.id < %(despues_id)s))
+ ORDER BY c.fecha_consulta DESC, c.paciente_id DESC, c.id DESC
+ LIMIT %(limite)s + 1

@@ -1,0 +1,19 @@
+-- A patient with every consultation and its doctor. The key is given to both tables: one shard answers all of it.
+SELECT json_build_object(
+         'paciente', json_build_object('cedula', p.cedula, 'id', p.id, 'nombre', p.nombre, 'apellido', p.apellido,
+                         'fecha_nacimiento', p.fecha_nacimiento, 'sexo', p.sexo, 'ciudad', p.ciudad,
+                         'telefono', p.telefono, 'correo', p.correo,
+                         'creado_en', to_char(p.creado_en AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')),
+         'consultas', coalesce((
+             SELECT json_agg(json_build_object('paciente_id', c.paciente_id, 'id', c.id, 'medico_id', c.medico_id::text,
+                         'fecha_consulta', to_char(c.fecha_consulta AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                         'motivo', c.motivo, 'codigo_cie10', c.codigo_cie10, 'diagnostico', c.diagnostico,
+                         'tratamiento', c.tratamiento,
+                         'medico', json_build_object('id', m.id::text, 'nombre', m.nombre, 'especialidad', m.especialidad,
+                                                     'registro', m.registro, 'ciudad', m.ciudad, 'activo', m.activo))
+                      ORDER BY c.fecha_consulta DESC, c.id)
+               FROM consultas c
+               JOIN medicos m ON m.id = c.medico_id
+              WHERE c.paciente_id = %(cedula)s), '[]'))::text AS cuerpo
+  FROM pacientes p
+ WHERE p.cedula = %(cedula)s

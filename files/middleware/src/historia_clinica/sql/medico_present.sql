@@ -1,0 +1,1 @@
+SELECT activo FROM medicos WHERE id = %(medico_id)s

@@ -1,0 +1,1 @@
+UPDATE medicos SET activo = false WHERE id = %(id)s

@@ -1,0 +1,1 @@
+SELECT cedula FROM pacientes WHERE cedula = %(cedula)s

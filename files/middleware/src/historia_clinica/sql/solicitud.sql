@@ -1,0 +1,1 @@
+SELECT huella, ubicacion, cuerpo FROM solicitudes WHERE paciente_id = %(cedula)s AND clave = %(clave)s

@@ -1,0 +1,1 @@
+UPDATE usuario SET activo = false WHERE documento_id = %(documento_id)s

@@ -1,0 +1,111 @@
+"""Reading and changing the things of the clinical history, by the statements of their kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+
+from historia_clinica.answers import require_match
+from historia_clinica.db import Connection, current_database
+from historia_clinica.errors import ProblemError
+from historia_clinica.sql import search, statement
+
+Key = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of thing.
+
+    Attributes:
+        one: the name that begins its statements: `<one>_insert.sql`, `_lock` and `_update`.
+        many: the statement that reads it.
+        missing: what to say where there is none; the parts of its key in braces.
+    """
+
+    one: str
+    many: str
+    missing: str
+
+    def find(self, connection: Connection, key: Key) -> str | None:
+        """Return it as JSON, or None where there is none."""
+        row = connection.execute(search(self.many, frozenset(key)), key).fetchone()
+        return row["cuerpo"] if row else None
+
+    def read(self, connection: Connection, key: Key) -> str:
+        """Return it as JSON.
+
+        Raises:
+            ProblemError: 404.
+        """
+        body = self.find(connection, key)
+        if body is None:
+            raise self.not_found(key)
+        return body
+
+    def page(self, connection: Connection, conditions: Key) -> list[str]:
+        """Return those that meet the conditions, as JSON: one more than `limite` if there is one."""
+        rows = connection.execute(search(self.many, frozenset(conditions)), conditions).fetchall()
+        return [row["cuerpo"] for row in rows]
+
+    def insert(self, connection: Connection, values: Key) -> None:
+        """Add one.
+
+        Raises:
+            psycopg.errors.UniqueViolation: it is there already.
+        """
+        connection.execute(statement(f"{self.one}_insert"), values)
+
+    def lock(self, connection: Connection, key: Key) -> str | None:
+        """Return it as JSON, or None, and let nobody else change it until the transaction ends."""
+        if connection.execute(statement(f"{self.one}_lock"), key).fetchone() is None:
+            return None
+        return self.find(connection, key)
+
+    def amend(self, connection: Connection, key: Key, new: Callable[[str], BaseModel]) -> str:
+        """Write `new` of what is there over it, and return it as JSON.
+
+        Raises:
+            ProblemError: 404; 412 or 428 where the caller has not seen what is there.
+        """
+        body = self.lock(connection, key)
+        if body is None:
+            raise self.not_found(key)
+        require_match(body)
+        return self.update(connection, key, new(body))
+
+    def update(self, connection: Connection, key: Key, values: BaseModel) -> str:
+        """Write the values, whatever is there, and return it as JSON."""
+        connection.execute(statement(f"{self.one}_update"), {**values.model_dump(), **key})
+        return self.read(connection, key)
+
+    def not_found(self, key: Key) -> ProblemError:
+        """Return the 404 that says which one is missing."""
+        return ProblemError(HTTPStatus.NOT_FOUND, self.missing.format(**key))
+
+
+MEDICO = Kind("medico", "medicos", "No hay médico con el número {id}.")
+PACIENTE = Kind("paciente", "pacientes", "No hay paciente con la cédula {cedula}.")
+CONSULTA = Kind("consulta", "consultas", "El paciente {cedula} no tiene la consulta {id}.")
+HISTORIA = Kind("historia", "historia", "No hay paciente con la cédula {cedula}.")
+USUARIO = Kind("usuario", "usuarios_v1", "No hay usuario con el documento {documento_id}.")
+
+
+def read(kind: Kind, **key: Any) -> str:
+    """Return one thing as JSON: one statement on a connection of the pool.
+
+    Raises:
+        ProblemError: 404.
+    """
+    with current_database().connection() as connection:
+        return kind.read(connection, key)
+
+
+def page(kind: Kind, conditions: Key) -> list[str]:
+    """Return a page of things as JSON, one more where there is a next page."""
+    with current_database().connection() as connection:
+        return kind.page(connection, conditions)

@@ -1,0 +1,138 @@
+"""`/api/v1/usuarios`: who may log in. They are retired, never deleted: what they did stays theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from flask import Response, url_for
+from psycopg.errors import UniqueViolation
+from pydantic import BaseModel
+
+from historia_clinica import answers, store
+from historia_clinica.db import Connection, in_transaction
+from historia_clinica.errors import ProblemError
+from historia_clinica.resource import Resource
+from historia_clinica.schemas import (
+    Usuario,
+    UsuarioCambios,
+    UsuarioDatos,
+    UsuarioNuevo,
+    Usuarios,
+    UsuariosFiltro,
+)
+from historia_clinica.sql import statement
+from historia_clinica.store import USUARIO
+
+# The original's /usuarios has the plain name.
+blueprint = Resource("usuarios_v1", __name__, "/usuarios", tag="Usuarios")
+
+
+@blueprint.get("")
+@blueprint.input(UsuariosFiltro, location="query", arg_name="conditions")
+@blueprint.operation(
+    "Busca usuarios, por documento", "usuarios.buscar", Usuarios, also=[304], headers=["If-None-Match"]
+)
+def search(conditions: UsuariosFiltro) -> Response:
+    """List users by their document."""
+    bodies = store.page(USUARIO, conditions.model_dump(exclude_none=True))
+    return answers.page("usuarios", bodies, conditions.limite, ["documento_id"])
+
+
+@blueprint.post("")
+@blueprint.input(UsuarioNuevo, arg_name="data")
+@blueprint.operation(
+    "Registra un usuario, que todavía no tiene contraseña", "usuarios.escribir", Usuario, 201, also=[409]
+)
+def create(data: UsuarioNuevo) -> Response:
+    """Register a user, who has no password yet. Sent twice, it makes one user."""
+    try:
+        body = _insert(data)
+    except UniqueViolation:
+        raise _taken(data.documento_id) from None
+    return answers.answer(
+        body, HTTPStatus.CREATED, Location=url_for("usuarios_v1.read", documento_id=data.documento_id)
+    )
+
+
+@blueprint.get("/<cedula:documento_id>")
+@blueprint.operation(
+    "Lee un usuario", "usuarios.leer", Usuario, owner="documento_id", also=[304, 404], headers=["If-None-Match"]
+)
+def read(documento_id: str) -> Response:
+    """Answer with one user."""
+    return answers.answer(store.read(USUARIO, documento_id=documento_id))
+
+
+@blueprint.put("/<cedula:documento_id>")
+@blueprint.input(UsuarioDatos, arg_name="data")
+@blueprint.operation(
+    "Registra un usuario o reemplaza sus datos",
+    "usuarios.escribir",
+    Usuario,
+    also=[201, 409, 412, 428],
+    headers=["If-Match", "If-None-Match"],
+)
+def put(documento_id: str, data: UsuarioDatos) -> Response:
+    """Register a user, or replace what is written about one."""
+    try:
+        status, body = _put(documento_id, data)
+    except UniqueViolation:
+        raise _taken(documento_id) from None
+    location = {"Location": url_for("usuarios_v1.read", documento_id=documento_id)} if status == 201 else {}
+    return answers.answer(body, status, **location)
+
+
+@blueprint.patch("/<cedula:documento_id>")
+@blueprint.input(UsuarioCambios, arg_name="changes")
+@blueprint.operation(
+    "Cambia algunos datos de un usuario", "usuarios.escribir", Usuario, also=[404, 412, 428], headers=["If-Match"]
+)
+def change(documento_id: str, changes: BaseModel) -> Response:
+    """Change some of what is written about a user."""
+    given = changes.model_dump(exclude_unset=True)
+    return answers.answer(_amend(documento_id, lambda body: answers.merged(UsuarioDatos, body, given)))
+
+
+@blueprint.delete("/<cedula:documento_id>")
+@blueprint.operation("Retira un usuario: ya no puede entrar", "usuarios.escribir", None, 204, also=[404])
+def retire(documento_id: str) -> Response:
+    """Retire a user; doing it twice is doing it once."""
+    _retire(documento_id)
+    return Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _taken(documento_id: str) -> ProblemError:
+    return ProblemError(
+        HTTPStatus.CONFLICT, f"documento_id: ya hay un usuario con el documento {documento_id}.", campo="documento_id"
+    )
+
+
+@in_transaction
+def _insert(connection: Connection, data: UsuarioNuevo) -> str:
+    USUARIO.insert(connection, data.model_dump())
+    return USUARIO.read(connection, {"documento_id": data.documento_id})
+
+
+@in_transaction
+def _put(connection: Connection, documento_id: str, data: UsuarioDatos) -> tuple[HTTPStatus, str]:
+    key = {"documento_id": documento_id}
+    body = USUARIO.lock(connection, key)
+    if body is None:
+        answers.require_no_match()
+        USUARIO.insert(connection, data.model_dump() | key)
+        return HTTPStatus.CREATED, USUARIO.read(connection, key)
+    answers.require_none()
+    answers.require_match(body)
+    return HTTPStatus.OK, USUARIO.update(connection, key, data)
+
+
+@in_transaction
+def _amend(connection: Connection, documento_id: str, new: Callable[[str], UsuarioDatos]) -> str:
+    return USUARIO.amend(connection, {"documento_id": documento_id}, new)
+
+
+@in_transaction
+def _retire(connection: Connection, documento_id: str) -> None:
+    if connection.execute(statement("usuario_retire"), {"documento_id": documento_id}).rowcount == 0:
+        raise USUARIO.not_found({"documento_id": documento_id})

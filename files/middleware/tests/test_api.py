@@ -1,0 +1,475 @@
+"""The clinical history under /api/v1: what it gives, what it takes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from conftest import Lab
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+V1 = "/api/v1"
+PROBLEM = "application/problem+json"
+DOCTOR = {"nombre": "Ángela Núñez", "especialidad": "Pediatría", "registro": "RM-1", "ciudad": "Popayán"}
+PATIENT = {
+    "nombre": "José",
+    "apellido": "Ibáñez Ñáñez",
+    "fecha_nacimiento": "1985-03-21",
+    "sexo": "M",
+    "ciudad": "Pasto",
+    "telefono": "3001234567",
+}
+CONSULTATION = {"medico_id": "7", "motivo": "Tos", "codigo_cie10": "J06.9", "diagnostico": "Infección respiratoria"}
+
+
+@pytest.fixture(autouse=True)
+def people(lab: Lab) -> None:
+    """Two doctors, one of them retired, and three patients with two consultations each."""
+    lab.admin.execute(
+        "INSERT INTO medicos (id, nombre, especialidad, registro, ciudad, activo) VALUES"
+        " (7, 'Rosa', 'Pediatría', 'RM-7', 'Pasto', true), (8, 'Hugo', 'Cirugía', 'RM-8', 'Cali', false)"
+    )
+    lab.admin.execute(
+        "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
+        " SELECT 10000 + n, 'Persona ' || n, 'Apellido', '1990-01-01', 'F', (ARRAY['Cali', 'Pasto'])[1 + n %% 2]"
+        "   FROM generate_series(1, %s) n",
+        [3],
+    )
+    lab.admin.execute(
+        "INSERT INTO consultas (paciente_id, medico_id, fecha_consulta, motivo, codigo_cie10, diagnostico)"
+        " SELECT cedula, 7, timestamptz '2026-01-01 12:00+00' + interval '1 day' * d, 'm', (ARRAY['J06.9', 'I10'])[d], 'd'"
+        "   FROM pacientes, generate_series(1, 2) d"
+    )
+
+
+def problem(answer: TestResponse, status: int, field: str | None = None) -> dict[str, Any]:
+    """Check that the answer is this problem, and return it."""
+    assert answer.status_code == status, answer.text
+    assert answer.content_type == PROBLEM
+    body: dict[str, Any] = answer.get_json()
+    assert body["status"] == status
+    assert body.get("campo") == field
+    return body
+
+
+def following(answer: TestResponse) -> str | None:
+    """Return the address of the next page."""
+    link = answer.headers.get("Link")
+    assert (link is None) == (answer.get_json()["siguiente"] is None)
+    return link.removeprefix("<").removesuffix('>; rel="next"') if link else None
+
+
+# ---------------------------------------------------------------- reading
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "key"),
+    [
+        ("/medicos", "medicos", "id"),
+        ("/pacientes", "pacientes", "cedula"),
+        ("/consultas", "consultas", "id"),
+        ("/consultas?ciudad=Pasto&desde=2026-01-01T00:00:00Z", "consultas", "id"),
+        ("/pacientes/10001/consultas", "consultas", "id"),
+        ("/usuarios", "usuarios", "documento_id"),
+    ],
+)
+def test_pages_reach_everything_once(client: FlaskClient, address: str, name: str, key: str) -> None:
+    """Pages of one give, in the same order, what one page of everything gives."""
+    whole = [each[key] for each in client.get(V1 + address).get_json()[name]]
+    assert len(whole) >= 2
+    seen = []
+    following_page: str | None = f"{V1}{address}{'&' if '?' in address else '?'}limite=1"
+    while following_page:
+        answer = client.get(following_page)
+        seen += [each[key] for each in answer.get_json()[name]]
+        following_page = following(answer)
+    assert seen == whole
+
+
+def test_page_is_stable_while_others_write(client: FlaskClient, lab: Lab) -> None:
+    """A row that comes in before the page's end neither repeats nor hides one."""
+    first = client.get(f"{V1}/pacientes?limite=2")
+    lab.admin.execute(
+        "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
+        " VALUES ('10000', 'n', 'a', '1990-01-01', 'F', 'Cali')"
+    )
+    second = client.get(following(first) or "")
+    assert [each["cedula"] for each in second.get_json()["pacientes"]] == ["10003"]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ("desde=2026-01-03T00:00:00Z", 3),
+        ("hasta=2026-01-03T12:00:00%2B00:00", 3),
+        ("desde=2026-01-02T07:00:00-05:00&hasta=2026-01-02T07:00:01-05:00", 3),
+        ("codigo_cie10=I10", 3),
+        ("ciudad=Pasto", 4),
+        ("ciudad=Cali&codigo_cie10=I10&medico_id=7", 1),
+        ("medico_id=8", 0),
+    ],
+)
+def test_search_of_consultations_by_its_conditions(client: FlaskClient, conditions: str, expected: int) -> None:
+    """Date, doctor, diagnosis and the patient's city, alone and together; dates with their zone."""
+    assert len(client.get(f"{V1}/consultas?{conditions}").get_json()["consultas"]) == expected
+
+
+def test_search_of_patients_by_city_and_surname(client: FlaskClient) -> None:
+    """A surname is searched by its beginning, case and accents as they are written."""
+    client.put(f"{V1}/pacientes/10009", json=PATIENT)
+    assert [each["cedula"] for each in client.get(f"{V1}/pacientes?apellido=Ib%C3%A1").get_json()["pacientes"]] == [
+        "10009"
+    ]
+    assert client.get(f"{V1}/pacientes?apellido=iba").get_json()["pacientes"] == []
+    assert len(client.get(f"{V1}/pacientes?ciudad=Pasto").get_json()["pacientes"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("address", "field"),
+    [
+        ("/pacientes?limite=0", "limite"),
+        ("/pacientes?limite=٣", "limite"),
+        ("/pacientes?despues=abc", "despues"),
+        ("/pacientes?ciudad=", "ciudad"),
+        ("/pacientes?ciudad=%00", "ciudad"),
+        ("/pacientes?barrio=Centro", "barrio"),
+        ("/medicos?activo=yes", "activo"),
+        ("/medicos?despues=99999999999", "despues"),
+        ("/consultas?desde=2026-01-01", "desde"),
+        ("/consultas?desde=2026-01-01T00:00:00", "desde"),
+        ("/consultas?desde=1767225600", "desde"),
+        ("/consultas?codigo_cie10=gripa", "codigo_cie10"),
+        ("/consultas?despues=ayer", "despues"),
+        ("/usuarios?rol=rey", "rol"),
+    ],
+)
+def test_bad_condition_is_refused_by_name(client: FlaskClient, address: str, field: str) -> None:
+    """422 with the condition and what it has to be; one that nobody knows is refused too."""
+    problem(client.get(V1 + address), 422, field)
+
+
+def test_history_is_the_patient_with_consultations_and_doctors(client: FlaskClient) -> None:
+    """One answer: the patient, the consultations newest first, each with its doctor."""
+    body = client.get(f"{V1}/pacientes/10001/historia").get_json()
+    assert body["paciente"] == client.get(f"{V1}/pacientes/10001").get_json()
+    assert [each["codigo_cie10"] for each in body["consultas"]] == ["I10", "J06.9"]
+    assert body["consultas"][0]["fecha_consulta"] == "2026-01-03T12:00:00.000000Z"
+    assert [each["medico"]["nombre"] for each in body["consultas"]] == ["Rosa", "Rosa"]
+
+
+def test_history_without_consultations_is_empty(client: FlaskClient) -> None:
+    """A patient who was never seen has a history of no consultation."""
+    client.put(f"{V1}/pacientes/10009", json=PATIENT)
+    assert client.get(f"{V1}/pacientes/10009/historia").get_json()["consultas"] == []
+    assert client.get(f"{V1}/pacientes/10009/consultas").get_json() == {"consultas": [], "siguiente": None}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/medicos/999",
+        "/medicos/0",
+        "/medicos/999999999999",
+        "/pacientes/99999",
+        "/pacientes/1",
+        "/pacientes/99999/historia",
+        "/pacientes/99999/consultas",
+        "/pacientes/10001/consultas/00000000-0000-0000-0000-000000000000",
+        "/pacientes/10001/consultas/no-uuid",
+        "/usuarios/99999",
+        "/nothing",
+    ],
+)
+def test_what_is_not_there_is_a_404(client: FlaskClient, address: str) -> None:
+    """Whatever the key looks like."""
+    problem(client.get(V1 + address), 404)
+
+
+# ---------------------------------------------------------------- conditional requests
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/medicos", "/medicos/7", "/pacientes", "/pacientes/10001", "/pacientes/10001/historia", "/consultas",
+     "/usuarios/1072319876"],
+)  # fmt: skip
+def test_what_has_not_changed_is_not_sent_again(client: FlaskClient, address: str) -> None:
+    """304 without a body to whoever has this version; the same representation has the same ETag."""
+    tag = client.get(V1 + address).headers["ETag"]
+    for condition in (tag, f'"other", W/{tag}', "*"):
+        answer = client.get(V1 + address, headers={"If-None-Match": condition})
+        assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", tag)
+    assert client.get(V1 + address, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+CHANGES = [
+    ("/medicos/7", DOCTOR, {"ciudad": "Cali"}),
+    ("/pacientes/10001", PATIENT, {"ciudad": "Cali", "correo": "x@example.com"}),
+    ("/usuarios/1072319876", {"nombre": "L", "edad": 3, "rol": "medico"}, {"edad": 4}),
+]
+
+
+@pytest.mark.parametrize(("address", "whole", "some"), CHANGES)
+def test_change_needs_the_version_that_was_read(
+    client: FlaskClient, address: str, whole: dict[str, Any], some: dict[str, Any]
+) -> None:
+    """428 without If-Match, 412 with an old one: nobody overwrites what he has not seen."""
+    before = client.get(V1 + address)
+    problem(client.put(V1 + address, json=whole), 428)
+    problem(client.patch(V1 + address, json=some), 428)
+    replaced = client.put(V1 + address, json=whole, headers={"If-Match": before.headers["ETag"]})
+    assert replaced.status_code == 200
+    assert replaced.headers["ETag"] == client.get(V1 + address).headers["ETag"]
+    problem(client.put(V1 + address, json=whole, headers={"If-Match": before.headers["ETag"]}), 412)
+    problem(client.patch(V1 + address, json=some, headers={"If-Match": '"old"'}), 412)
+    changed = client.patch(V1 + address, json=some, headers={"If-Match": replaced.headers["ETag"]})
+    assert changed.status_code == 200
+    assert changed.get_json() == replaced.get_json() | some
+
+
+def test_of_two_changes_at_once_one_is_refused(app: Flask, client: FlaskClient) -> None:
+    """Eight people read the same version and change it: one wins, the others get 412."""
+    tag = client.get(f"{V1}/pacientes/10001").headers["ETag"]
+
+    def change(n: int) -> int:
+        return (
+            app.test_client()
+            .patch(f"{V1}/pacientes/10001", json={"ciudad": f"Ciudad {n}"}, headers={"If-Match": tag})
+            .status_code
+        )
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sorted(threads.map(change, range(8))) == [200] + [412] * 7
+
+
+def test_null_takes_an_optional_value_away_and_no_other(client: FlaskClient) -> None:
+    """A merge patch: null is «no longer», which a name cannot be."""
+    created = client.put(f"{V1}/pacientes/10009", json=PATIENT)
+    headers = {"If-Match": created.headers["ETag"], "Content-Type": "application/merge-patch+json"}
+    problem(client.patch(f"{V1}/pacientes/10009", data='{"nombre": null}', headers=headers), 422, "nombre")
+    answer = client.patch(f"{V1}/pacientes/10009", data='{"telefono": null}', headers=headers)
+    assert answer.get_json()["telefono"] is None
+
+
+# ---------------------------------------------------------------- creation
+
+
+def test_put_registers_by_natural_key_once(client: FlaskClient) -> None:
+    """201 the first time; then it is there, and «only if it is not there» is refused."""
+    address = f"{V1}/pacientes/1072319876"
+    problem(client.put(address, json=PATIENT, headers={"If-Match": '"x"'}), 412)
+    created = client.put(address, json=PATIENT, headers={"If-None-Match": "*"})
+    assert created.status_code == 201
+    assert created.headers["Location"] == address
+    body = created.get_json()
+    assert body.pop("creado_en").endswith("Z")
+    assert body == PATIENT | {"cedula": "1072319876", "id": "P1072319876", "correo": None}
+    problem(client.put(address, json=PATIENT, headers={"If-None-Match": "*"}), 412)
+
+
+@pytest.mark.parametrize(
+    ("address", "body", "field"),
+    [
+        ("/medicos", DOCTOR, "registro"),
+        ("/pacientes", PATIENT | {"cedula": "55555"}, "cedula"),
+        ("/usuarios", {"documento_id": "55555", "nombre": "U", "edad": 30, "rol": "paciente"}, "documento_id"),
+    ],
+)
+def test_post_registers_and_a_duplicate_is_a_409(
+    client: FlaskClient, address: str, body: dict[str, Any], field: str
+) -> None:
+    """201 with the address of what was made; the same key again is a conflict that names it."""
+    created = client.post(V1 + address, json=body)
+    assert created.status_code == 201
+    assert client.get(created.headers["Location"]).get_json() == created.get_json()
+    problem(client.post(V1 + address, json=body), 409, field)
+
+
+def test_doctor_keeps_another_doctors_registro_away(client: FlaskClient) -> None:
+    """A change that would give two doctors one `registro` is a conflict too."""
+    answer = client.patch(f"{V1}/medicos/7", json={"registro": "RM-8"}, headers={"If-Match": "*"})
+    problem(answer, 409, "registro")
+
+
+@pytest.mark.parametrize("address", ["/pacientes", "/pacientes/10001/consultas"])
+def test_idempotency_key_creates_once(client: FlaskClient, lab: Lab, address: str) -> None:
+    """The same request with the same key: one row, and the same answer; another request: 422."""
+    body = CONSULTATION if "consultas" in address else PATIENT | {"cedula": "55555"}
+    table = "consultas" if "consultas" in address else "pacientes"
+    before = lab.value(f"SELECT count(*) FROM {table}")
+    headers = {"Idempotency-Key": "a-key"}
+    first, second = (client.post(V1 + address, json=body, headers=headers) for _ in range(2))
+    assert first.status_code == second.status_code == 201
+    assert first.data == second.data
+    assert first.headers["Location"] == second.headers["Location"]
+    assert lab.value(f"SELECT count(*) FROM {table}") == before + 1
+    changed = body | ({"motivo": "Fiebre"} if "consultas" in address else {"ciudad": "Cali"})
+    problem(client.post(V1 + address, json=changed, headers=headers), 422, "Idempotency-Key")
+    assert lab.value(f"SELECT count(*) FROM {table}") == before + 1
+
+
+@pytest.mark.parametrize("address", ["/pacientes", "/pacientes/10001/consultas"])
+def test_idempotency_key_creates_once_at_the_same_time(app: Flask, lab: Lab, address: str) -> None:
+    """Eight at once, as an impatient client sends them: eight equal answers, one row."""
+    body = CONSULTATION if "consultas" in address else PATIENT | {"cedula": "55555"}
+
+    def send(_: int) -> tuple[int, bytes]:
+        answer = app.test_client().post(V1 + address, json=body, headers={"Idempotency-Key": "k"})
+        return answer.status_code, answer.data
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(send, range(8)))
+    assert {status for status, _ in answers} == {201}
+    assert len({data for _, data in answers}) == 1
+    assert lab.value("SELECT count(*) FROM solicitudes") == 1
+
+
+def test_idempotency_key_of_a_refused_request_is_free(client: FlaskClient, lab: Lab) -> None:
+    """What was refused made nothing, so the corrected request may use the key."""
+    headers = {"Idempotency-Key": "k"}
+    address = f"{V1}/pacientes/10001/consultas"
+    problem(client.post(address, json=CONSULTATION | {"medico_id": "8"}, headers=headers), 422, "medico_id")
+    assert client.post(address, json=CONSULTATION, headers=headers).status_code == 201
+    problem(client.post(address, json=CONSULTATION, headers={"Idempotency-Key": "ñ" * 300}), 422, "Idempotency-Key")
+
+
+def test_consultation_is_put_under_an_identifier_of_the_caller(client: FlaskClient) -> None:
+    """PUT creates once; replaced without its date, it keeps the one it has."""
+    address = f"{V1}/pacientes/10001/consultas/6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+    created = client.put(address, json=CONSULTATION | {"fecha_consulta": "2026-02-03T10:30:00-05:00"})
+    assert created.status_code == 201
+    assert created.get_json()["fecha_consulta"] == "2026-02-03T15:30:00.000000Z"
+    problem(client.put(address, json=CONSULTATION), 428)
+    replaced = client.put(
+        address, json=CONSULTATION | {"motivo": "Fiebre"}, headers={"If-Match": created.headers["ETag"]}
+    )
+    assert replaced.get_json() == created.get_json() | {"motivo": "Fiebre"}
+    patched = client.patch(address, json={"tratamiento": "Reposo"}, headers={"If-Match": replaced.headers["ETag"]})
+    assert patched.get_json() == replaced.get_json() | {"tratamiento": "Reposo"}
+
+
+def test_consultation_needs_its_patient_and_an_active_doctor(client: FlaskClient) -> None:
+    """No such patient: 404. No such doctor, or one who is retired: 422 on `medico_id`."""
+    problem(client.post(f"{V1}/pacientes/99999/consultas", json=CONSULTATION), 404)
+    for number in ("999", "8"):
+        body = CONSULTATION | {"medico_id": number}
+        problem(client.post(f"{V1}/pacientes/10001/consultas", json=body), 422, "medico_id")
+
+
+def test_doctors_and_users_are_retired_not_deleted(client: FlaskClient) -> None:
+    """204, twice as well as once; they stay readable, and are marked."""
+    for address in (f"{V1}/medicos/7", f"{V1}/usuarios/1072319876"):
+        assert client.delete(address).status_code == 204
+        assert client.delete(address).status_code == 204
+        assert client.get(address).get_json()["activo"] is False
+    for address in (f"{V1}/medicos/999", f"{V1}/usuarios/99999"):
+        problem(client.delete(address), 404)
+
+
+def test_history_is_never_deleted(client: FlaskClient) -> None:
+    """405 for a patient, and the answer says what can be done instead."""
+    answer = client.delete(f"{V1}/pacientes/10001")
+    problem(answer, 405)
+    assert "PUT" in answer.headers["Allow"]
+
+
+# ---------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"nombre": ""}, "nombre"),
+        ({"nombre": "   "}, "nombre"),
+        ({"nombre": "a\u0000b"}, "nombre"),
+        ({"nombre": "x" * 201}, "nombre"),
+        ({"nombre": 7}, "nombre"),
+        ({"apellido": None}, "apellido"),
+        ({"sexo": "X"}, "sexo"),
+        ({"fecha_nacimiento": "1985-02-30"}, "fecha_nacimiento"),
+        ({"fecha_nacimiento": "2999-01-01"}, "fecha_nacimiento"),
+        ({"fecha_nacimiento": 19850321}, "fecha_nacimiento"),
+        ({"telefono": "abc"}, "telefono"),
+        ({"correo": "nobody"}, "correo"),
+        ({"barrio": "Centro"}, "barrio"),
+        ({"cedula": "55555"}, "cedula"),
+    ],
+)
+def test_bad_field_is_refused_by_name(client: FlaskClient, change: dict[str, Any], field: str) -> None:
+    """422, and the problem says which field and what it has to be, in the language of the API."""
+    body = problem(client.put(f"{V1}/pacientes/55555", json=PATIENT | change), 422, field)
+    assert body["detail"].startswith(f"{field}: ")
+    assert body["errores"][0]["mensaje"] in body["detail"]
+
+
+def test_every_bad_field_is_told_at_once(client: FlaskClient) -> None:
+    """One look is enough to mend all."""
+    body = problem(client.put(f"{V1}/pacientes/55555", json={"sexo": "X"}), 422, "nombre")
+    assert {each["campo"] for each in body["errores"]} == {"nombre", "apellido", "fecha_nacimiento", "sexo", "ciudad"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"\xff\xfe", b'{"nombre": "\xc3"}', b"[" * 60_000, b"1" * 5000, b"'x'"],
+    ids=["empty", "truncated", "not UTF-8", "cut in a letter", "deep", "a number too long", "not JSON"],
+)
+def test_body_that_is_no_json_is_a_400(client: FlaskClient, body: bytes) -> None:
+    """Whatever is wrong with it."""
+    problem(client.put(f"{V1}/pacientes/55555", data=body, content_type="application/json"), 400)
+
+
+@pytest.mark.parametrize("body", ["[]", "null", "7", '"x"'])
+def test_body_that_is_no_object_is_a_422(client: FlaskClient, body: str) -> None:
+    """JSON, but not an object."""
+    answer = client.put(f"{V1}/pacientes/55555", data=body, content_type="application/json")
+    assert answer.status_code == 422
+    assert answer.content_type == PROBLEM
+
+
+def test_lone_surrogate_is_a_422(client: FlaskClient) -> None:
+    """JSON can write half a character, which is no text."""
+    body = json.dumps(PATIENT).replace("Pasto", "\\ud800")
+    problem(client.put(f"{V1}/pacientes/55555", data=body, content_type="application/json"), 422, "ciudad")
+
+
+def test_large_body_is_a_413(client: FlaskClient) -> None:
+    """Said by its length, before it is read."""
+    problem(client.put(f"{V1}/pacientes/55555", json=PATIENT | {"nombre": "x" * 70_000}), 413)
+
+
+def test_other_media_are_refused(client: FlaskClient) -> None:
+    """415 for a body that is no JSON, 406 for an answer that cannot be."""
+    problem(client.put(f"{V1}/pacientes/55555", data="nombre=x"), 415)
+    problem(client.put(f"{V1}/pacientes/55555", data="<x/>", content_type="text/xml"), 415)
+    problem(client.get(f"{V1}/pacientes/10001", headers={"Accept": "text/html"}), 406)
+    for accepted in ("*/*", "application/*", "text/html, application/json;q=0.1", "application/problem+json"):
+        assert client.get(f"{V1}/pacientes/10001", headers={"Accept": accepted}).status_code == 200
+
+
+def test_text_of_any_script_comes_back_as_it_was(client: FlaskClient) -> None:
+    """Accents, signs outside of the basic plane, right-to-left, quotes and SQL are only text."""
+    address = f"{V1}/pacientes/55555"
+    assert client.put(address, json=PATIENT).status_code == 201
+    for text in ("Ñandú", "🩺 𐍈r", "محمد", 'O\'Brien "x" \\', "'; DROP TABLE pacientes; --", "a\nb\tc", "e\u0301"):
+        answer = client.patch(address, json={"nombre": text}, headers={"If-Match": "*"})
+        assert answer.get_json()["nombre"] == text
+        assert client.get(address).get_json()["nombre"] == text
+
+
+# ---------------------------------------------------------------- the description
+
+
+def test_page_of_the_api_needs_nothing_from_the_network(client: FlaskClient) -> None:
+    """Every address in it is of this service, and answers."""
+    page = client.get(f"{V1}/docs")
+    assert page.status_code == 200
+    addresses = [part.split('"')[0] for part in page.text.split('src="')[1:] + page.text.split('href="')[1:]]
+    assert len(addresses) >= 4
+    for address in addresses:
+        assert not urlsplit(address).netloc
+        assert client.get(address).status_code == 200
