@@ -19,11 +19,11 @@ ifeq ($(LC_ALL)$(LC_CTYPE)$(LANG),)
 export LC_ALL := C.UTF-8
 endif
 
-play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(ARGS) playbooks/$(1).yml $(if $(LAB),|| $(say_labs))
+play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(if $(USUARIO),-e middleware_token_document='$(USUARIO)') $(ARGS) playbooks/$(1).yml $(if $(LAB),|| $(say_labs))
 say_labs = { ansible -i '$(INVENTORY)' --list-hosts '$(LAB)' 2>/dev/null | grep -q '(0)' \
 	&& { echo 'There is no lab $(LAB) in $(INVENTORY). It has:' && ansible -i '$(INVENTORY)' --list-hosts all | tail -n +2; } >&2; exit 1; }
 
-.PHONY: help env docs lock lab status diagnose verify psql stop start teardown reset preflight test lint unit integration molecule
+.PHONY: help env docs lock lab status diagnose verify psql token stop start teardown reset preflight test lint unit integration molecule
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -51,6 +51,9 @@ verify: env ## every promise, checked against the running lab
 
 psql: ## connect as the lab's administrator: ARGS='-Atc "select 1"'
 	@LAB='$(LAB)' playbooks/files/psql $(ARGS)
+
+token: env ## a password and a token for the API: USUARIO=1072319876, else an administrator
+	@$(call play,token)
 
 stop: env ## stop the lab; the data stay
 	@$(call play,stop)

@@ -778,27 +778,30 @@ def preflight_page(lab: Row, inventory: str = "") -> str:
     )
 
 
-def summary_page(lab: Row, inventory: str = "", checkout: bool = True) -> str:
+def summary_page(lab: Row, inventory: str = "", checkout: bool = True, access: str = "rules") -> str:
     """What stands at the end of `site.yml`: what runs where and why, what to try, how to stop.
 
     Args:
         lab: the fact that the role preflight gives.
         inventory: the inventory that the lab comes from, where it is not the default one.
         checkout: whether `make` has its Makefile; an installed collection has playbooks only.
+        access: whether the API's rules hold (``rules``) or are lifted (``open``).
     """
     if checkout:
         variables = make_variables(lab, inventory)
         only_lab = "" if lab["name"] == "lab" else f" LAB={lab['name']}"
         psql = f"make psql{only_lab}"
         ask = f"{psql} ARGS='-c \"{QUESTION}\"'"
-        commands = {name: f"make {name}{variables}" for name in ("status", "verify", "stop", "start", "teardown")}
+        commands = {
+            name: f"make {name}{variables}" for name in ("token", "status", "verify", "stop", "start", "teardown")
+        }
     else:
         place = f" -i {shlex.quote(inventory)} --limit {lab['name']}" if inventory else ""
         psql = shlex.quote(f"{lab['directory']}/bin/psql")
         ask = f"{psql} -c '{QUESTION}'"
         commands = {
             name: f"ansible-playbook aula.historia_clinica.{name}{place}"
-            for name in ("status", "verify", "stop", "start", "teardown")
+            for name in ("token", "status", "verify", "stop", "start", "teardown")
         }
     lines = [
         f"{titled(lab['name']).capitalize()} is ready.",
@@ -812,6 +815,14 @@ def summary_page(lab: Row, inventory: str = "", checkout: bool = True) -> str:
         f"  {commands['status']}",
         f"  {commands['verify']}",
         "",
+        *(
+            [f"To log in to {api_url(lab)}/api/v1: {commands['token']}"]
+            if access == "rules"
+            else paragraph(
+                "ACCESS IS OPEN: anybody who reaches the API reads and writes. To have the rules: middleware_access=rules.",
+                indent="",
+            )
+        ),
         f"Credentials: {lab['directory']}/credentials",
         f"To stop: {commands['stop']}",
         f"To go on, with the data: {commands['start']}",

@@ -1,18 +1,20 @@
 #!/usr/bin/python
 # Copyright (c) 2026 The maintainers of aula.historia_clinica
 # MIT License (see LICENSE)
-"""Generate the passwords of a lab once, and keep them."""
+"""Generate the passwords and keys of a lab once, and keep them."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: credentials
-short_description: Generate the passwords of a lab once, and keep them
+short_description: Generate the passwords and keys of a lab once, and keep them
 description:
   - Keeps one password file of libpq for each login (C(LOGIN.pgpass), mode 0600) in a directory (mode 0700), and
     C(nodes.pgpass) with all of them, which the servers read to log in to each other.
-  - A password that is there stays; one that is missing is generated, 32 characters from the system's random source.
-  - Use it with C(no_log), since it returns the passwords.
+  - Keeps one file for each kind of key too (C(NAME.keys), mode 0600), a secret in each line, the newest first. To rotate one, put a
+    line before the others; to end what an old one signed, take its line away.
+  - What is there stays; what is missing is generated, 32 characters from the system's random source.
+  - Use it with C(no_log), since it returns the passwords and the keys.
 options:
   directory:
     description: Absolute path of the directory. It is made if missing; its parent must be there.
@@ -23,6 +25,11 @@ options:
     type: list
     elements: str
     required: true
+  keys:
+    description: Names of the kinds of keys.
+    type: list
+    elements: str
+    default: []
   owner:
     description: Owner of the files.
     type: str
@@ -32,7 +39,7 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Says what would change; passwords that do not exist yet are empty.
+    description: Says what would change; passwords and keys that do not exist yet are empty.
 author:
   - The maintainers of aula.historia_clinica (@aula)
 """
@@ -42,6 +49,7 @@ EXAMPLES = r"""
   aula.historia_clinica.credentials:
     directory: /var/lib/historia-clinica/labs/lab/credentials
     logins: [admin, middleware]
+    keys: [signing]
   register: workspace_credentials
   no_log: true
 """
@@ -49,6 +57,10 @@ EXAMPLES = r"""
 RETURN = r"""
 passwords:
   description: The password of each login.
+  returned: always
+  type: dict
+keys:
+  description: The content of the file of each kind of key.
   returned: always
   type: dict
 generated:
@@ -86,12 +98,27 @@ def read_password(path: str, login: str) -> str:
     return next((line.removeprefix(start) for line in lines if line.startswith(start)), "")
 
 
+def read_keys(path: str) -> str:
+    """The content of the file of keys at ``path``; empty where there is none."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def random_secret() -> str:
+    """A new password or key."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "directory": {"type": "path", "required": True},
             "logins": {"type": "list", "elements": "str", "required": True},
+            "keys": {"type": "list", "elements": "str", "default": [], "no_log": False},  # names, not keys
             "owner": {"type": "str"},
             "group": {"type": "str"},
         },
@@ -102,6 +129,7 @@ def main() -> None:
     write = not module.check_mode
     passwords: dict[str, str] = {}
     generated: list[str] = []
+    keys: dict[str, str] = {}
     try:
         changed = ensure_directory(directory, 0o700, owner, write)
         for login in module.params["logins"]:
@@ -110,7 +138,7 @@ def main() -> None:
             if not password:
                 generated.append(login)
                 if write:
-                    password = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+                    password = random_secret()
             passwords[login] = password
             if password:
                 changed |= ensure_text(path, f"*:*:*:{login}:{password}\n", 0o600, owner, write)
@@ -118,9 +146,17 @@ def main() -> None:
             lines = (f"*:*:*:{login}:{password}\n" for login, password in passwords.items())
             path = os.path.join(directory, "nodes.pgpass")
             changed |= ensure_text(path, "".join(lines), 0o600, owner, write)
+        for name in module.params["keys"]:
+            path = os.path.join(directory, f"{name}.keys")
+            keys[name] = read_keys(path)
+            if not keys[name]:
+                changed = True
+                keys[name] = random_secret() + "\n" if write else ""
+            if keys[name]:
+                changed |= ensure_text(path, keys[name], 0o600, owner, write)
     except (OSError, KeyError) as error:
         module.fail_json(msg=f"{directory}: {error}")
-    module.exit_json(changed=changed or bool(generated), passwords=passwords, generated=generated)
+    module.exit_json(changed=changed or bool(generated), passwords=passwords, keys=keys, generated=generated)
 
 
 if __name__ == "__main__":

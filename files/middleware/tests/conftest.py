@@ -109,6 +109,7 @@ class Lab:
             "PGUSER": "middleware",
             "PGDATABASE": database,
             "PGPASSFILE": str(passfile),
+            "HISTORIA_CLINICA_ACCESS": "open",
         }
         self.admin = server.connect(database)
 
@@ -170,7 +171,8 @@ def server(programs: Path) -> Iterator[Server]:
         server.create()
         server.start()
         with server.connect() as connection:
-            connection.execute(f"CREATE ROLE middleware LOGIN PASSWORD '{PASSWORD}'".encode())
+            connection.execute(f"CREATE ROLE middleware LOGIN BYPASSRLS PASSWORD '{PASSWORD}'".encode())
+            connection.execute(f"CREATE ROLE api LOGIN PASSWORD '{PASSWORD}'".encode())
             connection.execute("CREATE DATABASE lab_template")
         with server.connect("lab_template") as connection:
             connection.execute(SCHEMA.encode())
@@ -185,7 +187,7 @@ _numbers = count(1)
 def new_lab(server: Server, tmp_path: Path) -> Iterator[Callable[[], Lab]]:
     """Give a function that makes a lab with a database of its own."""
     passfile = tmp_path / "middleware.pgpass"
-    passfile.write_text(f"*:*:*:middleware:{PASSWORD}\n")
+    passfile.write_text(f"*:*:*:*:{PASSWORD}\n")
     passfile.chmod(0o600)
     labs: list[Lab] = []
 

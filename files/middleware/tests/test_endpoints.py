@@ -45,6 +45,8 @@ def test_status_describes_the_database(client: FlaskClient, lab: Lab) -> None:
     assert 0 < body.pop("latencia_ms") < 1000
     assert body == {
         "estado": "ok",
+        "acceso": "open",
+        "aviso": "Las reglas de acceso están levantadas: cualquiera lee y escribe.",
         "motor": "postgres_fdw",
         "postgresql": lab.value("SHOW server_version"),
         "citus": None,

@@ -28,7 +28,20 @@ def create_app(settings: Settings | None = None) -> Flask:
         ConfigurationError: a variable is missing or has a value that cannot be used.
     """
     # Imported here so that the loader, which shares this package, does not pay for Flask.
-    from historia_clinica import announce, citus, config, db, errors, health, logs, openapi, orphan, usuarios, v1
+    from historia_clinica import (
+        announce,
+        citus,
+        config,
+        db,
+        errors,
+        health,
+        logs,
+        openapi,
+        orphan,
+        sessions,
+        usuarios,
+        v1,
+    )
 
     settings = settings or config.from_environment()
     logs.configure()
@@ -40,6 +53,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # fields come in the order a person reads them
 
     errors.init_app(app)
+    sessions.init_app(app, settings)
     database = db.init_app(app, settings)
     for blueprint in (health.blueprint, usuarios.blueprint, citus.blueprint):
         app.register_blueprint(blueprint)

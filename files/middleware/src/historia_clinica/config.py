@@ -10,8 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
 
 from historia_clinica.numbers import whole
+
+Access = Literal["rules", "open"]
 
 REQUIRED = ("PGHOST", "PGUSER", "PGDATABASE")
 
@@ -29,12 +33,16 @@ class Settings:
         pool_size: connections that one worker may hold; as many as it has blocking threads.
         statement_timeout: seconds after which the server cancels a statement.
         connect_timeout: seconds to wait for a connection.
+        access: whether the rules of who may do what hold, or are lifted for a first class.
+        signing_keys: the file with the keys that sign tokens, the newest first; needed by the rules.
     """
 
     address: str
     pool_size: int = 8
     statement_timeout: int = 5
     connect_timeout: int = 2
+    access: Access = "rules"
+    signing_keys: Path | None = None
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -49,7 +57,18 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
             f"The environment lacks {', '.join(missing)}: set libpq's variables (PGHOST, PGPORT,"
             " PGUSER, PGDATABASE, PGPASSFILE) to say where the database is."
         )
+    access = environment.get("HISTORIA_CLINICA_ACCESS") or Settings.access
+    if access not in get_args(Access):
+        raise ConfigurationError(f"HISTORIA_CLINICA_ACCESS={access!r} is neither rules nor open.")
+    keys = environment.get("HISTORIA_CLINICA_SIGNING_KEYS")
+    if access == "rules" and not keys:
+        raise ConfigurationError(
+            "The rules need keys to sign tokens with: name their file in HISTORIA_CLINICA_SIGNING_KEYS (a secret of 32"
+            " characters or more in each line, the newest first), or lift the rules with HISTORIA_CLINICA_ACCESS=open."
+        )
     return Settings(
+        access="rules" if access == "rules" else "open",
+        signing_keys=Path(keys) if keys else None,
         address=f"{environment['PGHOST']}:{environment.get('PGPORT') or '5432'}",
         pool_size=_whole_number(environment, "HISTORIA_CLINICA_POOL_SIZE", Settings.pool_size, 100),
         statement_timeout=_whole_number(

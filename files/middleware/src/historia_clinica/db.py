@@ -13,12 +13,12 @@ import re
 import select
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import psycopg
-from flask import Flask, current_app
+from flask import Flask, current_app, g
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
@@ -54,7 +54,8 @@ class Database:
             "application_name": "historia-clinica-middleware",
             "autocommit": True,  # most requests are one statement; others open a transaction
             "connect_timeout": settings.connect_timeout,
-            "options": f"-c statement_timeout={settings.statement_timeout}s -c timezone=UTC",
+            "options": f"-c statement_timeout={settings.statement_timeout}s -c timezone=UTC"
+            " -c citus.propagate_set_commands=local",  # for whom we ask has to reach the shards
             "row_factory": dict_row,
             # A server that vanished without a word (a pod's address that is gone) is noticed within
             # seconds.
@@ -180,10 +181,65 @@ def _plain(error: psycopg.OperationalError, address: str) -> str:
 
 
 ATTEMPTS = 3  # of a transaction that crossed another one
-
-
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class SessionClosedError(Exception):
+    """The session of whoever asks is over, though his token has not run out yet."""
+
+
+@contextmanager
+def asking() -> Iterator[Connection]:
+    """Lend a connection to read for the current request.
+
+    Where the rules hold it is in a transaction that says for whom it asks, and that the reader's
+    audit row belongs to; where they are lifted each statement stands alone.
+
+    Raises:
+        DatabaseUnavailableError: there is no connection.
+        SessionClosedError: whoever asks has no session any more.
+    """
+    with current_database().connection() as connection:
+        if "on_behalf" not in g:
+            yield connection
+        else:
+            with _transaction(connection):
+                yield connection
+
+
+class OnBehalf(NamedTuple):
+    """For whom a transaction is: what it says first, so that the database can enforce the rules.
+
+    Attributes:
+        setting: the statement that says it; a literal, since only that reaches the shards of Citus.
+        session: that has to be open.
+    """
+
+    setting: bytes
+    session: str
+
+
+@contextmanager
+def _transaction(connection: Connection) -> Iterator[None]:
+    """Run a transaction for the current request: committed, or rolled back where anything went wrong."""
+    on_behalf: OnBehalf | None = g.get("on_behalf")
+    try:
+        if on_behalf is None:
+            connection.execute(b"BEGIN")
+        else:
+            with connection.pipeline():  # one round trip
+                connection.execute(b"BEGIN")
+                connection.execute(on_behalf.setting, prepare=False)
+                session = connection.execute(statement("sesion_open"), {"id": on_behalf.session})
+            if session.fetchone() is None:
+                raise SessionClosedError
+        yield
+    except BaseException:
+        with suppress(psycopg.OperationalError):  # the connection is lost, and the transaction with it
+            connection.rollback()
+        raise
+    connection.commit()
 
 
 def in_transaction(work: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]:
@@ -198,7 +254,7 @@ def in_transaction(work: Callable[Concatenate[Connection, P], T]) -> Callable[P,
         with current_database().connection() as connection:
             for attempt in range(1, ATTEMPTS + 1):
                 try:
-                    with connection.transaction():
+                    with _transaction(connection):
                         return work(connection, *arguments, **named)
                 except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
                     if attempt == ATTEMPTS:

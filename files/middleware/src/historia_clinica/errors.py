@@ -16,7 +16,7 @@ from flask import Flask, Response, json
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from historia_clinica.db import DatabaseUnavailableError
+from historia_clinica.db import DatabaseUnavailableError, SessionClosedError
 from historia_clinica.schemas import EXPECTED
 
 if TYPE_CHECKING:
@@ -114,6 +114,15 @@ class InvalidFieldError(Exception):
         self.expected = expected
 
 
+def unauthorized(detail: str) -> ProblemError:
+    """Return the refusal of somebody who did not say who he is, or not well enough."""
+    return ProblemError(
+        HTTPStatus.UNAUTHORIZED,
+        f"{detail} Entre con POST /api/v1/sesiones y mande «Authorization: Bearer TOKEN».",
+        headers={"WWW-Authenticate": 'Bearer realm="historia-clinica"'},
+    )
+
+
 def problem(status: int, detail: str, **members: object) -> Response:
     """Build the answer for an error; `members` are further members of the problem object."""
     body = {
@@ -136,6 +145,7 @@ def init_app(app: Flask) -> None:
     """Answer every error of the application as a problem."""
     app.register_error_handler(ProblemError, _problem)
     app.register_error_handler(InvalidFieldError, _invalid_field)
+    app.register_error_handler(SessionClosedError, lambda _: _problem(unauthorized("La sesión se cerró.")))
     app.register_error_handler(HTTPError, _invalid_request)
     app.register_error_handler(ValidationError, _invalid_fields)
     app.register_error_handler(RecursionError, _too_deep)

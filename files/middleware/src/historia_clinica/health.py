@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from historia_clinica import __version__
+from historia_clinica import __version__, sessions
 from historia_clinica.db import current_database
 from historia_clinica.sql import statement
 
@@ -29,8 +29,14 @@ def status() -> dict[str, Any]:
         latency = perf_counter() - before
         versions = connection.execute(statement("versions")).fetchall()[0]
         nodes = connection.execute(statement("nodes")).fetchall()
+    access = (
+        {"acceso": "open", "aviso": "Las reglas de acceso están levantadas: cualquiera lee y escribe."}
+        if sessions.current().lifted
+        else {"acceso": "rules"}
+    )
     return {
         "estado": "ok" if all(node["responde"] for node in nodes) else "degradado",
+        **access,
         **versions,
         "latencia_ms": round(latency * 1000, 2),
         "nodos": nodes,

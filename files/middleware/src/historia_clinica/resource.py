@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any
 
 from apiflask import APIBlueprint
 from flask import Response
 from pydantic import BaseModel
 
-from historia_clinica import answers
+from historia_clinica import access, answers, sessions
 
-View = TypeVar("View", bound=Callable[..., Response])
+View = Callable[..., Response]
 
 PREFIX = "/api/v1"
 
@@ -48,12 +49,19 @@ class Resource(APIBlueprint):
         """
 
         def decorate(view: View) -> View:
+            @wraps(view)
+            def allowed(**arguments: Any) -> Response:
+                person = sessions.identify() if permission else None
+                if permission and person:
+                    access.require(person, permission, arguments[owner] if owner else None)
+                return view(**arguments)
+
             responses: dict[int | str, dict[str, Any]] = {each: {"description": ""} for each in also}
             described = self.doc(
                 summary=summary,
                 responses=responses,
                 extensions={"x-permiso": permission, "x-cabeceras": list(headers)},
-            )(view)
+            )(allowed)
             if answer is None:
                 return self.output({}, status)(described)
             return self.output(answer, status)(described)

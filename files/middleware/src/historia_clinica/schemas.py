@@ -38,10 +38,11 @@ CIE10 = r"^[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?$"
 TELEFONO = r"^\+?[0-9 ]{7,20}$"
 CORREO = r"^[^@\s\x00]+@[^@\s\x00]+$"
 CLAVE_IDEMPOTENTE = r"^[\x21-\x7e]{1,100}$"
-CURSOR = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z,[0-9]{5,10},"
-    "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-)
+INSTANTE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
+UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+CURSOR = f"^{INSTANTE},[0-9]{{5,10}},{UUID}$"
+CURSOR_DE_ACCESO = f"^{INSTANTE},{UUID}$"
+REFRESCO = rf"^{UUID}\.[0-9A-Za-z_-]{{43}}$"
 EXPECTED: dict[str, str] = {
     CEDULA: "tiene que tener de 5 a 10 dígitos.",
     NUMERO: f"tiene que ser el número de un médico, de 1 a {LARGEST_ID}, como texto.",
@@ -50,6 +51,8 @@ EXPECTED: dict[str, str] = {
     TELEFONO: "tiene que tener de 7 a 20 dígitos o espacios, con un + delante o sin él.",
     CORREO: "tiene que ser una dirección de correo, como nombre@example.com.",
     CURSOR: "tiene que ser el valor de «siguiente» de una página anterior.",
+    CURSOR_DE_ACCESO: "tiene que ser el valor de «siguiente» de una página anterior.",
+    REFRESCO: "tiene que ser el valor de «refresco» de una sesión.",
 }
 
 
@@ -332,6 +335,90 @@ class UsuariosFiltro(Entrada):
     activo: SiNo | None = None
     despues: Cedula | None = None
     limite: Limite = DEFAULT_PAGE
+
+
+# ---------------------------------------------------------------- sesiones
+
+
+class Credenciales(Entrada):
+    """Who logs in."""
+
+    documento_id: Cedula
+    clave: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class Renovacion(Entrada):
+    """What a session is renewed with."""
+
+    refresco: Annotated[str, StringConstraints(pattern=REFRESCO)]
+
+
+class Sesion(BaseModel):
+    """A session that was opened or renewed."""
+
+    token: str
+    tipo: Literal["Bearer"]
+    vence_en: AwareDatetime
+    refresco: str
+    documento_id: str
+    rol: Rol
+    medico_id: str | None
+
+
+class Quien(BaseModel):
+    """Who asks, and what he may do; nobody while the rules are lifted."""
+
+    acceso: Literal["rules", "open"]
+    documento_id: str | None
+    rol: Rol | None
+    medico_id: str | None
+    permisos: dict[str, str]
+
+
+class Clave(Entrada):
+    """A new password; whoever changes his own says the one that he has."""
+
+    clave: Annotated[str, StringConstraints(min_length=12, max_length=200)]
+    clave_actual: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+
+# ---------------------------------------------------------------- accesos
+
+
+class Motivo(Entrada):
+    """Why a history is read."""
+
+    motivo: Annotated[str, StringConstraints(pattern=TEXTO, max_length=200)] | None = None
+
+
+class PaginaConMotivo(Pagina, Motivo):
+    """Which page of a patient's consultations, and why it is read."""
+
+
+class AccesosFiltro(Entrada):
+    """Which page of who read a history."""
+
+    despues: Annotated[str, StringConstraints(pattern=CURSOR_DE_ACCESO)] | None = None
+    limite: Limite = DEFAULT_PAGE
+
+
+class Acceso(BaseModel):
+    """Who read a patient's history, when and why."""
+
+    paciente_id: str
+    id: str
+    documento_id: str
+    rol: Rol
+    accion: Literal["historia", "consultas", "consulta"]
+    motivo: str
+    momento: AwareDatetime
+
+
+class Accesos(BaseModel):
+    """A page of who read a patient's history, the newest first."""
+
+    accesos: list[Acceso]
+    siguiente: str | None
 
 
 # ---------------------------------------------------------------- errors

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from historia_clinica.answers import require_match
-from historia_clinica.db import Connection, current_database
+from historia_clinica.db import Connection, asking
 from historia_clinica.errors import ProblemError
 from historia_clinica.sql import search, statement
 
@@ -92,6 +92,7 @@ MEDICO = Kind("medico", "medicos", "No hay médico con el número {id}.")
 PACIENTE = Kind("paciente", "pacientes", "No hay paciente con la cédula {cedula}.")
 CONSULTA = Kind("consulta", "consultas", "El paciente {cedula} no tiene la consulta {id}.")
 HISTORIA = Kind("historia", "historia", "No hay paciente con la cédula {cedula}.")
+ACCESO = Kind("acceso", "accesos", "Nadie ha leído la historia de {cedula}.")
 USUARIO = Kind("usuario", "usuarios_v1", "No hay usuario con el documento {documento_id}.")
 
 
@@ -101,11 +102,11 @@ def read(kind: Kind, **key: Any) -> str:
     Raises:
         ProblemError: 404.
     """
-    with current_database().connection() as connection:
+    with asking() as connection:
         return kind.read(connection, key)
 
 
 def page(kind: Kind, conditions: Key) -> list[str]:
     """Return a page of things as JSON, one more where there is a next page."""
-    with current_database().connection() as connection:
+    with asking() as connection:
         return kind.page(connection, conditions)

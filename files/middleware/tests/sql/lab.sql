@@ -62,6 +62,25 @@ CREATE TABLE solicitudes (
   PRIMARY KEY (paciente_id, clave)
 );
 
+CREATE TABLE accesos (
+  paciente_id text NOT NULL,
+  id uuid NOT NULL DEFAULT gen_random_uuid(),
+  momento timestamptz NOT NULL DEFAULT now(),
+  documento_id text NOT NULL,
+  rol text NOT NULL,
+  accion text NOT NULL,
+  motivo text NOT NULL,
+  PRIMARY KEY (paciente_id, id)
+);
+CREATE TABLE lab.sesiones (
+  id uuid PRIMARY KEY,
+  documento_id text NOT NULL,
+  huella_refresco text NOT NULL,
+  abierta_en timestamptz NOT NULL DEFAULT now(),
+  vence_en timestamptz NOT NULL,
+  cerrada_en timestamptz
+);
+
 CREATE TABLE lab.sample_chunks (
   semilla integer,
   bloque integer,
@@ -80,8 +99,31 @@ BEGIN ATOMIC
   VALUES ('citus-worker-2', 5432::bigint), ('citus-worker-1', 5432);
 END;
 
--- What the login of the middleware may do in a lab, and no more.
-GRANT USAGE ON SCHEMA lab TO middleware;
-GRANT SELECT, INSERT, UPDATE ON medicos, pacientes, consultas, usuario, lab.sample_chunks TO middleware;
-GRANT SELECT, INSERT ON solicitudes TO middleware;
-GRANT SELECT ON lab.nodes TO middleware;
+-- What the logins may do in a lab, and no more: middleware everything that is served, api the same row by row.
+GRANT USAGE ON SCHEMA lab TO middleware, api;
+GRANT SELECT, INSERT, UPDATE ON medicos, pacientes, consultas, usuario TO middleware, api;
+GRANT SELECT, INSERT ON solicitudes, accesos TO middleware, api;
+GRANT SELECT, INSERT, UPDATE, DELETE ON lab.sesiones TO middleware, api;
+GRANT SELECT, INSERT, UPDATE ON lab.sample_chunks TO middleware;
+GRANT SELECT ON lab.nodes TO middleware, api;
+
+-- The policies that the service has to satisfy (role clinical_schema, row_security.sql), for reading and for registering.
+ALTER TABLE pacientes ENABLE ROW LEVEL SECURITY;
+ALTER TABLE consultas ENABLE ROW LEVEL SECURITY;
+ALTER TABLE accesos ENABLE ROW LEVEL SECURITY;
+CREATE POLICY lectura ON pacientes FOR SELECT TO api
+  USING (split_part(current_setting('historia.persona', true), '/', 1) IN ('administrador', 'medico', 'admisionista', 'resultados')
+         OR (split_part(current_setting('historia.persona', true), '/', 1) = 'paciente' AND cedula = split_part(current_setting('historia.persona', true), '/', 2)));
+CREATE POLICY escritura ON pacientes TO api
+  USING (split_part(current_setting('historia.persona', true), '/', 1) IN ('administrador', 'admisionista'));
+CREATE POLICY lectura ON consultas FOR SELECT TO api
+  USING (split_part(current_setting('historia.persona', true), '/', 1) IN ('administrador', 'medico', 'resultados')
+         OR (split_part(current_setting('historia.persona', true), '/', 1) = 'paciente' AND paciente_id = split_part(current_setting('historia.persona', true), '/', 2)));
+CREATE POLICY escritura ON consultas TO api
+  USING (split_part(current_setting('historia.persona', true), '/', 1) = 'administrador'
+         OR (split_part(current_setting('historia.persona', true), '/', 1) = 'medico' AND medico_id::text = split_part(current_setting('historia.persona', true), '/', 3)));
+CREATE POLICY lectura ON accesos FOR SELECT TO api
+  USING (split_part(current_setting('historia.persona', true), '/', 1) = 'administrador'
+         OR (split_part(current_setting('historia.persona', true), '/', 1) = 'paciente' AND paciente_id = split_part(current_setting('historia.persona', true), '/', 2)));
+CREATE POLICY registro ON accesos FOR INSERT TO api
+  WITH CHECK (documento_id = split_part(current_setting('historia.persona', true), '/', 2) AND rol = split_part(current_setting('historia.persona', true), '/', 1));

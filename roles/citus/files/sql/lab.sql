@@ -254,6 +254,19 @@ END
 $$;
 
 
+-- A column that a table of an older version lacks.
+CREATE OR REPLACE FUNCTION lab.add_column(tabla regclass, columna name, tipo regtype) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = tabla AND attname = columna AND NOT attisdropped) THEN
+        EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', tabla, columna, tipo);  -- Citus carries it to the shards
+    END IF;
+END
+$$;
+
+
 -- ---------------------------------------------------------------- logins and rights
 
 -- A node logs in to another as the login whose query it runs, with the password from pg_dist_authinfo. Citus does not
@@ -425,7 +438,7 @@ GRANT EXECUTE ON FUNCTION
 TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION
     lab.set_shard_count(integer), lab.known_nodes(), lab.create_distributed_table(regclass, name, regclass), lab.create_reference_table(regclass),
-    lab.add_foreign_key(regclass, name, name, regclass, name), lab.copy_logins(), lab.nodes_with_other_logins(),
+    lab.add_foreign_key(regclass, name, name, regclass, name), lab.add_column(regclass, name, regtype), lab.copy_logins(), lab.nodes_with_other_logins(),
     lab.create_login(name, text), lab.grant(text, regclass, name), lab.register_nodes(jsonb),
     lab.sync_metadata()
 FROM PUBLIC;

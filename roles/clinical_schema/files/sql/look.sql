@@ -5,7 +5,7 @@ RETURNS TABLE (object text, found text, wanted text)
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   RETURN QUERY
-  SELECT 'role ' || r, 'absent', 'present' FROM unnest(ARRAY['clinical_owner', 'middleware', 'readonly']) AS r
+  SELECT 'role ' || r, 'absent', 'present' FROM unnest(ARRAY['clinical_owner', 'middleware', 'api', 'readonly']) AS r
    WHERE to_regrole(r) IS NULL;
 
   IF to_regclass('citus_tables') IS NULL THEN
@@ -15,7 +15,8 @@ BEGIN
   -- citus_tables answers with every engine.
   RETURN QUERY EXECUTE $q$
     SELECT 'table ' || w.name, coalesce(t.citus_table_type, CASE WHEN to_regclass('public.' || w.name) IS NULL THEN 'absent' ELSE 'local' END), w.kind
-      FROM (VALUES ('medicos', 'reference'), ('pacientes', 'distributed'), ('consultas', 'distributed'), ('usuario', $1)) AS w (name, kind)
+      FROM (VALUES ('medicos', 'reference'), ('pacientes', 'distributed'), ('consultas', 'distributed'), ('solicitudes', 'distributed'),
+                   ('accesos', 'distributed'), ('usuario', $1)) AS w (name, kind)
       LEFT JOIN citus_tables t ON t.table_name = to_regclass('public.' || w.name)
      WHERE t.citus_table_type IS DISTINCT FROM w.kind $q$ USING clase_usuario;
 

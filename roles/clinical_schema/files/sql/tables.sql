@@ -68,12 +68,48 @@ CREATE TABLE IF NOT EXISTS public.usuario (
   rol text NOT NULL,
   clave_hash text,
   activo boolean NOT NULL DEFAULT true,
+  medico_id integer,
   CONSTRAINT usuario_pkey PRIMARY KEY (documento_id),
   CONSTRAINT usuario_documento_id_check CHECK (documento_id ~ '^[0-9]{5,10}$'),
   CONSTRAINT usuario_nombre_check CHECK (btrim(nombre) <> ''),
   CONSTRAINT usuario_edad_check CHECK (edad BETWEEN 0 AND 130),
   CONSTRAINT usuario_rol_check CHECK (rol IN ('administrador', 'medico', 'admisionista', 'resultados', 'paciente'))
 );
+
+-- What belongs to a patient lies in his shard, so that one transaction of one node writes it with the row it is about:
+-- the key of a request that created something, and who read his history.
+CREATE TABLE IF NOT EXISTS public.solicitudes (
+  paciente_id text NOT NULL,
+  clave text NOT NULL,
+  huella text NOT NULL,
+  ubicacion text NOT NULL,
+  cuerpo text NOT NULL,
+  creada_en timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT solicitudes_pkey PRIMARY KEY (paciente_id, clave)
+);
+CREATE TABLE IF NOT EXISTS public.accesos (
+  paciente_id text NOT NULL,
+  id uuid NOT NULL DEFAULT gen_random_uuid(),
+  momento timestamptz NOT NULL DEFAULT now(),
+  documento_id text NOT NULL,
+  rol text NOT NULL,
+  accion text NOT NULL,
+  motivo text NOT NULL,
+  CONSTRAINT accesos_pkey PRIMARY KEY (paciente_id, id)
+);
+
+-- On the coordinator alone: a session outlives the loss of any worker.
+CREATE TABLE IF NOT EXISTS lab.sesiones (
+  id uuid NOT NULL,
+  documento_id text NOT NULL,
+  huella_refresco text NOT NULL,
+  abierta_en timestamptz NOT NULL DEFAULT now(),
+  vence_en timestamptz NOT NULL,
+  cerrada_en timestamptz,
+  CONSTRAINT sesiones_pkey PRIMARY KEY (id)
+);
+CREATE INDEX IF NOT EXISTS sesiones_documento_id_idx ON lab.sesiones (documento_id);
+CREATE INDEX IF NOT EXISTS sesiones_vence_en_idx ON lab.sesiones (vence_en);
 
 -- Bookkeeping that no query of the history joins: plain tables of the coordinator.
 CREATE TABLE IF NOT EXISTS lab.sample_chunks (
@@ -137,6 +173,31 @@ COMMENT ON COLUMN public.usuario.rol IS 'Rol: administrador, medico, admisionist
 COMMENT ON COLUMN public.usuario.clave_hash IS 'Resumen (hash) de la contraseña; nulo mientras no tiene';
 COMMENT ON COLUMN public.usuario.activo IS 'Falso cuando ya no puede entrar';
 
+COMMENT ON TABLE public.solicitudes IS 'Solicitudes que crearon algo, para que repetidas no lo creen otra vez; cada una en el nodo de su paciente';
+COMMENT ON COLUMN public.solicitudes.paciente_id IS 'Cédula del paciente; columna de distribución, no cambia';
+COMMENT ON COLUMN public.solicitudes.clave IS 'Clave que dio quien llamó (Idempotency-Key)';
+COMMENT ON COLUMN public.solicitudes.huella IS 'Huella (SHA-256) de la solicitud';
+COMMENT ON COLUMN public.solicitudes.ubicacion IS 'Dirección de lo que se creó';
+COMMENT ON COLUMN public.solicitudes.cuerpo IS 'Lo que se respondió';
+COMMENT ON COLUMN public.solicitudes.creada_en IS 'Momento en que se atendió';
+
+COMMENT ON TABLE public.accesos IS 'Quién leyó la historia de quién, cuándo y para qué; cada acceso en el nodo del paciente';
+COMMENT ON COLUMN public.accesos.paciente_id IS 'Cédula del paciente; columna de distribución, no cambia';
+COMMENT ON COLUMN public.accesos.id IS 'Identificador del acceso';
+COMMENT ON COLUMN public.accesos.momento IS 'Cuándo';
+COMMENT ON COLUMN public.accesos.documento_id IS 'Quién: documento del usuario';
+COMMENT ON COLUMN public.accesos.rol IS 'Con qué rol';
+COMMENT ON COLUMN public.accesos.accion IS 'Qué leyó';
+COMMENT ON COLUMN public.accesos.motivo IS 'Para qué, en sus palabras';
+
+COMMENT ON TABLE lab.sesiones IS 'Sesiones de la API; solo en el coordinador';
+COMMENT ON COLUMN lab.sesiones.id IS 'Identificador de la sesión';
+COMMENT ON COLUMN lab.sesiones.documento_id IS 'De quién es';
+COMMENT ON COLUMN lab.sesiones.huella_refresco IS 'Huella (SHA-256) del secreto con el que se renueva';
+COMMENT ON COLUMN lab.sesiones.abierta_en IS 'Cuándo se abrió';
+COMMENT ON COLUMN lab.sesiones.vence_en IS 'Hasta cuándo se puede renovar';
+COMMENT ON COLUMN lab.sesiones.cerrada_en IS 'Cuándo se cerró; nulo mientras vale';
+
 COMMENT ON TABLE lab.sample_chunks IS 'Bloques de datos de ejemplo cuya carga terminó';
 COMMENT ON COLUMN lab.sample_chunks.semilla IS 'Semilla con la que se generaron';
 COMMENT ON COLUMN lab.sample_chunks.bloque IS 'Número del bloque, desde 1';
@@ -153,7 +214,7 @@ DO $$
 DECLARE
   tabla regclass;
 BEGIN
-  FOREACH tabla IN ARRAY ARRAY['public.medicos', 'public.pacientes', 'public.consultas', 'public.usuario', 'lab.sample_chunks']::regclass[] LOOP
+  FOREACH tabla IN ARRAY ARRAY['public.medicos', 'public.pacientes', 'public.consultas', 'public.usuario', 'public.solicitudes', 'public.accesos', 'lab.sesiones', 'lab.sample_chunks']::regclass[] LOOP
     IF (SELECT relowner FROM pg_class WHERE oid = tabla) <> 'clinical_owner'::regrole THEN
       EXECUTE format('ALTER TABLE %s OWNER TO clinical_owner', tabla);
     END IF;

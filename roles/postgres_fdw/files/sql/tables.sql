@@ -308,6 +308,22 @@ BEGIN
 END
 $$;
 
+-- A column that a table of an older version lacks: on the workers first, so that what is seen here is there too.
+CREATE OR REPLACE FUNCTION lab.add_column(tabla regclass, columna name, tipo regtype) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  completo text;
+BEGIN
+  IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = tabla AND attname = columna AND NOT attisdropped) THEN
+    RETURN;
+  END IF;
+  SELECT format('%I.%I', relnamespace::regnamespace::text, relname) INTO completo FROM pg_class WHERE oid = tabla;
+  PERFORM lab.on_node(w.node_name, format('ALTER TABLE IF EXISTS %s ADD COLUMN IF NOT EXISTS %I %s', completo, columna, tipo))
+     FROM lab.workers w ORDER BY w.node_name;
+  EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', completo, columna, tipo);
+END
+$$;
+
 CREATE OR REPLACE FUNCTION lab.grant(privilegios text, tabla regclass, rol name) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

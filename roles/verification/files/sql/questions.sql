@@ -11,19 +11,24 @@ FROM (VALUES
     -- A row for each right that should not be there, or that is missing.
     ('privileges', $q$
         SELECT 'login ' || rolname || ' has rights over the servers' AS problem FROM pg_roles
-        WHERE rolcanlogin AND rolname <> current_user AND (rolsuper OR rolcreatedb OR rolcreaterole OR rolbypassrls)
+        WHERE rolcanlogin AND rolname <> current_user
+          -- middleware loads with COPY, which row-level security refuses.
+          AND (rolsuper OR rolcreatedb OR rolcreaterole OR (rolbypassrls AND rolname <> 'middleware'))
         UNION ALL
-        SELECT 'role ' || r || ' is missing' FROM unnest(ARRAY['clinical_owner', 'middleware', 'readonly']) AS r
+        SELECT 'role ' || r || ' is missing' FROM unnest(ARRAY['clinical_owner', 'middleware', 'api', 'readonly']) AS r
         WHERE to_regrole(r) IS NULL
         UNION ALL
         SELECT 'clinical_owner, who owns the tables, may log in' FROM pg_roles WHERE rolname = 'clinical_owner' AND rolcanlogin
+        UNION ALL
+        SELECT 'table ' || relname || ' has no row-level security' FROM pg_class
+        WHERE oid = ANY (ARRAY['public.pacientes', 'public.consultas', 'public.accesos']::regclass[]) AND NOT relrowsecurity
         UNION ALL
         SELECT t || ' belongs to ' || tableowner FROM unnest(ARRAY['medicos', 'pacientes', 'consultas', 'usuario']) AS t
         JOIN pg_tables ON schemaname = 'public' AND tablename = t WHERE tableowner <> 'clinical_owner'
         UNION ALL
         SELECT format('%s %s %s on %s', w.login, CASE WHEN w.wanted THEN 'lacks' ELSE 'has' END, w.privilege, w.relation)
-        FROM (SELECT 'middleware' AS login, t AS relation, p AS privilege, p <> 'DELETE' AS wanted
-              FROM unnest(ARRAY['medicos', 'pacientes', 'consultas', 'usuario']) AS t,
+        FROM (SELECT l AS login, t AS relation, p AS privilege, p <> 'DELETE' AS wanted
+              FROM unnest(ARRAY['middleware', 'api']) AS l, unnest(ARRAY['medicos', 'pacientes', 'consultas', 'usuario']) AS t,
                    unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p
               UNION ALL
               SELECT 'readonly', t, p, p = 'SELECT' AND t <> 'usuario'

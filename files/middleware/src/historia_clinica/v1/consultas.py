@@ -15,7 +15,7 @@ from flask import Response, url_for
 from pydantic import BaseModel
 
 from historia_clinica import access, answers, idempotency, store
-from historia_clinica.db import Connection, in_transaction
+from historia_clinica.db import Connection, asking, in_transaction
 from historia_clinica.errors import InvalidFieldError
 from historia_clinica.idempotency import Created
 from historia_clinica.resource import Resource
@@ -25,7 +25,9 @@ from historia_clinica.schemas import (
     ConsultaDatos,
     Consultas,
     ConsultasFiltro,
+    Motivo,
     Pagina,
+    PaginaConMotivo,
 )
 from historia_clinica.sql import statement
 from historia_clinica.store import CONSULTA, PACIENTE
@@ -36,10 +38,10 @@ KEY = ["fecha_consulta", "paciente_id", "id"]
 
 
 @blueprint.get("/consultas")
-@blueprint.input(ConsultasFiltro, location="query", arg_name="conditions")
 @blueprint.operation(
     "Busca consultas, las más nuevas primero", "consultas.buscar", Consultas, also=[304], headers=["If-None-Match"]
 )
+@blueprint.input(ConsultasFiltro, location="query", arg_name="conditions")
 def search(conditions: ConsultasFiltro) -> Response:
     """Search consultations by date, doctor, diagnosis and the patient's city; the newest first."""
     bodies = store.page(CONSULTA, _conditions(conditions))
@@ -47,7 +49,6 @@ def search(conditions: ConsultasFiltro) -> Response:
 
 
 @blueprint.get("/pacientes/<cedula:cedula>/consultas")
-@blueprint.input(Pagina, location="query", arg_name="conditions")
 @blueprint.operation(
     "Lista las consultas de un paciente, las más nuevas primero",
     "consultas.leer",
@@ -56,19 +57,22 @@ def search(conditions: ConsultasFiltro) -> Response:
     also=[304, 404],
     headers=["If-None-Match"],
 )
-def list_of_patient(cedula: str, conditions: Pagina) -> Response:
-    """List a patient's consultations, the newest first."""
-    bodies = store.page(CONSULTA, {**_conditions(conditions), "cedula": cedula})
-    if not bodies:
-        store.read(PACIENTE, cedula=cedula)  # nobody's list is not an empty list
+@blueprint.input(PaginaConMotivo, location="query", arg_name="conditions")
+def list_of_patient(cedula: str, conditions: PaginaConMotivo) -> Response:
+    """List a patient's consultations, the newest first, and keep who reads them."""
+    with asking() as connection:
+        bodies = CONSULTA.page(connection, {**_conditions(conditions), "cedula": cedula})
+        if not bodies:
+            PACIENTE.read(connection, {"cedula": cedula})  # nobody's list is not an empty list
+        access.record(connection, cedula, "consultas", conditions.motivo)
     return answers.page("consultas", bodies, conditions.limite, KEY)
 
 
 @blueprint.post("/pacientes/<cedula:cedula>/consultas")
-@blueprint.input(ConsultaDatos, arg_name="data")
 @blueprint.operation(
     "Registra una consulta", "consultas.escribir", Consulta, 201, also=[404], headers=["Idempotency-Key"]
 )
+@blueprint.input(ConsultaDatos, arg_name="data")
 def create(cedula: str, data: ConsultaDatos) -> Response:
     """Register a consultation of a patient."""
     access.require_own_doctor(data.medico_id)
@@ -86,13 +90,16 @@ def create(cedula: str, data: ConsultaDatos) -> Response:
 @blueprint.operation(
     "Lee una consulta", "consultas.leer", Consulta, owner="cedula", also=[304, 404], headers=["If-None-Match"]
 )
-def read(cedula: str, consulta_id: UUID) -> Response:
-    """Answer with one consultation."""
-    return answers.answer(store.read(CONSULTA, cedula=cedula, id=consulta_id))
+@blueprint.input(Motivo, location="query", arg_name="why")
+def read(cedula: str, consulta_id: UUID, why: Motivo) -> Response:
+    """Answer with one consultation, and keep who reads it."""
+    with asking() as connection:
+        body = CONSULTA.read(connection, {"cedula": cedula, "id": consulta_id})
+        access.record(connection, cedula, "consulta", why.motivo)
+    return answers.answer(body)
 
 
 @blueprint.put("/pacientes/<cedula:cedula>/consultas/<uuid:consulta_id>")
-@blueprint.input(ConsultaDatos, arg_name="data")
 @blueprint.operation(
     "Registra una consulta con el identificador dado, o la reemplaza",
     "consultas.escribir",
@@ -100,6 +107,7 @@ def read(cedula: str, consulta_id: UUID) -> Response:
     also=[201, 404, 409, 412, 428],
     headers=["If-Match", "If-None-Match"],
 )
+@blueprint.input(ConsultaDatos, arg_name="data")
 def put(cedula: str, consulta_id: UUID, data: ConsultaDatos) -> Response:
     """Register a consultation under an identifier of the caller, or replace one."""
     access.require_own_doctor(data.medico_id)
@@ -109,7 +117,6 @@ def put(cedula: str, consulta_id: UUID, data: ConsultaDatos) -> Response:
 
 
 @blueprint.patch("/pacientes/<cedula:cedula>/consultas/<uuid:consulta_id>")
-@blueprint.input(ConsultaCambios, arg_name="changes")
 @blueprint.operation(
     "Cambia algunos datos de una consulta",
     "consultas.escribir",
@@ -117,6 +124,7 @@ def put(cedula: str, consulta_id: UUID, data: ConsultaDatos) -> Response:
     also=[404, 412, 428],
     headers=["If-Match"],
 )
+@blueprint.input(ConsultaCambios, arg_name="changes")
 def change(cedula: str, consulta_id: UUID, changes: BaseModel) -> Response:
     """Change some of what is written about a consultation."""
     given = changes.model_dump(exclude_unset=True)
@@ -124,7 +132,7 @@ def change(cedula: str, consulta_id: UUID, changes: BaseModel) -> Response:
 
 
 def _conditions(conditions: Pagina) -> dict[str, Any]:
-    given = conditions.model_dump(exclude_none=True)
+    given = conditions.model_dump(exclude_none=True, exclude={"motivo"})
     if after := given.pop("despues", None):
         given |= dict(zip(("despues_fecha", "despues_paciente", "despues_id"), after.split(","), strict=True))
     return given
@@ -155,7 +163,7 @@ def _require_active(connection: Connection, medico_id: str) -> None:
 @in_transaction
 def _put(connection: Connection, cedula: str, consulta_id: UUID, data: ConsultaDatos) -> tuple[HTTPStatus, str]:
     key = {"cedula": cedula, "id": consulta_id}
-    body = CONSULTA.lock(connection, key)
+    body = _lock(connection, key)
     if body is None:
         answers.require_no_match()
         return HTTPStatus.CREATED, _insert(connection, key, data)
@@ -167,16 +175,27 @@ def _put(connection: Connection, cedula: str, consulta_id: UUID, data: ConsultaD
 @in_transaction
 def _amend(connection: Connection, cedula: str, consulta_id: UUID, new: Callable[[str], ConsultaDatos]) -> str:
     key = {"cedula": cedula, "id": consulta_id}
-    body = CONSULTA.lock(connection, key)
+    body = _lock(connection, key)
     if body is None:
         raise CONSULTA.not_found(key)
     answers.require_match(body)
     return _update(connection, key, body, new(body))
 
 
+def _lock(connection: Connection, key: dict[str, Any]) -> str | None:
+    """Lock a consultation of the person's own: nobody takes over another's.
+
+    It is read first, because the database shows for a change only what the person may change.
+    """
+    body = CONSULTA.find(connection, key)
+    if body is None:
+        return None
+    access.require_own_doctor(Consulta.model_validate_json(body).medico_id)
+    return CONSULTA.lock(connection, key)
+
+
 def _update(connection: Connection, key: dict[str, Any], body: str, data: ConsultaDatos) -> str:
     there = Consulta.model_validate_json(body)
-    access.require_own_doctor(there.medico_id)  # nobody takes over another's consultation
     access.require_own_doctor(data.medico_id)
     if data.medico_id != there.medico_id:
         _require_active(connection, data.medico_id)

@@ -21,8 +21,8 @@ blueprint = Resource("medicos", __name__, "/medicos", tag="Médicos")
 
 
 @blueprint.get("")
-@blueprint.input(MedicosFiltro, location="query", arg_name="conditions")
 @blueprint.operation("Lista los médicos por su número", "medicos.leer", Medicos, headers=["If-None-Match"], also=[304])
+@blueprint.input(MedicosFiltro, location="query", arg_name="conditions")
 def search(conditions: MedicosFiltro) -> Response:
     """List doctors by their number."""
     bodies = store.page(MEDICO, conditions.model_dump(exclude_none=True))
@@ -30,8 +30,8 @@ def search(conditions: MedicosFiltro) -> Response:
 
 
 @blueprint.post("")
-@blueprint.input(MedicoDatos, arg_name="data")
 @blueprint.operation("Registra un médico", "medicos.escribir", Medico, 201, also=[409])
+@blueprint.input(MedicoDatos, arg_name="data")
 def create(data: MedicoDatos) -> Response:
     """Register a doctor. `registro` is his alone: sent twice, it makes one doctor."""
     number, body = _insert(data)
@@ -46,20 +46,20 @@ def read(medico_id: str) -> Response:
 
 
 @blueprint.put("/<numero:medico_id>")
-@blueprint.input(MedicoDatos, arg_name="data")
 @blueprint.operation(
     "Reemplaza los datos de un médico", "medicos.escribir", Medico, also=[404, 409, 412, 428], headers=["If-Match"]
 )
+@blueprint.input(MedicoDatos, arg_name="data")
 def replace(medico_id: str, data: MedicoDatos) -> Response:
     """Replace what is written about a doctor."""
     return answers.answer(_amend(medico_id, lambda _: data))
 
 
 @blueprint.patch("/<numero:medico_id>")
-@blueprint.input(MedicoCambios, arg_name="changes")
 @blueprint.operation(
     "Cambia algunos datos de un médico", "medicos.escribir", Medico, also=[404, 409, 412, 428], headers=["If-Match"]
 )
+@blueprint.input(MedicoCambios, arg_name="changes")
 def change(medico_id: str, changes: BaseModel) -> Response:
     """Change some of what is written about a doctor."""
     given = changes.model_dump(exclude_unset=True)

@@ -9,13 +9,16 @@ from flask import Response, url_for
 from psycopg.errors import UniqueViolation
 from pydantic import BaseModel
 
-from historia_clinica import answers, idempotency, store
-from historia_clinica.db import Connection, in_transaction
+from historia_clinica import access, answers, idempotency, store
+from historia_clinica.db import Connection, asking, in_transaction
 from historia_clinica.errors import ProblemError
 from historia_clinica.idempotency import Created
 from historia_clinica.resource import Resource
 from historia_clinica.schemas import (
+    Accesos,
+    AccesosFiltro,
     Historia,
+    Motivo,
     Paciente,
     PacienteCambios,
     PacienteDatos,
@@ -23,16 +26,16 @@ from historia_clinica.schemas import (
     Pacientes,
     PacientesFiltro,
 )
-from historia_clinica.store import HISTORIA, PACIENTE
+from historia_clinica.store import ACCESO, HISTORIA, PACIENTE
 
 blueprint = Resource("pacientes", __name__, "/pacientes", tag="Pacientes")
 
 
 @blueprint.get("")
-@blueprint.input(PacientesFiltro, location="query", arg_name="conditions")
 @blueprint.operation(
     "Busca pacientes, por cédula", "pacientes.buscar", Pacientes, also=[304], headers=["If-None-Match"]
 )
+@blueprint.input(PacientesFiltro, location="query", arg_name="conditions")
 def search(conditions: PacientesFiltro) -> Response:
     """List patients by their cedula."""
     bodies = store.page(PACIENTE, conditions.model_dump(exclude_none=True))
@@ -40,10 +43,10 @@ def search(conditions: PacientesFiltro) -> Response:
 
 
 @blueprint.post("")
-@blueprint.input(PacienteNuevo, arg_name="data")
 @blueprint.operation(
     "Registra un paciente", "pacientes.escribir", Paciente, 201, also=[409], headers=["Idempotency-Key"]
 )
+@blueprint.input(PacienteNuevo, arg_name="data")
 def create(data: PacienteNuevo) -> Response:
     """Register a patient."""
 
@@ -70,7 +73,6 @@ def read(cedula: str) -> Response:
 
 
 @blueprint.put("/<cedula:cedula>")
-@blueprint.input(PacienteDatos, arg_name="data")
 @blueprint.operation(
     "Registra un paciente o reemplaza sus datos",
     "pacientes.escribir",
@@ -78,6 +80,7 @@ def read(cedula: str) -> Response:
     also=[201, 409, 412, 428],
     headers=["If-Match", "If-None-Match"],
 )
+@blueprint.input(PacienteDatos, arg_name="data")
 def put(cedula: str, data: PacienteDatos) -> Response:
     """Register a patient, or replace what is written about one: sent twice, it makes one patient."""
     try:
@@ -89,7 +92,6 @@ def put(cedula: str, data: PacienteDatos) -> Response:
 
 
 @blueprint.patch("/<cedula:cedula>")
-@blueprint.input(PacienteCambios, arg_name="changes")
 @blueprint.operation(
     "Cambia algunos datos de un paciente",
     "pacientes.escribir",
@@ -97,6 +99,7 @@ def put(cedula: str, data: PacienteDatos) -> Response:
     also=[404, 412, 428],
     headers=["If-Match"],
 )
+@blueprint.input(PacienteCambios, arg_name="changes")
 def change(cedula: str, changes: BaseModel) -> Response:
     """Change some of what is written about a patient."""
     given = changes.model_dump(exclude_unset=True)
@@ -112,9 +115,34 @@ def change(cedula: str, changes: BaseModel) -> Response:
     also=[304, 404],
     headers=["If-None-Match"],
 )
-def history(cedula: str) -> Response:
-    """Answer with a patient and every consultation with its doctor, by one co-located query."""
-    return answers.answer(store.read(HISTORIA, cedula=cedula))
+@blueprint.input(Motivo, location="query", arg_name="why")
+def history(cedula: str, why: Motivo) -> Response:
+    """Answer with a patient and every consultation with its doctor, by one co-located query.
+
+    Who reads it is kept, beside the history and in the same transaction.
+    """
+    with asking() as connection:
+        body = HISTORIA.read(connection, {"cedula": cedula})
+        access.record(connection, cedula, "historia", why.motivo)
+    return answers.answer(body)
+
+
+@blueprint.get("/<cedula:cedula>/accesos")
+@blueprint.operation(
+    "Lista quién leyó la historia, lo más nuevo primero",
+    "accesos.leer",
+    Accesos,
+    owner="cedula",
+    also=[304],
+    headers=["If-None-Match"],
+)
+@blueprint.input(AccesosFiltro, location="query", arg_name="conditions")
+def accesses(cedula: str, conditions: AccesosFiltro) -> Response:
+    """List who read the patient's history, the newest first."""
+    given = {"cedula": cedula, "limite": conditions.limite}
+    if conditions.despues:
+        given["despues_momento"], given["despues_id"] = conditions.despues.split(",")
+    return answers.page("accesos", store.page(ACCESO, given), conditions.limite, ["momento", "id"])
 
 
 def _taken(cedula: str) -> ProblemError:

@@ -9,11 +9,12 @@ from flask import Response, url_for
 from psycopg.errors import UniqueViolation
 from pydantic import BaseModel
 
-from historia_clinica import answers, store
+from historia_clinica import access, answers, passwords, sessions, store
 from historia_clinica.db import Connection, in_transaction
 from historia_clinica.errors import ProblemError
 from historia_clinica.resource import Resource
 from historia_clinica.schemas import (
+    Clave,
     Usuario,
     UsuarioCambios,
     UsuarioDatos,
@@ -29,10 +30,10 @@ blueprint = Resource("usuarios_v1", __name__, "/usuarios", tag="Usuarios")
 
 
 @blueprint.get("")
-@blueprint.input(UsuariosFiltro, location="query", arg_name="conditions")
 @blueprint.operation(
     "Busca usuarios, por documento", "usuarios.buscar", Usuarios, also=[304], headers=["If-None-Match"]
 )
+@blueprint.input(UsuariosFiltro, location="query", arg_name="conditions")
 def search(conditions: UsuariosFiltro) -> Response:
     """List users by their document."""
     bodies = store.page(USUARIO, conditions.model_dump(exclude_none=True))
@@ -40,10 +41,10 @@ def search(conditions: UsuariosFiltro) -> Response:
 
 
 @blueprint.post("")
-@blueprint.input(UsuarioNuevo, arg_name="data")
 @blueprint.operation(
     "Registra un usuario, que todavía no tiene contraseña", "usuarios.escribir", Usuario, 201, also=[409]
 )
+@blueprint.input(UsuarioNuevo, arg_name="data")
 def create(data: UsuarioNuevo) -> Response:
     """Register a user, who has no password yet. Sent twice, it makes one user."""
     try:
@@ -65,7 +66,6 @@ def read(documento_id: str) -> Response:
 
 
 @blueprint.put("/<cedula:documento_id>")
-@blueprint.input(UsuarioDatos, arg_name="data")
 @blueprint.operation(
     "Registra un usuario o reemplaza sus datos",
     "usuarios.escribir",
@@ -73,6 +73,7 @@ def read(documento_id: str) -> Response:
     also=[201, 409, 412, 428],
     headers=["If-Match", "If-None-Match"],
 )
+@blueprint.input(UsuarioDatos, arg_name="data")
 def put(documento_id: str, data: UsuarioDatos) -> Response:
     """Register a user, or replace what is written about one."""
     try:
@@ -84,10 +85,10 @@ def put(documento_id: str, data: UsuarioDatos) -> Response:
 
 
 @blueprint.patch("/<cedula:documento_id>")
-@blueprint.input(UsuarioCambios, arg_name="changes")
 @blueprint.operation(
     "Cambia algunos datos de un usuario", "usuarios.escribir", Usuario, also=[404, 412, 428], headers=["If-Match"]
 )
+@blueprint.input(UsuarioCambios, arg_name="changes")
 def change(documento_id: str, changes: BaseModel) -> Response:
     """Change some of what is written about a user."""
     given = changes.model_dump(exclude_unset=True)
@@ -99,6 +100,17 @@ def change(documento_id: str, changes: BaseModel) -> Response:
 def retire(documento_id: str) -> Response:
     """Retire a user; doing it twice is doing it once."""
     _retire(documento_id)
+    return Response(status=HTTPStatus.NO_CONTENT)
+
+
+@blueprint.put("/<cedula:documento_id>/clave")
+@blueprint.operation(
+    "Cambia la contraseña de un usuario", "usuarios.clave", None, 204, owner="documento_id", also=[404, 429]
+)
+@blueprint.input(Clave, arg_name="data")
+def set_password(documento_id: str, data: Clave) -> Response:
+    """Set a password; whoever sets his own says the one that he has. Every session of the user ends."""
+    _set_password(documento_id, data)
     return Response(status=HTTPStatus.NO_CONTENT)
 
 
@@ -124,15 +136,31 @@ def _put(connection: Connection, documento_id: str, data: UsuarioDatos) -> tuple
         return HTTPStatus.CREATED, USUARIO.read(connection, key)
     answers.require_none()
     answers.require_match(body)
+    sessions.close_all(connection, documento_id)
     return HTTPStatus.OK, USUARIO.update(connection, key, data)
 
 
 @in_transaction
 def _amend(connection: Connection, documento_id: str, new: Callable[[str], UsuarioDatos]) -> str:
+    sessions.close_all(connection, documento_id)
     return USUARIO.amend(connection, {"documento_id": documento_id}, new)
 
 
 @in_transaction
 def _retire(connection: Connection, documento_id: str) -> None:
+    sessions.close_all(connection, documento_id)
     if connection.execute(statement("usuario_retire"), {"documento_id": documento_id}).rowcount == 0:
         raise USUARIO.not_found({"documento_id": documento_id})
+
+
+@in_transaction
+def _set_password(connection: Connection, documento_id: str, data: Clave) -> None:
+    person = access.current()
+    user = connection.execute(statement("usuario_log_in"), {"documento_id": documento_id}).fetchone()
+    if user is None:
+        raise USUARIO.not_found({"documento_id": documento_id})
+    if person and person.documento_id == documento_id:
+        sessions.check(documento_id, data.clave_actual or "", user["clave_hash"])
+    sessions.close_all(connection, documento_id)
+    values = {"documento_id": documento_id, "clave_hash": passwords.hashed(data.clave)}
+    connection.execute(statement("usuario_password"), values)

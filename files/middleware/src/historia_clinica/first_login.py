@@ -1,0 +1,55 @@
+"""`python -m historia_clinica.first_login DOCUMENTO`: the first log-in of a user, from the lab's own machine.
+
+The seed's users have no password, and nobody can give the first one through the API. This gives
+one, makes the user where there is none, and opens a session. What it prints is shown once: it is
+kept nowhere but as a hash.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import secrets
+import sys
+
+from historia_clinica import create_app, passwords, sessions
+from historia_clinica.access import ROLES
+from historia_clinica.db import Connection, in_transaction
+from historia_clinica.schemas import CEDULA
+from historia_clinica.sql import statement
+from historia_clinica.store import USUARIO
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Give the user a password, log him in, and print both as JSON on stdout."""
+    parser = argparse.ArgumentParser(prog="python -m historia_clinica.first_login", description=__doc__)
+    parser.add_argument("documento", help="document number of the user, 5 to 10 digits")
+    parser.add_argument("--rol", choices=ROLES, default="administrador", help="of a user who is not there yet")
+    parser.add_argument("--nombre", default="Primer ingreso", help="of a user who is not there yet")
+    given = parser.parse_args(arguments)
+    if not re.match(CEDULA, given.documento):
+        parser.error(f"documento {given.documento!r}: a document number has 5 to 10 digits.")
+    app = create_app()
+    try:
+        with app.app_context():
+            print(json.dumps(_first(given.documento, given.rol, given.nombre), ensure_ascii=False, indent=2))
+    finally:
+        app.extensions["database"].close()
+    return 0
+
+
+@in_transaction
+def _first(connection: Connection, documento_id: str, rol: str, nombre: str) -> dict[str, object]:
+    key = {"documento_id": documento_id}
+    if USUARIO.lock(connection, key) is None:
+        USUARIO.insert(connection, {**key, "nombre": nombre, "edad": 0, "rol": rol, "medico_id": None, "activo": True})
+    password = secrets.token_urlsafe(18)
+    connection.execute(statement("usuario_password"), {**key, "clave_hash": passwords.hashed(password)})
+    user = connection.execute(statement("usuario_log_in"), key).fetchall()[0]
+    sessions.close_all(connection, documento_id)
+    return {"clave": password, **sessions.start(connection, documento_id, user["rol"], user["medico_id"])}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

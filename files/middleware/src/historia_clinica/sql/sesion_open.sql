@@ -1,0 +1,1 @@
+SELECT id FROM lab.sesiones WHERE id = %(id)s AND cerrada_en IS NULL

@@ -1,0 +1,536 @@
+"""Who may do what: log-in, tokens, the table of permissions, and what the database enforces a second time."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import jwt
+import psycopg
+import pytest
+from conftest import PASSWORD, Lab
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from historia_clinica import create_app, first_login, passwords
+from historia_clinica.access import ALL, OWN, PERMISSIONS, ROLES, Person
+from historia_clinica.config import ConfigurationError
+from historia_clinica.errors import ProblemError
+from historia_clinica.sessions import on_behalf_of
+
+V1 = "/api/v1"
+KEY = "the first key of this lab, which no log shows"
+WORD = "a password that no log shows"
+KID = hashlib.sha256(KEY.encode()).hexdigest()[:16]
+HASH = passwords.hashed(WORD)
+
+# One user of each role; the patient's document is a patient's cedula, the doctor is number 7.
+USERS = {role: f"2000{n}" for n, role in enumerate(ROLES)}
+PATIENT = USERS["paciente"]
+OTHER = "30000"
+CONSULTATION = {"medico_id": "7", "motivo": "Tos", "codigo_cie10": "J06.9", "diagnostico": "Resfriado"}
+DATA = {"nombre": "N", "apellido": "A", "fecha_nacimiento": "1990-01-01", "sexo": "F", "ciudad": "Cali"}
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """Give the file with the lab's signing keys."""
+    file = tmp_path / "signing.keys"
+    file.write_text(KEY + "\n")
+    return file
+
+
+@pytest.fixture
+def rules(lab: Lab, keys: Path) -> Lab:
+    """Give a lab whose rules hold, with a user of each role and two patients with a consultation."""
+    lab.environment |= {
+        "PGUSER": "api",
+        "HISTORIA_CLINICA_ACCESS": "rules",
+        "HISTORIA_CLINICA_SIGNING_KEYS": str(keys),
+    }
+    lab.admin.execute(
+        "INSERT INTO medicos (id, nombre, especialidad, registro, ciudad) VALUES"
+        " (7, 'Rosa', 'Pediatría', 'RM-7', 'Pasto'), (8, 'Hugo', 'Cirugía', 'RM-8', 'Cali')"
+    )
+    for role, document in USERS.items():
+        lab.admin.execute(
+            "INSERT INTO usuario VALUES (%s, 'Persona', 30, %s, %s, true, %s)",
+            [document, role, HASH, 7 if role == "medico" else None],
+        )
+    for cedula in (PATIENT, OTHER):
+        lab.admin.execute(
+            "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
+            " VALUES (%s, 'N', 'A', '1990-01-01', 'F', 'Cali')",
+            [cedula],
+        )
+        lab.admin.execute(
+            "INSERT INTO consultas (paciente_id, id, medico_id, motivo, codigo_cie10, diagnostico)"
+            " VALUES (%s, '6f9619ff-8b86-4d01-b42d-00cf4fc964ff', 8, 'm', 'J06', 'd')",
+            [cedula],
+        )
+    return lab
+
+
+@pytest.fixture
+def client(rules: Lab, app: Flask) -> FlaskClient:
+    """Give a client of the service whose rules hold."""
+    return app.test_client()
+
+
+Bearer = dict[str, str]
+
+
+def bearer(token: str) -> Bearer:
+    """Return the header that says who asks."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+def session(client: FlaskClient, document: str, word: str = WORD) -> dict[str, Any]:
+    """Log in."""
+    answer = client.post(f"{V1}/sesiones", json={"documento_id": document, "clave": word})
+    assert answer.status_code == 201, answer.text
+    body: dict[str, Any] = answer.get_json()
+    return body
+
+
+def log_in(client: FlaskClient, role: str) -> Bearer:
+    """Log in as the user of a role and return the header that says so."""
+    return bearer(session(client, USERS[role])["token"])
+
+
+# ---------------------------------------------------------------- the table of permissions
+
+# How each permission is used, on whose behalf: {} is a document, the caller's own or another's.
+REQUESTS: dict[str, tuple[str, str, dict[str, Any] | None]] = {
+    "medicos.leer": ("GET", "/medicos", None),
+    "medicos.escribir": ("DELETE", "/medicos/999", None),
+    "pacientes.buscar": ("GET", "/pacientes", None),
+    "pacientes.leer": ("GET", "/pacientes/{}", None),
+    "pacientes.escribir": ("PATCH", "/pacientes/{}", {"ciudad": "Pasto"}),
+    "consultas.buscar": ("GET", "/consultas", None),
+    "consultas.leer": ("GET", "/pacientes/{}/consultas", None),
+    "consultas.escribir": ("POST", "/pacientes/{}/consultas", CONSULTATION),
+    "historia.leer": ("GET", "/pacientes/{}/historia", None),
+    "accesos.leer": ("GET", "/pacientes/{}/accesos", None),
+    "usuarios.buscar": ("GET", "/usuarios", None),
+    "usuarios.leer": ("GET", "/usuarios/{}", None),
+    "usuarios.escribir": ("DELETE", "/usuarios/99999", None),
+    "usuarios.clave": ("PUT", "/usuarios/{}/clave", {"clave": "short"}),
+    "sesion.propia": ("GET", "/sesiones/actual", None),
+}
+# Done by others (roles, not documents) than /api/v1 of this module.
+ELSEWHERE = {"cluster.leer"}
+
+
+def test_every_permission_is_tried() -> None:
+    """A permission that is added to the table has to be added here."""
+    assert set(REQUESTS) | ELSEWHERE == set(PERMISSIONS)
+    assert {role for roles in PERMISSIONS.values() for role in roles} == set(ROLES)
+
+
+def test_table_of_permissions_is_what_the_service_does(client: FlaskClient) -> None:
+    """Every permission with every role, for one's own and for another's: allowed or 403, as the table says."""
+    callers = {role: log_in(client, role) for role in ROLES}
+    tried = 0
+    for permission, (method, path, body) in REQUESTS.items():
+        for role, header in callers.items():
+            for document in (USERS[role], OTHER) if "{}" in path else (OTHER,):
+                answer = client.open(
+                    V1 + path.format(document), method=method, json=body, headers=header | {"If-Match": "*"}
+                )
+                scope = PERMISSIONS[permission].get(role)
+                # A doctor's own consultation is told by its doctor, not by the patient.
+                owned = document == USERS[role] or permission in ("consultas.escribir", "sesion.propia")
+                allowed = scope is ALL or (scope is OWN and owned)
+                assert (answer.status_code != 403) == allowed, f"{permission} {role} {document}: {answer.text}"
+                assert answer.status_code in (200, 201, 204, 403, 404, 422), answer.text
+                tried += 1
+    assert tried > 100
+
+
+def test_every_operation_wants_a_token_but_logging_in(client: FlaskClient, app: Flask) -> None:
+    """401 for each operation of the description, whatever is sent; only the way in is open."""
+    paths = client.get(f"{V1}/openapi.json").get_json()["paths"]
+    assert len(paths) > 10
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            if path in (f"{V1}/sesiones", f"{V1}/sesiones/renovacion"):
+                assert "security" not in operation
+                continue
+            address = path.format(
+                cedula="10001", documento_id="10001", medico_id="1", consulta_id="6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+            )
+            answer = client.open(address, method=method.upper(), json={})
+            assert answer.status_code == 401, f"{method} {path}"
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+            assert operation["x-permiso"] in PERMISSIONS
+
+
+def test_original_endpoints_stay_open(client: FlaskClient) -> None:
+    """The four of the original lab need nobody's name, with the rules as without."""
+    for address in ("/", "/status", "/usuarios", "/citus/workers"):
+        assert client.get(address).status_code == 200
+    assert client.get("/status").get_json()["acceso"] == "rules"
+    assert "aviso" not in client.get("/status").get_json()
+
+
+def test_doctor_writes_in_his_own_name_alone(client: FlaskClient) -> None:
+    """Not another doctor's consultation, nor one for another, nor his own given away."""
+    doctor = log_in(client, "medico")
+    address = f"{V1}/pacientes/{OTHER}/consultas"
+    mine = client.post(address, json=CONSULTATION, headers=doctor)
+    assert mine.status_code == 201
+    other = f"{address}/6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+    match = doctor | {"If-Match": "*"}
+    refused = [
+        client.post(address, json=CONSULTATION | {"medico_id": "8"}, headers=doctor),
+        client.put(
+            f"{address}/11111111-8b86-4d01-b42d-00cf4fc964ff", json=CONSULTATION | {"medico_id": "8"}, headers=doctor
+        ),
+        client.put(other, json=CONSULTATION, headers=match),
+        client.patch(other, json={"motivo": "x"}, headers=match),
+        client.patch(mine.headers["Location"], json={"medico_id": "8"}, headers=match),
+    ]
+    assert [answer.status_code for answer in refused] == [403] * 5
+    assert client.patch(mine.headers["Location"], json={"motivo": "x"}, headers=match).status_code == 200
+
+
+def test_who_asks_is_told_what_he_may_do(client: FlaskClient) -> None:
+    """The table, for the role of whoever asks."""
+    body = client.get(f"{V1}/sesiones/actual", headers=log_in(client, "paciente")).get_json()
+    assert body["rol"] == "paciente"
+    assert body["permisos"] == {name: roles["paciente"] for name, roles in PERMISSIONS.items() if "paciente" in roles}
+
+
+# ---------------------------------------------------------------- tokens
+
+
+def sign(claims: dict[str, Any], key: str = KEY, **headers: Any) -> str:
+    """Sign claims as the lab does, unless told otherwise."""
+    return jwt.encode(claims, key, "HS256", headers={"kid": KID} | headers)
+
+
+def claims(client: FlaskClient, **changes: Any) -> dict[str, Any]:
+    """Return what an administrator's token says, but for the changes."""
+    token = session(client, USERS["administrador"])["token"]
+    body: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return {name: value for name, value in (body | changes).items() if value is not ...}
+
+
+def unsigned(body: dict[str, Any]) -> str:
+    """Return a token that says it needs no signature."""
+    parts = ({"alg": "none", "typ": "JWT", "kid": KID}, body)
+    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts) + "."
+
+
+FORGERIES: dict[str, Callable[[FlaskClient], str]] = {
+    "expired": lambda client: sign(claims(client, exp=int(time.time()) - 1)),
+    "without an end": lambda client: sign(claims(client, exp=...)),
+    "an end that is no time": lambda client: sign(claims(client, exp="never")),
+    "another lab's key": lambda client: sign(claims(client), key="the key of another lab, as long as ours is"),
+    "another lab's kid": lambda client: sign(claims(client), kid="0123456789abcdef"),
+    "no kid": lambda client: jwt.encode(claims(client), KEY, "HS256"),
+    "alg none": lambda client: unsigned(claims(client)),
+    "another issuer": lambda client: sign(claims(client, iss="another")),
+    "a role that is none": lambda client: sign(claims(client, rol="rey")),
+    "no session": lambda client: sign(claims(client, sid=...)),
+    "a session that is none": lambda client: sign(claims(client, sid="11111111-8b86-4d01-b42d-00cf4fc964ff")),
+    "SQL for a session": lambda client: sign(claims(client, sid="' OR true --")),
+    "cut": lambda client: sign(claims(client))[:-2],
+    "no token": lambda client: "abc",
+    "empty": lambda client: "",
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_token_that_is_not_ours_is_refused(client: FlaskClient, forgery: str) -> None:
+    """401, with the reason in a sentence and nothing of the inside."""
+    assert client.get(f"{V1}/pacientes", headers=bearer(sign(claims(client)))).status_code == 200
+    answer = client.get(f"{V1}/pacientes", headers=bearer(FORGERIES[forgery](client)))
+    assert answer.status_code == 401
+    assert answer.content_type == "application/problem+json"
+
+
+def test_token_with_changed_claims_is_refused(client: FlaskClient) -> None:
+    """A patient who makes himself an administrator has a signature that does not fit."""
+    head, body, signature = session(client, PATIENT)["token"].split(".")
+    said = json.loads(base64.urlsafe_b64decode(body + "=="))
+    forged = base64.urlsafe_b64encode(json.dumps(said | {"rol": "administrador"}).encode()).rstrip(b"=").decode()
+    assert client.get(f"{V1}/pacientes", headers=bearer(f"{head}.{forged}.{signature}")).status_code == 401
+
+
+def test_patient_reads_his_own_cedula_and_no_other(client: FlaskClient) -> None:
+    """Another's record, consultations, history and accesses: 403 each."""
+    patient = log_in(client, "paciente")
+    for what in ("", "/consultas", "/historia", "/accesos", "/consultas/6f9619ff-8b86-4d01-b42d-00cf4fc964ff"):
+        assert client.get(f"{V1}/pacientes/{PATIENT}{what}", headers=patient).status_code == 200
+        assert client.get(f"{V1}/pacientes/{OTHER}{what}", headers=patient).status_code == 403
+
+
+def test_keys_rotate_without_a_restart(client: FlaskClient, keys: Path) -> None:
+    """A new first key signs, the old one is believed until its line is taken away."""
+    old = log_in(client, "medico")
+    newer = "a newer key of this lab, which no log shows"
+    keys.write_text(f"{newer}\n{KEY}\n")
+    new = log_in(client, "medico")
+    assert old != new
+    assert [client.get(f"{V1}/medicos", headers=each).status_code for each in (old, new)] == [200, 200]
+    keys.write_text(f"{newer}\n")
+    assert [client.get(f"{V1}/medicos", headers=each).status_code for each in (old, new)] == [401, 200]
+
+
+# ---------------------------------------------------------------- sessions
+
+
+def test_logging_out_ends_the_token_at_once(client: FlaskClient) -> None:
+    """Revoked: refused though its time is not over, and its refresh with it."""
+    opened = session(client, USERS["medico"])
+    header = bearer(opened["token"])
+    assert client.delete(f"{V1}/sesiones/actual", headers=header).status_code == 204
+    assert client.get(f"{V1}/pacientes", headers=header).status_code == 401
+    assert client.post(f"{V1}/sesiones/renovacion", json={"refresco": opened["refresco"]}).status_code == 401
+
+
+def test_refresh_is_used_up_and_a_stolen_one_ends_the_session(client: FlaskClient) -> None:
+    """It gives a new token and a new refresh; who uses the old one again ends both."""
+    opened = session(client, USERS["medico"])
+    renewed = client.post(f"{V1}/sesiones/renovacion", json={"refresco": opened["refresco"]}).get_json()
+    header = bearer(renewed["token"])
+    assert client.get(f"{V1}/pacientes", headers=header).status_code == 200
+    assert client.post(f"{V1}/sesiones/renovacion", json={"refresco": opened["refresco"]}).status_code == 401
+    assert client.get(f"{V1}/pacientes", headers=header).status_code == 401
+    assert client.post(f"{V1}/sesiones/renovacion", json={"refresco": renewed["refresco"]}).status_code == 401
+
+
+def test_session_is_not_renewed_past_its_end(client: FlaskClient, rules: Lab) -> None:
+    """Twelve hours after logging in one logs in again."""
+    opened = session(client, USERS["medico"])
+    rules.admin.execute("UPDATE lab.sesiones SET vence_en = now()")
+    assert client.post(f"{V1}/sesiones/renovacion", json={"refresco": opened["refresco"]}).status_code == 401
+
+
+@pytest.mark.parametrize("change", ["role", "retired", "password"])
+def test_change_of_a_user_ends_his_sessions(client: FlaskClient, change: str) -> None:
+    """Another role, another password, or no user any more: what he holds is worth nothing."""
+    admin, nurse = log_in(client, "administrador"), log_in(client, "admisionista")
+    address = f"{V1}/usuarios/{USERS['admisionista']}"
+    assert client.get(f"{V1}/pacientes", headers=nurse).status_code == 200
+    if change == "role":
+        answer = client.patch(address, json={"rol": "resultados"}, headers=admin | {"If-Match": "*"})
+    elif change == "retired":
+        answer = client.delete(address, headers=admin)
+    else:
+        answer = client.put(f"{address}/clave", json={"clave": "another password"}, headers=admin)
+    assert answer.status_code in (200, 204)
+    assert client.get(f"{V1}/pacientes", headers=nurse).status_code == 401
+
+
+def test_own_password_is_changed_with_the_old_one(client: FlaskClient) -> None:
+    """Who finds an open session cannot take the user over."""
+    header = log_in(client, "resultados")
+    address = f"{V1}/usuarios/{USERS['resultados']}/clave"
+    for wrong in ({}, {"clave_actual": "wrong"}):
+        assert client.put(address, json={"clave": "another password"} | wrong, headers=header).status_code == 401
+    body = {"clave": "another password", "clave_actual": WORD}
+    assert client.put(address, json=body, headers=header).status_code == 204
+    assert session(client, USERS["resultados"], "another password")["rol"] == "resultados"
+
+
+# ---------------------------------------------------------------- logging in
+
+
+def refusals(client: FlaskClient, rules: Lab) -> dict[str, tuple[TestResponse, float]]:
+    """Fail to log in, each time for another reason; return the answers and the seconds."""
+    rules.admin.execute("INSERT INTO usuario VALUES ('40001', 'Sin clave', 30, 'medico', NULL, true)")
+    rules.admin.execute("INSERT INTO usuario VALUES ('40002', 'Retirado', 30, 'medico', %s, false)", [HASH])
+    cases = {
+        "nobody": ("40000", WORD),
+        "no password": ("40001", WORD),
+        "retired": ("40002", WORD),
+        "wrong": (USERS["medico"], "wrong"),
+    }
+    found = {}
+    for name, (document, word) in cases.items():
+        times = []
+        for _ in range(4):
+            before = time.perf_counter()
+            answer = client.post(f"{V1}/sesiones", json={"documento_id": document, "clave": word})
+            times.append(time.perf_counter() - before)
+        found[name] = (answer, median(times))
+    return found
+
+
+def test_log_in_tells_nobody_who_there_is(client: FlaskClient, rules: Lab) -> None:
+    """No user, no password, a retired one, a wrong password: the same answer after as long."""
+    found = refusals(client, rules)
+    assert {answer.status_code for answer, _ in found.values()} == {401}
+    assert len({answer.data for answer, _ in found.values()}) == 1
+    times = [seconds for _, seconds in found.values()]
+    assert max(times) < 3 * min(times)
+
+
+def test_log_in_is_slowed_down_for_whoever_guesses(client: FlaskClient) -> None:
+    """429 after five failures, for a user who is there and one who is not; others go on."""
+    for document in (USERS["medico"], "40000"):
+        statuses = [
+            client.post(f"{V1}/sesiones", json={"documento_id": document, "clave": "wrong"}).status_code
+            for _ in range(6)
+        ]
+        assert statuses == [401] * 5 + [429]
+    answer = client.post(f"{V1}/sesiones", json={"documento_id": USERS["medico"], "clave": WORD})
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["Retry-After"]) <= 301
+    assert session(client, USERS["administrador"])["rol"] == "administrador"
+
+
+def test_log_shows_no_secret(rules: Lab, capfd: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> None:
+    """Neither passwords nor tokens nor keys, however logging in ends."""
+    client = request.getfixturevalue("client")
+    opened = session(client, USERS["medico"])
+    client.post(f"{V1}/sesiones", json={"documento_id": USERS["medico"], "clave": "a wrong secret"})
+    client.get(f"{V1}/pacientes", headers=bearer(opened["token"]))
+    client.get(f"{V1}/pacientes", headers=bearer(opened["token"] + "x"))
+    client.post(f"{V1}/sesiones/renovacion", json={"refresco": opened["refresco"]})
+    rules.admin.execute("DROP TABLE lab.sesiones")
+    assert client.get(f"{V1}/pacientes", headers=bearer(opened["token"])).status_code == 503
+    log = "".join(capfd.readouterr())
+    assert "Usuario" in log
+    for secret in (WORD, "a wrong secret", KEY, PASSWORD, opened["token"], opened["refresco"].partition(".")[2], HASH):
+        assert secret not in log
+
+
+def test_first_log_in_gives_a_password_and_a_token(
+    rules: Lab, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    """The seed's user gets a password; a document that is nobody's becomes the administrator."""
+    client = request.getfixturevalue("client")
+    for document, role in (("1078912345", "admisionista"), ("50000", "administrador")):
+        assert first_login.main([document]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["rol"] == role
+        assert client.get(f"{V1}/sesiones/actual", headers=bearer(told["token"])).get_json()["rol"] == role
+        assert session(client, document, told["clave"])["rol"] == role
+
+
+def test_many_log_in_at_once(client: FlaskClient, app: Flask) -> None:
+    """Hashes are made two at a time, and everybody gets in."""
+
+    def enter(role: str) -> int:
+        body = {"documento_id": USERS[role], "clave": WORD}
+        return app.test_client().post(f"{V1}/sesiones", json=body).status_code
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(enter, ROLES * 2)) == {201}
+
+
+# ---------------------------------------------------------------- audit
+
+
+def test_reading_a_history_is_kept_with_who_and_why(client: FlaskClient, rules: Lab) -> None:
+    """Who, what, when and why, beside the patient; the patient may see it, and a 404 leaves nothing."""
+    doctor = log_in(client, "medico")
+    client.get(f"{V1}/pacientes/{PATIENT}/historia?motivo=Control%20de%20presi%C3%B3n", headers=doctor)
+    client.get(f"{V1}/pacientes/{PATIENT}/consultas", headers=doctor)
+    client.get(f"{V1}/pacientes/{PATIENT}/consultas/6f9619ff-8b86-4d01-b42d-00cf4fc964ff", headers=doctor)
+    assert client.get(f"{V1}/pacientes/99999/historia", headers=doctor).status_code == 404
+    answer = client.get(f"{V1}/pacientes/{PATIENT}/accesos?limite=2", headers=log_in(client, "paciente"))
+    found = answer.get_json()["accesos"]
+    link = answer.headers["Link"].removeprefix("<").partition(">")[0]
+    found += client.get(link, headers=log_in(client, "paciente")).get_json()["accesos"]
+    assert [(each["accion"], each["motivo"]) for each in found] == [
+        ("consulta", "atención"),
+        ("consultas", "atención"),
+        ("historia", "Control de presión"),
+    ]
+    assert {(each["documento_id"], each["rol"]) for each in found} == {(USERS["medico"], "medico")}
+    assert rules.value("SELECT count(*) FROM accesos") == 3
+
+
+def test_history_is_not_shown_where_its_reading_cannot_be_kept(client: FlaskClient, rules: Lab) -> None:
+    """One transaction: no audit row, no history."""
+    doctor = log_in(client, "medico")
+    rules.admin.execute("ALTER TABLE accesos ADD CONSTRAINT never CHECK (accion = '')")
+    answer = client.get(f"{V1}/pacientes/{PATIENT}/historia", headers=doctor)
+    assert answer.status_code == 422
+    assert b"consultas" not in answer.data
+
+
+# ---------------------------------------------------------------- twice
+
+
+@pytest.fixture
+def database(rules: Lab) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """Give a connection of the login that the service has while the rules hold."""
+    with psycopg.connect(
+        host="127.0.0.1", port=rules.server.port, dbname=rules.database, user="api", password=PASSWORD, autocommit=True
+    ) as connection:
+        yield connection
+
+
+def test_database_shows_nothing_to_who_does_not_say_for_whom(database: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """A statement that escaped the service's transaction finds no patient."""
+    for table in ("pacientes", "consultas", "accesos"):
+        assert database.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() == (0,)
+
+
+def test_service_says_for_whom_in_every_transaction(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were the service's own check to fail, a patient would still see himself alone, and write nothing."""
+    patient = log_in(client, "paciente")
+    monkeypatch.setattr("historia_clinica.access.require", lambda *_: None)
+    found = client.get(f"{V1}/pacientes", headers=patient).get_json()["pacientes"]
+    assert [each["cedula"] for each in found] == [PATIENT]
+    assert client.get(f"{V1}/pacientes/{OTHER}/historia", headers=patient).status_code == 404
+    assert client.put(f"{V1}/pacientes/77777", json=DATA, headers=patient).status_code == 500
+
+
+def test_settings_do_not_stay_on_the_connection(client: FlaskClient, app: Flask) -> None:
+    """The next request on the same connection is somebody else's."""
+    client.get(f"{V1}/pacientes", headers=log_in(client, "administrador"))
+    with app.extensions["database"].connection() as connection:
+        assert connection.execute("SELECT current_setting('historia.persona', true) AS rol").fetchone()["rol"] in (
+            None,
+            "",
+        )
+        assert connection.execute("SELECT count(*) AS n FROM pacientes").fetchone()["n"] == 0
+
+
+def test_lifted_rules_need_nobodys_name(lab: Lab, request: pytest.FixtureRequest) -> None:
+    """access open: no token, and no claim to know who asks."""
+    client = request.getfixturevalue("app").test_client()
+    assert client.get(f"{V1}/pacientes").status_code == 200
+    assert client.get(f"{V1}/sesiones/actual").get_json()["acceso"] == "open"
+
+
+def test_service_does_not_start_with_keys_that_are_none(
+    rules: Lab, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short or missing secret is said at the start, with its file and what it has to hold."""
+    for name, value in rules.environment.items():
+        monkeypatch.setenv(name, value)
+    for text in ("", "short\n"):
+        keys.write_text(text)
+        with pytest.raises(ConfigurationError, match=r"signing\.keys: each line has to hold a secret of 32"):
+            create_app()
+
+
+def test_person_of_a_token_is_never_sql() -> None:
+    """What goes into SET LOCAL is letters, digits and hyphens."""
+    session = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+    assert on_behalf_of(Person("1", "medico", "7", session)).setting == b"SET LOCAL historia.persona = 'medico/1/7'"
+    for document, doctor, opened in (
+        ("1'", "7", session),
+        ("1", "7;", session),
+        ("1/2", "7", session),
+        ("1", "7", "x"),
+    ):
+        person = Person(document, "medico", doctor, opened)
+        with pytest.raises(ProblemError):
+            on_behalf_of(person)

@@ -1,0 +1,110 @@
+"""The description and the behaviour of the API, held together: the checked-in OpenAPI, and schemathesis."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from conftest import Lab
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis.core.result import Err
+from schemathesis.schemas import BaseSchema
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from historia_clinica import sessions
+from historia_clinica.db import in_transaction
+
+SEED = 20261125  # printed by pytest with a failure, and the same on every machine
+CHECKED_IN = Path(__file__).parents[1] / "openapi.json"
+SETTINGS = settings(
+    max_examples=8,
+    deadline=None,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+# Some of what a date or a doctor's number may be, no schema can say.
+LEFT_OUT: Any = [positive_data_acceptance]
+
+
+@pytest.fixture
+def rules(lab: Lab, tmp_path: Path) -> None:
+    """Let the rules hold in the lab, which has an administrator, a doctor and a patient."""
+    keys = tmp_path / "signing.keys"
+    keys.write_text("a key of this lab that is long enough\n")
+    lab.environment |= {
+        "PGUSER": "api",
+        "HISTORIA_CLINICA_ACCESS": "rules",
+        "HISTORIA_CLINICA_SIGNING_KEYS": str(keys),
+    }
+    lab.admin.execute("INSERT INTO usuario VALUES ('99999', 'N', 30, 'administrador', NULL, true)")
+    lab.admin.execute("INSERT INTO medicos VALUES (1, 'Rosa', 'Pediatría', 'RM-1', 'Pasto')")
+    lab.admin.execute(
+        "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
+        " VALUES ('00000', 'N', 'A', '1990-01-01', 'F', 'Cali')"
+    )
+
+
+@pytest.fixture
+def schema(rules: None, app: Flask) -> BaseSchema:
+    """Give the API's description, read from the running service."""
+    found: BaseSchema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
+    # The administrator, whose session the tests need, would log out.
+    return found.exclude(path="/api/v1/sesiones/actual", method="DELETE")
+
+
+@pytest.fixture
+def administrator(rules: None, app: Flask) -> dict[str, str]:
+    """Give the header of somebody who may do everything."""
+    with app.app_context():
+        opened = in_transaction(sessions.start)("99999", "administrador", None)
+    return {"Authorization": f"Bearer {opened['token']}"}
+
+
+def test_openapi_is_the_one_that_is_checked_in(client: FlaskClient) -> None:
+    """A change of the contract is seen in a review: the README says how to write it."""
+    served = client.get("/api/v1/openapi.json").get_json()
+    assert served == json.loads(CHECKED_IN.read_text(encoding="utf-8"))
+    assert served["openapi"].startswith("3.1")
+
+
+def test_every_operation_keeps_to_its_description(schema: BaseSchema, administrator: dict[str, str]) -> None:
+    """What is sent is valid and not; no answer is a 5xx, undescribed, or of another form than described."""
+    print(f"seed {SEED}")
+    tried = 0
+    for result in schema.get_all_operations():
+        assert not isinstance(result, Err)
+        operation = result.ok()
+
+        @seed(SEED)
+        @SETTINGS
+        @given(case=operation.as_strategy())
+        def keeps_to_it(case: schemathesis.Case[Any]) -> None:
+            case.call_and_validate(headers=administrator, excluded_checks=LEFT_OUT)
+
+        keeps_to_it()
+        tried += 1
+    assert tried > 25
+
+
+def test_operations_one_after_the_other_keep_to_their_description(
+    schema: BaseSchema, administrator: dict[str, str]
+) -> None:
+    """What one operation created is read, changed and retired by others, along the links that the API gives."""
+    print(f"seed {SEED}")
+
+    class Machine(schema.as_state_machine()):  # type: ignore[misc]
+        def get_call_kwargs(self, _: schemathesis.Case[Any]) -> dict[str, Any]:
+            return {"headers": administrator}
+
+        def validate_response(
+            self, response: Any, case: schemathesis.Case[Any], additional_checks: Any = None, **sent: Any
+        ) -> None:
+            case.validate_response(response, excluded_checks=LEFT_OUT, headers=administrator, transport_kwargs=sent)
+
+    seed(SEED)(Machine).run(settings=settings(SETTINGS, max_examples=8, stateful_step_count=6))
