@@ -1,6 +1,7 @@
-"""Write the table of variables of each role's README from its argument_specs.
+"""Write the tables of the documentation that the code knows better: variables of the roles, permissions of the API.
 
-`make docs` rewrites them; a test compares. The table stands between ``<!-- variables -->`` and ``<!-- /variables -->``.
+`make docs` rewrites them; tests compare. A table stands between ``<!-- variables -->`` and ``<!-- /variables -->``,
+or ``permissions`` likewise.
 """
 
 from __future__ import annotations
@@ -13,8 +14,40 @@ from typing import Any
 
 import yaml
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "files/middleware/src"))
+
+from historia_clinica.access import PERMISSIONS  # of the package, which needs no installation
+from historia_clinica.access import ROLES as PEOPLE
+
 ROLES = Path(__file__).parents[1] / "roles"
 PLACE = re.compile(r"(?<=<!-- variables -->\n).*?(?=<!-- /variables -->)", re.DOTALL)
+
+
+PERMITTED = re.compile(r"(?<=<!-- permissions -->\n).*?(?=<!-- /permissions -->)", re.DOTALL)
+GUIDES = {
+    Path(__file__).with_name("en") / "api.md": ("permission", {"todo": "all", "lo propio": "own"}),
+    Path(__file__).with_name("es") / "api.md": ("permiso", {"todo": "todo", "lo propio": "lo propio"}),
+}
+
+
+def permissions(heading: str, words: dict[str, str]) -> str:
+    """The table of permissions: a row each, a column for each role.
+
+    Args:
+        heading: of the first column.
+        words: what each scope is called.
+    """
+    rows = [f"| {heading} | {' | '.join(PEOPLE)} |", f"| --- |{' --- |' * len(PEOPLE)}"]
+    for name, roles in PERMISSIONS.items():
+        cells = [words[roles[role]] if role in roles else "" for role in PEOPLE]
+        rows.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def guide(path: Path) -> str:
+    """A guide of the API as it should be."""
+    text = permissions(*GUIDES[path])
+    return PERMITTED.sub(lambda _: text, path.read_text(encoding="utf-8"))
 
 
 def cell(value: Any) -> str:
@@ -62,12 +95,12 @@ def written(role: Path) -> str:
 
 def main() -> int:
     """Rewrite what differs."""
-    for role in sorted(ROLES.iterdir()):
-        readme = role / "README.md"
-        text = written(role)
-        if readme.read_text(encoding="utf-8") != text:
-            readme.write_text(text, encoding="utf-8")
-            print(f"{readme} rewritten")
+    pages = {role / "README.md": written(role) for role in sorted(ROLES.iterdir())}
+    pages |= {page: guide(page) for page in GUIDES}
+    for page, text in pages.items():
+        if page.read_text(encoding="utf-8") != text:
+            page.write_text(text, encoding="utf-8")
+            print(f"{page} rewritten")
     return 0
 
 

@@ -1,0 +1,188 @@
+"""Who may do what, on a real lab of each engine: the service, and the database a second time."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from support.labs import Lab
+
+PATIENT = {
+    "nombre": "Acceso",
+    "apellido": "De Prueba",
+    "fecha_nacimiento": "1990-01-01",
+    "sexo": "F",
+    "ciudad": "Tunja",
+}
+CONSULTATION = {"medico_id": "1", "motivo": "Tos", "codigo_cie10": "J06.9", "diagnostico": "Resfriado"}
+CEDULA = "91000001"
+DOCTOR = "91000002"
+
+
+def ask(
+    lab: Lab, method: str, path: str, body: Any = None, token: str | None = None, **headers: str
+) -> tuple[int, dict[str, str], Any]:
+    """Ask the lab's API; return status, headers and body."""
+    request = urllib.request.Request(lab.api_url + path, method=method)  # noqa: S310 # http, of this machine
+    if body is not None:
+        request.data = json.dumps(body).encode()
+        request.add_header("Content-Type", "application/json")
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    for name, value in headers.items():
+        request.add_header(name.replace("_", "-"), value)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+            text = answer.read()
+            return answer.status, dict(answer.headers), json.loads(text) if text else None
+    except urllib.error.HTTPError as error:
+        return error.code, dict(error.headers), json.loads(error.read() or b"null")
+
+
+@pytest.fixture(scope="module")
+def tokens(lab: Lab) -> Iterator[dict[str, str]]:
+    """Log an administrator in by `make token`'s playbook, and a doctor through the API; they leave nothing behind."""
+    run = lab.play("token.yml")
+    assert run.rc == 0, run.stdout + run.stderr
+    told = re.search(r"token: (\S+)", run.stdout)
+    assert told is not None, run.stdout
+    admin = told[1].strip("'\"")
+    user = {"nombre": "Doctora de prueba", "edad": 40, "rol": "medico", "medico_id": "1"}
+    status, _, body = ask(lab, "PUT", f"/api/v1/usuarios/{DOCTOR}", user, admin)
+    assert status == 201, body
+    assert ask(lab, "PUT", f"/api/v1/usuarios/{DOCTOR}/clave", {"clave": "a long password"}, admin)[0] == 204
+    status, _, session = ask(lab, "POST", "/api/v1/sesiones", {"documento_id": DOCTOR, "clave": "a long password"})
+    assert status == 201, session
+    yield {"administrador": admin, "medico": session["token"]}
+    with lab.connect() as connection:
+        for table, column in (("consultas", "paciente_id"), ("accesos", "paciente_id"), ("solicitudes", "paciente_id"),
+                              ("pacientes", "cedula")):  # fmt: skip
+            connection.execute(f"DELETE FROM {table} WHERE {column} = %s", [CEDULA])
+        connection.execute("DELETE FROM usuario WHERE documento_id = ANY (%s)", [[DOCTOR, "1000000001"]])
+
+
+def test_history_is_written_and_read_through_the_api(lab: Lab, tokens: dict[str, str]) -> None:
+    """Registered once however often it is sent, read with its doctor, and its reading kept beside the patient."""
+    admin, doctor = tokens["administrador"], tokens["medico"]
+    status, _, _ = ask(lab, "PUT", f"/api/v1/pacientes/{CEDULA}", PATIENT, admin)
+    assert status == 201
+    address = f"/api/v1/pacientes/{CEDULA}/consultas"
+    answers = [ask(lab, "POST", address, CONSULTATION, doctor, Idempotency_Key="once") for _ in range(2)]
+    assert [status for status, _, _ in answers] == [201, 201]
+    assert answers[0][2] == answers[1][2]
+    status, headers, history = ask(lab, "GET", f"/api/v1/pacientes/{CEDULA}/historia?motivo=control", None, doctor)
+    assert status == 200
+    assert [each["medico"]["id"] for each in history["consultas"]] == ["1"]
+    again = ask(lab, "GET", f"/api/v1/pacientes/{CEDULA}/historia", None, doctor, If_None_Match=headers["ETag"])
+    assert again[0] == 304
+    _, _, found = ask(lab, "GET", f"/api/v1/pacientes/{CEDULA}/accesos", None, admin)
+    assert {(each["documento_id"], each["motivo"]) for each in found["accesos"]} == {
+        (DOCTOR, "control"),
+        (DOCTOR, "atención"),
+    }
+    with lab.connect() as connection:
+        places = connection.execute(
+            "SELECT DISTINCT node_name FROM (SELECT 'pacientes' UNION SELECT 'consultas' UNION SELECT 'accesos'"
+            " UNION SELECT 'solicitudes') t (name), LATERAL lab.where(t.name, %s)",
+            [CEDULA],
+        ).fetchall()
+    assert len(places) == 1
+
+
+def test_api_refuses_what_the_table_of_permissions_does(lab: Lab, tokens: dict[str, str]) -> None:
+    """No token: 401. A doctor who registers patients: 403. Another doctor's consultation: 403."""
+    assert ask(lab, "GET", "/api/v1/pacientes")[0] == 401
+    assert ask(lab, "PUT", "/api/v1/pacientes/91000009", PATIENT, tokens["medico"])[0] == 403
+    other = CONSULTATION | {"medico_id": "2"}
+    assert ask(lab, "POST", f"/api/v1/pacientes/{CEDULA}/consultas", other, tokens["medico"])[0] == 403
+
+
+@pytest.fixture
+def api(lab: Lab) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """Give a connection of the login that the service has."""
+    with lab.connect("api") as connection:
+        connection.execute("SET citus.propagate_set_commands = 'local'")
+        yield connection
+
+
+def as_person(api: psycopg.Connection[tuple[Any, ...]], person: str, query: str) -> list[tuple[Any, ...]]:
+    """Run one statement on behalf of somebody, and take it back."""
+    with api.transaction(force_rollback=True):
+        api.execute(f"SET LOCAL historia.persona = '{person}'")
+        cursor = api.execute(query)
+        return cursor.fetchall() if cursor.description else [(cursor.rowcount,)]
+
+
+@pytest.mark.parametrize(
+    ("person", "patients", "consultations"),
+    [
+        ("administrador/1/", True, True),
+        ("medico/1/1", True, True),
+        ("admisionista/1/", True, False),
+        ("resultados/1/", True, True),
+        ("nobody/1/", False, False),
+    ],
+)
+def test_database_shows_a_role_what_it_may_see(
+    lab: Lab, api: psycopg.Connection[tuple[Any, ...]], person: str, patients: bool, consultations: bool
+) -> None:
+    """Row-level security on both engines, whatever the service asks for."""
+    assert api.execute("SELECT count(*) FROM pacientes").fetchone() == (0,)
+    assert (as_person(api, person, "SELECT count(*) FROM pacientes") > [(0,)]) == patients
+    assert (as_person(api, person, "SELECT count(*) FROM consultas") > [(0,)]) == consultations
+
+
+def test_database_shows_a_patient_himself_alone(lab: Lab, api: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """One row of the thousand, and his consultations."""
+    with lab.connect() as connection:
+        [(cedula,)] = connection.execute("SELECT min(cedula) FROM pacientes").fetchall()
+    assert as_person(api, f"paciente/{cedula}/", "SELECT cedula FROM pacientes") == [(cedula,)]
+    assert as_person(api, f"paciente/{cedula}/", "SELECT DISTINCT paciente_id FROM consultas") == [(cedula,)]
+    assert as_person(api, f"paciente/{cedula}/", f"UPDATE pacientes SET ciudad = 'x' WHERE cedula = '{cedula}'") == [
+        (0,)
+    ]
+
+
+def test_database_refuses_what_a_role_may_not_write(lab: Lab, api: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """A doctor registers no patient. That he writes in his own name alone, only Citus checks: foreign tables have no WITH CHECK."""
+    insert = "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad) VALUES ('91000009', 'n', 'a', '1990-01-01', 'F', 'x')"
+    assert as_person(api, "admisionista/1/", insert) == [(1,)]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        as_person(api, "medico/1/1", insert)
+    [(cedula,)] = as_person(api, "administrador/1/", "SELECT min(cedula) FROM pacientes")
+    other = f"INSERT INTO consultas (paciente_id, medico_id, motivo, codigo_cie10, diagnostico) VALUES ('{cedula}', 2, 'm', 'J06', 'd')"
+    if lab.engine == "citus":
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            as_person(api, "medico/1/1", other)
+    else:
+        assert as_person(api, "medico/1/1", other) == [(1,)]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        as_person(api, "resultados/1/", other)
+
+
+def test_api_login_reaches_no_part_of_a_table(lab: Lab, api: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """With postgres_fdw the parts lie in a schema that it may not use; with Citus they have the policies too."""
+    if lab.engine == "postgres_fdw":
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            api.execute("SELECT count(*) FROM shards.pacientes_00")
+    else:
+        with lab.connect("api", node="citus-worker-1") as worker:
+            worker.execute("SET citus.override_table_visibility = off")
+            parts = worker.execute("SELECT relname FROM pg_class WHERE relname ~ '^pacientes_[0-9]+$'").fetchall()
+            assert len(parts) > 0
+            for (part,) in parts:
+                assert worker.execute(f"SELECT count(*) FROM {part}").fetchone() == (0,)
+
+
+def test_signing_keys_are_the_labs_own_and_nobody_elses_to_read(lab: Lab) -> None:
+    """A file of mode 0600 with a secret, which a second run keeps."""
+    keys = lab.directory / "credentials" / "signing.keys"
+    assert keys.stat().st_mode & 0o777 == 0o600
+    assert len(keys.read_text(encoding="ascii").strip()) >= 32

@@ -1,0 +1,39 @@
+"""The guides in docs/: the same in both languages, with the tables that the code gives."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import tables
+
+DOCS = Path(__file__).parents[2] / "docs"
+GUIDES = sorted(path.relative_to(DOCS / "en") for path in (DOCS / "en").rglob("*.md"))
+
+
+def blocks(path: Path) -> list[str]:
+    """The fenced blocks of a page, with their language."""
+    return re.findall(r"^```.*?^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_every_guide_is_there_in_both_languages() -> None:
+    """The same paths under docs/en and docs/es."""
+    assert len(GUIDES) > 0
+    assert sorted(path.relative_to(DOCS / "es") for path in (DOCS / "es").rglob("*.md")) == GUIDES
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=str)
+def test_guide_has_the_same_commands_in_both_languages(guide: Path) -> None:
+    """Block for block, and as many headings of each level."""
+    english, spanish = DOCS / "en" / guide, DOCS / "es" / guide
+    assert len(blocks(english)) > 0
+    assert blocks(english) == blocks(spanish)
+    levels = [re.findall(r"^#+(?= )", page.read_text(encoding="utf-8"), re.MULTILINE) for page in (english, spanish)]
+    assert levels[0] == levels[1]
+
+
+@pytest.mark.parametrize("guide", tables.GUIDES, ids=str)
+def test_guide_prints_the_table_of_permissions(guide: Path) -> None:
+    """`make docs` writes it; nobody writes it by hand."""
+    assert guide.read_text(encoding="utf-8") == tables.guide(guide)
