@@ -51,9 +51,9 @@ def tokens(lab: Lab) -> Iterator[dict[str, str]]:
     """Log an administrator in by `make token`'s playbook, and a doctor through the API; they leave nothing behind."""
     run = lab.play("token.yml")
     assert run.rc == 0, run.stdout + run.stderr
-    told = re.search(r"token: (\S+)", run.stdout)
+    told = re.search(r'"token": "(\S+)"', run.stdout)
     assert told is not None, run.stdout
-    admin = told[1].strip("'\"")
+    admin = told[1]
     user = {"nombre": "Doctora de prueba", "edad": 40, "rol": "medico", "medico_id": "1"}
     status, _, body = ask(lab, "PUT", f"/api/v1/usuarios/{DOCTOR}", user, admin)
     assert status == 201, body

@@ -41,3 +41,20 @@ def test_credentials_in_check_mode_generates_nothing(run_module: RunModule, tmp_
     assert result["changed"]
     assert result["passwords"] == {"admin": ""}
     assert not (tmp_path / "credentials").exists()
+
+
+def test_credentials_generates_keys_once_and_keeps_a_rotation(run_module: RunModule, tmp_path: Path) -> None:
+    """A file for each kind of key, which is no login; a line that somebody put before the others stays there."""
+    first = run_module("credentials", directory=str(tmp_path), logins=["admin"], keys=["signing"])
+    file = tmp_path / "signing.keys"
+    assert first["changed"]
+    assert first["keys"] == {"signing": file.read_text()}
+    assert len(file.read_text().strip()) == 32
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "signing" not in (tmp_path / "nodes.pgpass").read_text()
+    file.write_text("a newer key\n" + first["keys"]["signing"])
+    again = run_module("credentials", directory=str(tmp_path), logins=["admin"], keys=["signing"])
+    assert not again["changed"]
+    assert again["keys"]["signing"].splitlines()[0] == "a newer key"
+    checked = run_module("credentials", check=True, directory=str(tmp_path / "new"), logins=["admin"], keys=["signing"])
+    assert checked["keys"] == {"signing": ""}

@@ -461,6 +461,15 @@ def test_the_summary_says_where_why_how_and_how_to_stop() -> None:
     assert max(map(len, page.splitlines())) <= WIDTH
 
 
+def test_summary_says_how_to_log_in_or_that_nobody_has_to() -> None:
+    """With the rules the command that gives a token; where they are lifted, that they are, and how to have them."""
+    assert "make token" in summary_page(LAB)
+    page = summary_page(LAB, access="open")
+    assert "ACCESS IS OPEN" in page
+    assert "middleware_access=rules" in page
+    assert "make token" not in page
+
+
 def test_the_summary_of_another_lab_names_it_in_the_commands() -> None:
     """A student's commands mean the student's lab; psql looks at this machine's labs and needs no inventory."""
     page = summary_page({**LAB, "name": "ana"}, "inventories/class room")
