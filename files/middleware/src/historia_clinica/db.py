@@ -4,17 +4,25 @@ psycopg's pool retries in the background with growing pauses and lets who asks w
 A person at a lab wants neither: the reason at once while the database is down, an answer at once
 when it is back. So connections are checked here, and while the database is down one request at a
 time tries to connect and the others fail with what it saw.
+
+Nobody waits for ever either: not for a connection while all of them are busy, not for a server that
+accepted a statement and then says nothing.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import re
 import select
+import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import wraps
+from time import monotonic
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import psycopg
@@ -40,9 +48,40 @@ REASONS: tuple[tuple[str, str], ...] = (
     ("timeout|timed out", "no responde a tiempo"),
 )
 
+# The server holds up to so many requests (granian's backlog), in an order that it keeps, and none of
+# them should wait longer than this for its answer.
+QUEUE = 1024
+LONGEST_WAIT_SECONDS = 10
+# How long somebody waits for a connection while there is no such queue: a statement may take 5 s more.
+PATIENCE_SECONDS = 4
+# How long everybody is refused at once after somebody waited in vain, and should stay away.
+OVERLOAD_SECONDS = 1
+
 
 class DatabaseUnavailableError(Exception):
     """There is no connection to be had; its text is one plain sentence that anyone may read."""
+
+
+class DatabaseBusyError(DatabaseUnavailableError):
+    """Every connection is in use, and has been for longer than a request should wait."""
+
+    def __init__(self) -> None:
+        super().__init__("Todas las conexiones con la base de datos están ocupadas; vuelva a intentarlo.")
+
+
+@dataclass(frozen=True)
+class PoolState:
+    """The connections of a worker process at one moment.
+
+    Attributes:
+        size: how many are open.
+        in_use: how many are lent.
+        waiting: how many requests wait for one.
+    """
+
+    size: int
+    in_use: int
+    waiting: int
 
 
 class Database:
@@ -74,6 +113,13 @@ class Database:
             open=False,
         )
         self.closed = threading.Event()
+        #: Errors of the database by SQLSTATE; an empty one where the connection broke.
+        self.errors: Counter[str] = Counter()
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._asking = 0  # requests that hold a connection or want one
+        self._refusing_until = 0.0
+        self._lent: dict[Connection, float] = {}  # each since when
         self._probing = threading.Lock()
         # Why there is no connection; None while the last that was tried is fine, empty until one
         # has been tried.
@@ -82,6 +128,7 @@ class Database:
     def open(self) -> None:
         """Start the pool; whether the database answers shows with the first connection."""
         self._pool.open(wait=False)
+        threading.Thread(target=self._cut_off, name="cut-off", daemon=True).start()
 
     def close(self) -> None:
         """Close every connection."""
@@ -95,34 +142,68 @@ class Database:
         Raises:
             DatabaseUnavailableError: there is none; the text says why.
         """
-        connection = self._checked()
+        with self._lock:
+            self._asking += 1
+            last = self._asking >= self._settings.threads
         try:
-            yield connection
+            connection = self._checked(last)
+            with self._lock:
+                self._lent[connection] = monotonic()
+            try:
+                yield connection
+            finally:
+                with self._lock:
+                    del self._lent[connection]
+                self._pool.putconn(connection)
+        except DatabaseBusyError:
+            raise  # a word of ours, the database did nothing wrong
+        except (psycopg.Error, DatabaseUnavailableError) as error:
+            with self._lock:
+                self.errors[getattr(error, "sqlstate", None) or ""] += 1
+            raise
         finally:
-            self._pool.putconn(connection)
+            with self._lock:
+                self._asking -= 1
 
-    def _checked(self) -> Connection:
+    def state(self) -> PoolState:
+        """Return how many connections there are, are in use and are waited for."""
+        with self._lock:
+            in_use, asking = len(self._lent), self._asking
+        size = self._pool.get_stats()["pool_size"]
+        return PoolState(size=size, in_use=in_use, waiting=max(0, asking - in_use))
+
+    def _checked(self, last: bool) -> Connection:
         if self._reason is not None:
             self._probe()
-        connection = self._take()
+        connection = self._take(last)
         if self._alive(connection):
             return connection
         self._pool.putconn(connection)  # broken: the pool throws it away
         self._probe()
         self._pool.drain()  # the server is there: its restart broke every idle connection
-        connection = self._take()
+        connection = self._take(last)
         if self._alive(connection):
             return connection
         self._pool.putconn(connection)
         raise self._unavailable(f"La base de datos en {self._address} corta las conexiones.")
 
-    def _take(self) -> Connection:
+    def _take(self, last: bool) -> Connection:
+        """Take a connection out of the pool.
+
+        Args:
+            last: whether this request has the last thread. Then a queue stands behind it that nobody
+                sees; its wait is the queue's wait in small, and decides for all of it.
+        """
+        patience: float = PATIENCE_SECONDS
+        if last:
+            patience = LONGEST_WAIT_SECONDS * self._settings.threads / QUEUE
+            if monotonic() < self._refusing_until:
+                raise DatabaseBusyError
         try:
-            return self._pool.getconn()
-        except psycopg.OperationalError as error:  # PoolTimeout, TooManyRequests, PoolClosed
-            raise DatabaseUnavailableError(
-                "Todas las conexiones con la base de datos están ocupadas; vuelva a intentarlo."
-            ) from error
+            return self._pool.getconn(patience)
+        except psycopg.OperationalError as error:  # PoolTimeout, PoolClosed
+            self._refusing_until = monotonic() + OVERLOAD_SECONDS
+            raise DatabaseBusyError from error
 
     @staticmethod
     def _alive(connection: Connection) -> bool:
@@ -142,6 +223,21 @@ class Database:
         except psycopg.OperationalError:
             return False
         return True
+
+    def _cut_off(self) -> None:
+        """Break connections whose server says nothing any more, not even that a statement timed out.
+
+        A server that is frozen, or whose disk is, keeps its connections open and obeys no timeout of
+        its own: without this the threads would wait with it until none is left.
+        """
+        longest = 3 * self._settings.statement_timeout
+        while not self.closed.wait(1):
+            with self._lock:
+                for connection, since in self._lent.items():
+                    if monotonic() - since > longest and not connection.closed:
+                        # A second name for the socket: closing the first is the connection's business.
+                        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as silent:
+                            silent.shutdown(socket.SHUT_RDWR)
 
     def _probe(self) -> None:
         """Connect once, outside of the pool, to learn at once whether and why not.
