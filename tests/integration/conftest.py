@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,3 +30,21 @@ def lab(request: pytest.FixtureRequest, workshop: Workshop) -> Lab:
     if engine == "citus" and not citus_servers():
         pytest.skip("no PostgreSQL with Citus on this machine (LAB_TEST_POSTGRES_BIN names its bin folder)")
     return workshop.finished(engine)
+
+
+@pytest.fixture
+def silent_worker(lab: Lab) -> Iterator[str]:
+    """A worker that accepts connections and says nothing: the worst way of being down."""
+    worker = "citus-worker-2"
+    postmaster = lab.postmaster(worker)
+
+    def all_respond() -> bool:
+        with lab.connect() as connection:
+            return connection.execute("SELECT bool_and(responds) FROM lab.nodes").fetchall() == [(True,)]
+
+    os.kill(postmaster, signal.SIGSTOP)
+    try:
+        yield worker
+    finally:
+        os.kill(postmaster, signal.SIGCONT)
+        lab.wait_until(all_respond)

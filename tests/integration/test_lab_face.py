@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -24,19 +21,6 @@ def rows(lab: Lab, query: str, *values: Any, user: str = "admin") -> list[tuple[
     """What a query gives at the coordinator."""
     with lab.connect(user) as connection:
         return connection.execute(query, values).fetchall()
-
-
-@pytest.fixture
-def silent_worker(lab: Lab) -> Iterator[str]:
-    """A worker that accepts connections and says nothing: the worst way of being down."""
-    worker = WORKERS[1]
-    postmaster = lab.postmaster(worker)
-    os.kill(postmaster, signal.SIGSTOP)
-    try:
-        yield worker
-    finally:
-        os.kill(postmaster, signal.SIGCONT)
-        lab.wait_until(lambda: rows(lab, "SELECT bool_and(responds) FROM lab.nodes") == [(True,)])
 
 
 def test_nodes_are_named_and_all_respond(lab: Lab) -> None:

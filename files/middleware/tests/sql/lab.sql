@@ -91,8 +91,17 @@ CREATE TABLE lab.sample_chunks (
 );
 
 CREATE FUNCTION lab.engine() RETURNS text LANGUAGE sql RETURN 'postgres_fdw';
-CREATE VIEW lab.nodes (node_name, role, host, port, responds, error) AS
-VALUES ('citus-coordinator', 'coordinator', '127.0.0.1', 15432, true, NULL::text);
+CREATE VIEW lab.nodes (node_name, role, host, port, responds, error, version, shards, size_bytes) AS
+VALUES ('citus-coordinator', 'coordinator', '127.0.0.1', 15432, true, NULL::text, '18.0', 4::bigint, 1000::bigint);
+CREATE VIEW lab.shards (table_name, shard_name, node_name, rows, size_bytes) AS
+VALUES ('pacientes', 'pacientes', 'citus-coordinator', 0::bigint, 8192::bigint);
+CREATE VIEW lab.tables (table_name, kind, distribution_column, colocation_id, shard_count, rows, size_bytes) AS
+VALUES ('pacientes', 'distributed', 'cedula', 1, 1::bigint, 0::bigint, 8192::bigint);
+CREATE FUNCTION lab.where(tabla text, clave text, OUT table_name text, OUT shard_name text, OUT node_name text)
+RETURNS SETOF record LANGUAGE sql
+BEGIN ATOMIC
+  SELECT tabla, tabla, 'citus-coordinator';
+END;
 CREATE FUNCTION master_get_active_worker_nodes(OUT node_name text, OUT node_port bigint)
 RETURNS SETOF record LANGUAGE sql
 BEGIN ATOMIC
@@ -105,7 +114,7 @@ GRANT SELECT, INSERT, UPDATE ON medicos, pacientes, consultas, usuario TO middle
 GRANT SELECT, INSERT ON solicitudes, accesos TO middleware, api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON lab.sesiones TO middleware, api;
 GRANT SELECT, INSERT, UPDATE ON lab.sample_chunks TO middleware;
-GRANT SELECT ON lab.nodes TO middleware, api;
+GRANT SELECT ON lab.nodes, lab.tables, lab.shards TO middleware, api;
 
 -- The policies that the service has to satisfy (role clinical_schema, row_security.sql), for reading and for registering.
 ALTER TABLE pacientes ENABLE ROW LEVEL SECURITY;

@@ -20,8 +20,8 @@ class NumeroConverter(BaseConverter):
 
 def init_app(app: Flask) -> None:
     """Serve the clinical history under `/api/v1`."""
-    from historia_clinica.v1 import consultas, medicos, pacientes, sesiones, usuarios
+    from historia_clinica.v1 import cluster, consultas, medicos, pacientes, sesiones, usuarios
 
     app.url_map.converters |= {"cedula": CedulaConverter, "numero": NumeroConverter}
-    for module in (sesiones, medicos, pacientes, consultas, usuarios):
+    for module in (sesiones, medicos, pacientes, consultas, usuarios, cluster):
         app.register_blueprint(module.blueprint)

@@ -1,0 +1,3 @@
+SELECT nombre, apellido, ciudad
+  FROM pacientes
+ WHERE cedula = %(cedula)s

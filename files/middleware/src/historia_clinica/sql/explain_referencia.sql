@@ -1,0 +1,6 @@
+SELECT m.especialidad, count(*) AS consultas
+  FROM consultas c
+  JOIN medicos m ON m.id = c.medico_id
+ GROUP BY m.especialidad
+ ORDER BY consultas DESC
+ LIMIT 5
