@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -125,6 +127,19 @@ class Lab:
         """Connect the superuser anew, after the server was stopped."""
         self.admin.close()
         self.admin = self.server.connect(self.database)
+
+    @contextmanager
+    def frozen_backends(self) -> Iterator[None]:
+        """Stop the processes that serve the middleware: their connections stay, nothing answers on them."""
+        pids = [pid for (pid,) in self.rows("SELECT pid FROM pg_stat_activity WHERE usename = 'middleware'")]
+        assert pids
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def python(self, *arguments: str, **variables: str) -> list[str]:
         """Return a command that runs Python in the lab's environment and no other."""

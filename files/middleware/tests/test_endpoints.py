@@ -57,8 +57,8 @@ def test_status_describes_the_database(client: FlaskClient, lab: Lab) -> None:
 def test_status_is_degraded_when_a_node_does_not_respond(client: FlaskClient, lab: Lab) -> None:
     """The database answers, so the status is 200; the node says what is wrong with it."""
     lab.admin.execute(
-        "CREATE OR REPLACE VIEW lab.nodes (node_name, role, host, port, responds, error) AS"
-        " VALUES ('citus-worker-1', 'worker', '127.0.0.1', 15433, false, 'connection refused')"
+        "CREATE OR REPLACE VIEW lab.nodes AS SELECT 'citus-worker-1' node_name, 'worker' AS role, '127.0.0.1' host,"
+        " 15433 port, false responds, 'connection refused' error, NULL::text version, 0::bigint shards, 0::bigint size_bytes"
     )
     answer = client.get("/status")
     assert answer.status_code == 200
@@ -243,6 +243,7 @@ def test_statement_that_takes_too_long_is_cancelled(
         ("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$", 503),
         ("DO $$ BEGIN RAISE SQLSTATE '53300'; END $$", 503),
         ("DO $$ BEGIN RAISE SQLSTATE 'XX000'; END $$", 500),
+        ("DO $$ BEGIN RAISE 'could not commit transaction for shard 1' USING ERRCODE = 'XX000'; END $$", 503),
     ],
 )
 def test_error_of_the_database_has_its_http_status(lab: Lab, statement: str, status: int) -> None:

@@ -37,6 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         health,
         logs,
         openapi,
+        operations,
         orphan,
         sessions,
         usuarios,
@@ -55,8 +56,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.init_app(app)
     sessions.init_app(app, settings)
     database = db.init_app(app, settings)
+    operations.init_app(app)
     for blueprint in (health.blueprint, usuarios.blueprint, citus.blueprint):
         app.register_blueprint(blueprint)
     v1.init_app(app)
+    operations.retries.init_app(app)
     announce.users_in_log(database)
     return app

@@ -38,7 +38,8 @@ def _log(database: Database) -> None:
             if database.closed.wait(PAUSE_SECONDS):
                 return
     for row in rows[:LISTED]:
-        logger.info("Usuario cargado de la tabla usuario.", extra={"datos": row})
+        known = {**row, "documento_id": "*" * 6 + row["documento_id"][-4:]}  # enough for who knows it
+        logger.info("Usuario cargado de la tabla usuario.", extra={"datos": known})
     logger.info("Usuarios en la tabla usuario: %s.", f"más de {LISTED}" if len(rows) > LISTED else len(rows))
 
 

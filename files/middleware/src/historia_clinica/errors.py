@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from historia_clinica.db import DatabaseUnavailableError, SessionClosedError
+from historia_clinica.logs import without_documents
 from historia_clinica.schemas import EXPECTED
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ SQLSTATES: dict[str, tuple[HTTPStatus, str]] = {
         "Un nodo de la base de datos no responde; mire /status.",
     ),
 }
+# Citus has no SQLSTATE of its own for these: a node went away in the middle (XX000 is any internal error).
+NODE_WENT_AWAY = ("postmaster was shut down", "could not commit transaction for shard")
 UNKNOWN = (HTTPStatus.INTERNAL_SERVER_ERROR, "El middleware falló; la causa está en su registro.")
 CONNECTION_LOST = (
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -158,6 +161,8 @@ def init_app(app: Flask) -> None:
 def status_of(error: psycopg.Error) -> tuple[HTTPStatus, str]:
     """Return the HTTP status and the sentence for an error of the database."""
     sqlstate = error.sqlstate or ""
+    if sqlstate == "XX000" and any(text in str(error) for text in NODE_WENT_AWAY):
+        return SQLSTATES["08"]
     for length in (5, 3, 2):
         if sqlstate[:length] in SQLSTATES:
             return SQLSTATES[sqlstate[:length]]
@@ -228,7 +233,7 @@ def _database_error(error: psycopg.Error) -> Response:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error(
             "La base de datos devolvió un error.",
-            extra={"datos": {"sqlstate": error.sqlstate, "error": str(error)}},
+            extra={"datos": {"sqlstate": error.sqlstate, "error": without_documents(str(error))}},
         )
     return problem(status, detail)
 

@@ -1,12 +1,28 @@
-"""Log lines: one JSON object a line on stderr, for a person's eye and for a collector alike."""
+"""Log lines: one JSON object a line on stderr, for a person's eye and for a collector alike.
+
+A line that is about a request has its identifier. None has a person's document: what a database or a
+traceback says may quote the row that it is about.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
+
+#: The identifier of the request that this thread is about; empty between requests.
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+_DOCUMENT = re.compile(r"(?<![0-9a-f])[0-9]{5,10}(?![0-9a-f])")
+
+
+def without_documents(text: str) -> str:
+    """Return a text that others wrote with every number masked that could be a person's document."""
+    return _DOCUMENT.sub("*****", text)
 
 
 class JsonFormatter(logging.Formatter):
@@ -21,8 +37,10 @@ class JsonFormatter(logging.Formatter):
             "mensaje": record.getMessage(),
             **getattr(record, "datos", {}),
         }
+        if identifier := request_id.get():
+            line["peticion"] = identifier
         if record.exc_info:
-            line["traza"] = self.formatException(record.exc_info)
+            line["traza"] = without_documents(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False, default=str)
 
 

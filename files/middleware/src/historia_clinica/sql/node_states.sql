@@ -1,0 +1,1 @@
+SELECT node_name, role, responds, shards FROM lab.nodes

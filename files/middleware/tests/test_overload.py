@@ -1,0 +1,100 @@
+"""The service under more than it can do, and told to stop in the middle of it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import Any
+
+from conftest import Lab, wait_until
+from test_server import Service, serve  # noqa: F401  # the fixture
+
+LOCKED = "SELECT count(*) FROM pg_locks WHERE relation = 'usuario'::regclass AND NOT granted"
+
+
+def test_request_is_a_log_line_with_its_trace_and_without_a_document(serve: Callable[..., Service]) -> None:  # noqa: F811
+    """Method, route, status, time and the trace that the answer has; nothing of what was asked for."""
+    service = serve()
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
+    traces = []
+    for path in ("/usuarios?despues=1072319876", "/pacientes/1072319876", "/healthz/live"):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        traces.append(answer.headers["traceparent"].split("-")[1])
+    connection.close()
+
+    def lines_of_requests() -> list[dict[str, Any]]:
+        return [line for line in service.lines() if line.get("ruta", "/") != "/"]
+
+    wait_until(lambda: len(lines_of_requests()) == 2)
+    lines = lines_of_requests()
+    assert [(line["metodo"], line["ruta"], line["estado"]) for line in lines] == [
+        ("GET", "/usuarios", 200),
+        ("GET", "ninguna", 404),
+    ]
+    assert [line["peticion"] for line in lines] == traces[:2]
+    assert all(line["ms"] > 0 for line in lines)
+    assert "1072319876" not in service.log()
+
+
+def test_overload_is_refused_soon_and_in_order(serve: Callable[..., Service], lab: Lab) -> None:  # noqa: F811
+    """Every connection is stuck: who comes then is told so and when to come back, and the process still lives."""
+    service = serve()
+    wait_until(lambda: "Usuarios en la tabla usuario: 2." in service.messages())
+
+    def ask(_: int) -> tuple[int, str | None, float]:
+        connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
+        begin = perf_counter()
+        connection.request("GET", "/usuarios")
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer.status, answer.headers["Retry-After"], perf_counter() - begin
+
+    with ThreadPoolExecutor(300) as threads, lab.admin.transaction():
+        lab.admin.execute("LOCK TABLE usuario")
+        stuck = [threads.submit(ask, n) for n in range(8)]
+        wait_until(lambda: lab.value(LOCKED) == 8)
+        more = [threads.submit(ask, n) for n in range(292)]
+        begin = perf_counter()
+        assert service.get("/healthz/live")[0] == 200
+        assert perf_counter() - begin < 3
+        answers = [answer.result() for answer in more]
+    assert {status for status, _, _ in answers} == {503}
+    assert all(after and int(after) > 0 for _, after, _ in answers)
+    assert max(seconds for _, _, seconds in answers) < 10
+    # All but those who had a thread to wait in: they were refused at once.
+    assert sum(seconds < 3 for _, _, seconds in answers) > 150
+    assert {answer.result()[0] for answer in stuck} == {200}  # they had a connection, and the lock is gone
+    assert service.get("/usuarios")[0] == 200
+
+
+def test_sigterm_under_load_loses_no_request(serve: Callable[..., Service]) -> None:  # noqa: F811
+    """Everything that the service did, as its log tells, somebody got the answer of."""
+    service = serve()
+    answered: Counter[int] = Counter()
+
+    def ask_until_it_ends(_: int) -> list[int]:
+        statuses = []
+        while True:
+            try:
+                statuses.append(service.get("/usuarios")[0])
+            except (OSError, http.client.HTTPException):  # nobody took the request
+                return statuses
+
+    with ThreadPoolExecutor(12) as threads:
+        clients = [threads.submit(ask_until_it_ends, n) for n in range(12)]
+        wait_until(lambda: service.log().count('"/usuarios"') > 200)
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(timeout=20) == 0
+        for client in clients:
+            answered.update(client.result())
+    done = [json.loads(line) for line in service.log().splitlines() if '"ruta": "/usuarios"' in line]
+    assert set(answered) == {200}
+    assert answered[200] == len(done)
