@@ -1,0 +1,73 @@
+"""The API of a lab as a process of a benchmark's own: the command of its README, the lab's database."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from support.labs import Lab
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "files/middleware/src"
+
+
+def environment(lab: Lab) -> dict[str, str]:
+    """What a service needs to know to answer for a lab, with access open."""
+    return {
+        "PATH": os.environ["PATH"],
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(lab.database_port),
+        "PGUSER": "middleware",
+        "PGDATABASE": "historia_clinica",
+        "PGPASSFILE": str(lab.directory / "credentials/middleware.pgpass"),
+        "PYTHONPATH": str(PACKAGE),
+        "HISTORIA_CLINICA_ACCESS": "open",
+    }
+
+
+def granian_command(port: int) -> list[str]:
+    """The command of the package's README, at another port."""
+    text = (ROOT / "files/middleware/README.md").read_text(encoding="utf-8")
+    arguments = text.partition("python -m granian")[2].partition("```")[0].replace("\\\n", " ").split()
+    return [sys.executable, "-m", "granian", *(f"--port={port}" if a == "--port=8080" else a for a in arguments)]
+
+
+@contextlib.contextmanager
+def running(command: list[str], port: int, variables: dict[str, str], place: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server as long as the block lasts, so that it has the processor only then.
+
+    Args:
+        command: what to run.
+        port: where it listens; any answer there, an error too, says that it is there.
+        variables: its environment.
+        place: a folder; its log is ``server.log`` there.
+    """
+    with (place / "server.log").open("ab") as log:
+        process = subprocess.Popen(command, env=variables, cwd=place, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 60
+        while not _answers(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                sys.exit(f"the server did not start; see {place}/server.log")
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz/live", timeout=5).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
