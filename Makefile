@@ -70,7 +70,7 @@ reset: env ## remove the lab and make it anew
 test: env ## lint, unit, integration and Molecule; ends with what could not run here, and why
 	@python tests/run.py $(ARGS)
 
-soak: env
+soak: env ## kill servers while the lab is written to, and count what is there: ARGS='--rounds 20'
 	@python tests/soak.py $(ARGS)
 
 lint: env ## ansible-lint, yamllint, ruff, mypy

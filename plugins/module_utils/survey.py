@@ -20,6 +20,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.report impor
     paragraph,
     process_lines,
     status_page,
+    titled,
 )
 
 Object = Mapping[str, Any]
@@ -164,7 +165,7 @@ def diagnosis_page(lab: Object, processes: Sequence[Object], logs: str, survey: 
         survey: what the module `workloads_info` found, with the details; nothing on the target host.
     """
     sections = [
-        [f"Lab {lab['name']}: {lab['engine']} on {lab['target']}", f"  {lab['directory']}"],
+        [f"{titled(lab['name']).capitalize()}: {lab['engine']} on {lab['target']}", f"  {lab['directory']}"],
         process_lines(processes, make_variables(lab)),
     ]
     if survey:

@@ -1,7 +1,7 @@
 """What README.md promises to somebody who has just cloned the project: each of its commands, in its order, on the default ports.
 
-Never run here: `make test`, which would call itself; `make lint`, which `make test` calls; `make docs` and `make lock`, which
-write checked-in files anew and are for those who change them.
+Never run here: `make test`, which would call itself; `make lint`, and a short form of `make soak`, which `make test` runs;
+`make docs` and `make lock`, which write checked-in files anew and are for those who change them.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ MORE = {
     "make help": "make status",
     "make env": "make status",
     "make preflight": "make status",
+    "make diagnose": "make status",
+    "make token": "make status",
     "make reset": "make teardown",
 }
 #: What stands at the end of a `make lab` is followed before the command that is named, for the lab that is named.
@@ -52,6 +54,8 @@ EXPECTED = {
     r"kill -9 ": r"\A\Z",
     r"echo .*lab\.nodes.* make psql": r"citus-worker-1 +\| t(?!.*citus-worker-1)",
     r"make status": r"citus-worker-2 +running.*historia_clinica, answers",
+    r"make diagnose": r"Processes, .*Last lines of the logs.*failed=0",
+    r"make token": r'"token": "ey',
     r"make verify": r"(\d+) of \1 promises are kept",
     r"make stop": r"changed=1 .*failed=0",
     r"make start": r"changed=1 .*failed=0",
