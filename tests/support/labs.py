@@ -126,6 +126,13 @@ class Lab:
             "-i", str(self.inventory), f"playbooks/{playbook}", *arguments, environment=self.environment
         )
 
+    def token(self) -> str:
+        """A token of an administrator, as `make token` gives it."""
+        run = self.play("token.yml")
+        told = re.search(r'"token": "(\S+)"', run.stdout)
+        assert told is not None, run.stdout + run.stderr
+        return told[1]
+
     def kill_while(self, playbook: str, condition: Callable[[], bool], *arguments: str) -> int:
         """Start a playbook and kill it, and what it started, once a condition holds; its exit code."""
         process = subprocess.Popen(

@@ -21,7 +21,8 @@ VICTIMS = ("citus-coordinator", "citus-worker-1", "middleware")
 WRITERS = 4
 #: How long the lab may take to answer again by itself.
 RECOVERY_SECONDS = 60
-#: 201: written now. 412: it had been written already, by an attempt whose answer was lost. 503: not now.
+#: 201: written, now or by an earlier attempt with the same Idempotency-Key. 412: a PUT had been done by an attempt whose
+#: answer was lost. 503: not now.
 EXPECTED = {201, 412, 503}
 
 
@@ -88,17 +89,22 @@ class _Writer(threading.Thread):
             # Nine digits that begin with a 9: no patient of the sample has them.
             count += 1
             patient = f"9{self._number}{self._soak.run:02d}{count:05d}"
-            self._write(patient, f"/api/v1/pacientes/{patient}", self._soak.patient)
+            self._write("PUT", f"/api/v1/pacientes/{patient}", patient, self._soak.patient)
             for home in self._soak.homes:
-                key = str(uuid.uuid4())
-                self._write(f"{home} {key}", f"/api/v1/pacientes/{home}/consultas/{key}", self._soak.consultation)
+                for method in ("PUT", "POST"):
+                    key = str(uuid.uuid4())
+                    path = f"/api/v1/pacientes/{home}/consultas" + (f"/{key}" if method == "PUT" else "")
+                    self._write(method, path, f"{home} {key}", {**self._soak.consultation, "diagnostico": key})
             self.begun = begun
 
-    def _write(self, key: str, path: str, body: dict[str, str]) -> None:
+    def _write(self, method: str, path: str, key: str, body: dict[str, str]) -> None:
+        """Send it until it is acknowledged; what names it makes the second time harmless."""
+        headers = {"Content-Type": "application/json", **self._soak.headers}
+        headers |= {"If-None-Match": "*"} if method == "PUT" else {"Idempotency-Key": key.split()[-1]}
         deadline = time.monotonic() + RECOVERY_SECONDS
         while time.monotonic() < deadline:
             try:
-                status: int | str = self._put(path, json.dumps(body).encode())
+                status: int | str = self._send(method, path, json.dumps(body).encode(), headers)
             except (OSError, http.client.HTTPException) as error:
                 status = type(error).__name__
             self.answers[status] += 1
@@ -109,10 +115,10 @@ class _Writer(threading.Thread):
             self._soak.over.wait(0.05)
         self.stuck = f"{path} was not acknowledged within {RECOVERY_SECONDS} s: {dict(self.answers)}"
 
-    def _put(self, path: str, body: bytes) -> int:
+    def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self._soak.lab.api_port, timeout=20)
         try:
-            connection.request("PUT", path, body, {"Content-Type": "application/json", "If-None-Match": "*"})
+            connection.request(method, path, body, headers)
             answer = connection.getresponse()
             answer.read()
             return answer.status
@@ -121,10 +127,17 @@ class _Writer(threading.Thread):
 
 
 class Soak:
-    """A steady load of writes on a lab whose servers are killed."""
+    """A steady load of writes on a lab whose servers are killed.
 
-    def __init__(self, lab: Lab, seed: int) -> None:
+    Args:
+        lab: where.
+        seed: of the order in which they are killed.
+        token: of somebody who may write; none where the lab's access is open.
+    """
+
+    def __init__(self, lab: Lab, seed: int, token: str | None = None) -> None:
         self.lab = lab
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.random = random.Random(seed)
         self.over = threading.Event()
         self.mark = f"resistencia {uuid.uuid4()}"
@@ -139,7 +152,6 @@ class Soak:
             "medico_id": "1",
             "motivo": self.mark,
             "codigo_cie10": "J06.9",
-            "diagnostico": "Rinofaringitis aguda",
         }
         with lab.connect() as connection:
             # One patient of each worker: each round of a writer touches all of them.
@@ -214,6 +226,6 @@ class Soak:
         with self.lab.connect() as connection:
             patients = connection.execute("SELECT cedula FROM pacientes WHERE ciudad = %s", [self.mark]).fetchall()
             consultations = connection.execute(
-                "SELECT paciente_id || ' ' || id FROM consultas WHERE motivo = %s", [self.mark]
+                "SELECT paciente_id || ' ' || diagnostico FROM consultas WHERE motivo = %s", [self.mark]
             ).fetchall()
         return [key for (key,) in (*patients, *consultations)]

@@ -42,7 +42,8 @@ QUERIES: Mapping[str, tuple[str, str]] = {
     ),
     "colocada": (
         "Las consultas de cada ciudad",
-        "Pacientes y consultas se reparten por la misma columna: cada nodo une sus fragmentos, ninguna fila viaja.",
+        "Pacientes y consultas se reparten por la misma columna: cada nodo une sus fragmentos, ninguna fila viaja. "
+        "Con postgres_fdw, solo si no hay reglas de acceso: el coordinador comprueba cada fila antes de unirla.",
     ),
     "referencia": (
         "Las consultas de cada especialidad",
