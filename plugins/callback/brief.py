@@ -82,8 +82,7 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types
             self._line(_page(result.result.get("msg", "")))
         elif result.result.get("changed"):
             self._line(f"changed  {self.host_label(result)}: {_name(result.task)}", constants.COLOR_CHANGED)
-        else:
-            return
+        self._erase()
         self._handle_warnings(result.result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:

@@ -114,9 +114,9 @@ def failure_page(result: Row) -> str:
         result: what the task gave; ``problems`` are those of the module ``preflight``.
     """
     said = str(result.get("msg") or result.get("censored") or "no reason was given").strip().splitlines()
-    lines = (
-        paragraph(said[0]) if len(said) == 1 else [f"  {line}".rstrip() for line in said]
-    )  # several: laid out already
+    lines = [
+        f"  {line}".rstrip() for line in said
+    ]  # as it is: a command that is broken over two lines cannot be copied
     for problem in result.get("problems", []):
         lines += ["", f"  {problem['id']}"]
         for heading in ("found", "needed"):
@@ -145,7 +145,7 @@ class Evidence:
         lab: the fact that the role preflight gives.
         sql: the answer to each question by its name: ``{"rows": [...]}``, ``{"error": ...}`` or ``{"not_asked": ...}``.
         sql_error: why there are no answers at all; empty where there are.
-        logins: each attempt to log in that has to be refused: ``case``, ``is_available``, ``conn_err_msg``.
+        logins: each attempt to log in that has to be refused: ``case``, and ``msg`` or, were it let in, ``query_result``.
         api: the answer of each path: ``status``, ``json``, ``msg``.
         usuario_kind: how the table `usuario` is spread: ``distributed`` or ``reference``.
     """
@@ -404,8 +404,8 @@ def passwords_required(evidence: Evidence) -> str:
         raise Broken("nobody tried")
     wrong = []
     for login in evidence.logins:
-        message = str(login.get("conn_err_msg") or login.get("msg") or "")
-        if login.get("is_available"):
+        message = str(login.get("msg") or "")
+        if "query_result" in login:
             wrong.append(f"{login['case']}: let in")
         elif "password" not in message:  # "password authentication failed", "no password supplied"
             wrong.append(f"{login['case']}: {message.strip() or 'no answer'}")
@@ -573,7 +573,7 @@ def verification_report(
     Args:
         lab: the fact that the role preflight gives.
         database: of `postgresql_query`: rows of ``name`` and ``answer``.
-        logins: of `postgresql_ping` in a loop over the cases.
+        logins: of `postgresql_query` in a loop over the cases.
         api: of `uri` in a loop over the paths.
         usuario_kind: how the table `usuario` is spread.
     """

@@ -183,26 +183,29 @@ def network_verdict(exit_code: int) -> str:
     raise ValueError(f"the connection was not tried: exit code {exit_code}")
 
 
-def secret_credentials(secrets: Sequence[Object], logins: Sequence[str]) -> list[dict[str, str]]:
-    """The password files of logins that a Secret knows.
+def secret_credentials(secrets: Sequence[Object], names: Sequence[str]) -> list[dict[str, str]]:
+    """The password files of logins, and the files of keys, that a Secret knows.
 
     Args:
         secrets: the Secret, or nothing.
-        logins: the logins that are wanted.
+        names: the logins that are wanted, and the files of keys (``NAME.keys``).
 
     Returns:
         Entries of ``path``, ``content`` and ``mode``, for the module ``text_files``.
     """
-    return [
-        {
-            "path": f"{login}.pgpass",
-            "content": f"*:*:*:{login}:{base64.b64decode(secret['data'][login]).decode()}\n",
-            "mode": "0600",
-        }
+    found = {
+        name: base64.b64decode(secret["data"][name]).decode()
         for secret in secrets
-        for login in logins
-        if login in (secret.get("data") or {})
-    ]
+        for name in names
+        if name in (secret.get("data") or {})
+    }
+    files = {
+        name if name.endswith(".keys") else f"{name}.pgpass": text
+        if name.endswith(".keys")
+        else f"*:*:*:{name}:{text}\n"
+        for name, text in found.items()
+    }
+    return [{"path": path, "content": content, "mode": "0600"} for path, content in files.items()]
 
 
 def _diagnose(pod: Object, events: Sequence[Object]) -> Trouble:

@@ -64,7 +64,7 @@ keys:
   returned: always
   type: dict
 generated:
-  description: The logins whose password was generated now.
+  description: The logins whose password was generated now, and the files of keys (C(NAME.keys)).
   returned: always
   type: list
   elements: str
@@ -150,7 +150,7 @@ def main() -> None:
             path = os.path.join(directory, f"{name}.keys")
             keys[name] = read_keys(path)
             if not keys[name]:
-                changed = True
+                generated.append(f"{name}.keys")
                 keys[name] = random_secret() + "\n" if write else ""
             if keys[name]:
                 changed |= ensure_text(path, keys[name], 0o600, owner, write)

@@ -73,7 +73,7 @@ def test_no_secret_is_in_any_output(lab: Lab) -> None:
         for file in (lab.directory / "credentials").glob("*.pgpass")
         for line in file.read_text(encoding="utf-8").splitlines()
     ]
-    assert len(set(secrets)) == 4
+    assert len(set(secrets)) == 5
     assert lab.made is not None
     texts = {"site.yml -vvv --diff": lab.made.stdout + lab.made.stderr}
     again = lab.play("site.yml", "-vvv", "--diff")

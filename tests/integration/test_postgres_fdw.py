@@ -308,13 +308,13 @@ def test_a_login_gets_its_new_password_on_every_node(lab: Lab) -> None:
         try:
             for password in ("primera-clave-de-prueba", "segunda-clave-de-prueba"):
                 admin.execute("SELECT lab.create_login('prueba_login', %s)", [password])
-                admin.execute("SELECT lab.grant('SELECT', 'public.pacientes', 'prueba_login')")
+                admin.execute("SELECT lab.grant('SELECT', 'public.usuario', 'prueba_login')")
                 for node in ["citus-coordinator", *WORKERS]:
                     with psycopg.connect(
                         host="127.0.0.1", port=lab.port(node), user="prueba_login", password=password,
                         dbname="historia_clinica",
                     ) as connection:  # fmt: skip
-                        query = "SELECT count(*) > 0 FROM pacientes" if node == "citus-coordinator" else "SELECT true"
+                        query = "SELECT count(*) > 0 FROM usuario" if node == "citus-coordinator" else "SELECT true"
                         assert connection.execute(query).fetchall() == [(True,)]
             with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
                 psycopg.connect(

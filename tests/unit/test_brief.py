@@ -72,10 +72,7 @@ def test_a_change_is_a_line_and_a_page_is_itself(tmp_path: Path) -> None:
         ),
         (
             "- name: Secret\n  no_log: true\n  ansible.builtin.fail:\n    msg: hunter2",
-            [
-                "  the output has been hidden due to the fact that 'no_log: true' was specified",
-                "  for this result",
-            ],
+            ["  the output has been hidden due to the fact that 'no_log: true' was specified for this result"],
         ),
     ],
     ids=["command", "one item of a loop", "message of several lines", "secret"],
@@ -87,6 +84,19 @@ def test_a_failure_is_said_once(tmp_path: Path, task: str, lines: list[str]) -> 
     assert said(done)[0].startswith("FAILED   ana: ")
     assert said(done)[1:] == lines
     assert not done.stderr
+
+
+def test_a_warning_is_shown_though_nothing_changed(tmp_path: Path) -> None:
+    """A module has its reasons to warn."""
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "warns.py").write_text(
+        "from ansible.module_utils.basic import AnsibleModule\n"
+        "module = AnsibleModule({})\nmodule.warn('The profile has other settings.')\nmodule.exit_json(changed=False)\n",
+        encoding="utf-8",
+    )
+    done = run(tmp_path, "- name: Look\n  warns:")
+    assert "[WARNING]: The profile has other settings." in done.stderr
+    assert said(done) == []
 
 
 def test_a_rescue_speaks_for_its_block(tmp_path: Path) -> None:

@@ -101,10 +101,9 @@ LOGINS = {
     "results": [
         {
             "item": {"case": "a wrong password"},
-            "is_available": False,
-            "conn_err_msg": 'FATAL:  password authentication failed for user "admin"',
+            "msg": 'FATAL:  password authentication failed for user "admin"',
         },
-        {"item": {"case": "no password"}, "is_available": False, "conn_err_msg": "fe_sendauth: no password supplied"},
+        {"item": {"case": "no password"}, "msg": "fe_sendauth: no password supplied"},
     ]
 }
 API: dict[str, Any] = {
@@ -217,7 +216,7 @@ def _right_too_many(found: Found) -> None:
 
 
 def _password_not_asked(found: Found) -> None:
-    found.logins["results"][0]["is_available"] = True
+    found.logins["results"][0]["query_result"] = [{"?column?": 1}]
 
 
 def _api_down(found: Found) -> None:

@@ -238,9 +238,10 @@ def test_network_verdict_needs_an_attempt() -> None:
 
 
 def test_credentials_come_out_of_a_secret_as_password_files() -> None:
-    """Each wanted login has its file, with its line ended; what else the Secret has stays there."""
-    secret = {"data": {"admin": "YWJj", "nodes.pgpass": "eHh4"}}
-    assert secret_credentials([secret], ["admin", "readonly"]) == [
-        {"path": "admin.pgpass", "content": "*:*:*:admin:abc\n", "mode": "0600"}
+    """Each wanted login has its file, with its line ended, and keys are as they were; what else the Secret has stays there."""
+    secret = {"data": {"admin": "YWJj", "nodes.pgpass": "eHh4", "signing.keys": "a2V5Cg=="}}
+    assert secret_credentials([secret], ["admin", "readonly", "signing.keys"]) == [
+        {"path": "admin.pgpass", "content": "*:*:*:admin:abc\n", "mode": "0600"},
+        {"path": "signing.keys", "content": "key\n", "mode": "0600"},
     ]
     assert secret_credentials([], ["admin"]) == []

@@ -9,7 +9,7 @@ from flask import Response, json
 
 from historia_clinica import access, sessions
 from historia_clinica.answers import JSON
-from historia_clinica.db import Connection, in_transaction
+from historia_clinica.db import Connection, asking, in_transaction
 from historia_clinica.errors import unauthorized
 from historia_clinica.resource import Resource
 from historia_clinica.schemas import Credenciales, Quien, Renovacion, Sesion
@@ -41,6 +41,9 @@ def renew(data: Renovacion) -> Response:
 def who() -> Response:
     """Say who asks and what he may do: the table of permissions, for his role."""
     person = access.current()
+    if person:
+        with asking():  # which looks whether the session is open
+            pass
     return _secret(
         {
             "acceso": "rules" if person else "open",
