@@ -1,6 +1,6 @@
 """A lab in pods beside the same by hand: how long it takes, how many fit, what it weighs, how fast it heals.
 
-    LAB_TEST_KUBECONFIG=.. LAB_TEST_CONTEXT=.. LAB_TEST_MINIKUBE=1 .venv/bin/python benchmarks/kubernetes.py [PART ...]
+    LAB_TEST_KUBECONFIG=.. LAB_TEST_CONTEXT=.. LAB_TEST_MINIKUBE=1 .venv/bin/python benchmarks/pods.py [PART ...]
 
 On the cluster of the tests, with Citus. Each part prints one line of JSON; without names all are run:
 
