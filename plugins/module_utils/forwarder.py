@@ -278,7 +278,10 @@ class Cluster:
         async with self._lock:
             if self._client is None:
                 if self._api is None:
-                    self._api = await kr8s.asyncio.api(kubeconfig=self._kubeconfig, context=self._context)
+                    # Without a namespace it would look for that of the current context, and there need not be one.
+                    self._api = await kr8s.asyncio.api(
+                        kubeconfig=self._kubeconfig, context=self._context, namespace=self._namespace
+                    )
                 else:
                     await self._api.reauthenticate()
                 auth = self._api.auth

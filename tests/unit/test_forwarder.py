@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import forwarder
 from ansible_collections.aula.historia_clinica.plugins.module_utils.forwarder import (
+    Cluster,
     Forward,
     Forwarder,
     Stream,
@@ -291,3 +294,28 @@ def test_forward_is_read_from_its_argument() -> None:
     assert Forward.parse("15432:citus-coordinator:postgresql") == Forward(15432, "citus-coordinator", "postgresql")
     with pytest.raises(ValueError, match="values to unpack"):
         Forward.parse("15432:citus-coordinator")
+
+
+def test_a_kubeconfig_needs_no_current_context(tmp_path: Path) -> None:
+    """The context is named: the way to a cluster is found in a file whose current context was unset, as Minikube leaves it."""
+    kubeconfig = tmp_path / "config"
+    kubeconfig.write_text(
+        json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "",
+                "clusters": [{"name": "aula", "cluster": {"server": "https://127.0.0.1:1"}}],
+                "users": [{"name": "ana", "user": {"token": "none"}}],
+                "contexts": [{"name": "aula", "context": {"cluster": "aula", "user": "ana"}}],
+            }
+        ),
+        encoding="utf-8",
+    )
+
+    async def ask() -> None:
+        async with Cluster(str(kubeconfig), "aula", "hc-lab").open_stream(ANY_PORT):
+            pass
+
+    with pytest.raises(UnreachableError, match="the cluster does not answer"):
+        asyncio.run(ask())
