@@ -85,7 +85,7 @@ def test_every_promise_is_kept_and_the_network_has_its_own_verdict(lab: PodLab) 
     run = lab.play("verify.yml")
     assert run.rc == 0, run.stdout
     assert "21 of 21 promises are kept" in run.stdout
-    assert re.search("Network policies: (enforced|not enforced by this cluster''s network)", run.stdout)
+    assert re.search("Network policies: (enforced|not enforced by this cluster's network)", run.stdout)
 
 
 def test_rows_lie_on_the_workers_pods(lab: PodLab) -> None:
