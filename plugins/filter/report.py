@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.report import (
     first_error,
+    left_page,
     preflight_page,
     summary_page,
     verification_page,
@@ -28,6 +29,7 @@ class FilterModule:
         return {
             "diagnosis_page": diagnosis_page,
             "first_error": first_error,
+            "left_page": left_page,
             "preflight_page": preflight_page,
             "status_page": status_page_of_pods,
             "summary_page": summary_page,

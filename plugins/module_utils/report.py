@@ -390,6 +390,14 @@ def constraints_on_workers(evidence: Evidence) -> str:
     return f"1 primary and 2 foreign keys on each of {sum(wanted.values())} shards of consultas"
 
 
+def as_installed(evidence: Evidence) -> str:
+    """What was installed in the catalogue is there, and nothing that gives rights has been added."""
+    wrong = [f"{row['object']}: found {row['found']}, installed {row['wanted']}" for row in evidence.rows("installed")]
+    if wrong:
+        raise Broken("; ".join(wrong))
+    return "tables, keys, indexes, rights and logins are as make lab left them"
+
+
 def least_privilege(evidence: Evidence) -> str:
     """The lab's logins have no rights beyond their work."""
     wrong = [str(row["problem"]) for row in evidence.rows("privileges")]
@@ -487,8 +495,19 @@ CHECKS: tuple[Check, ...] = (
     Check("rows-on-workers", "The workers hold the rows that the coordinator counts", rows_on_workers, STATUS),
     Check("rows-spread", "The data lie on more than one worker", rows_spread, MAKE),
     Check("sample-join", "The original's query answers", sample_join, MAKE),
-    Check("original-users", "The original's two users are there", original_users, MAKE),
+    Check(
+        "original-users",
+        "The original's two users are there",
+        original_users,
+        "make lab{lab} brings back one that is missing; one that was changed is yours to change back",
+    ),
     Check("constraints", "The workers hold primary and foreign keys", constraints_on_workers, RECREATE),
+    Check(
+        "as-installed",
+        "Nobody has changed what was installed",
+        as_installed,
+        "make lab{lab} puts it right; of columns, which hold rows, it only speaks",
+    ),
     Check("least-privilege", "No login has more rights than it needs", least_privilege, MAKE),
     Check(
         "passwords-required",
@@ -595,6 +614,22 @@ def first_error(message: str) -> str:
     message = re.sub(r"^Cannot execute SQL '.*?' (?:None|\{.*?\}): ", "", message, flags=re.DOTALL)
     lines = [line.strip() for line in message.split(", query list:")[0].splitlines() if line.strip()]
     return lines[0] if lines else "no answer"
+
+
+def left_page(rows: Sequence[Row]) -> list[str]:
+    """What a run leaves as somebody made it, and why, as lines of a page.
+
+    Args:
+        rows: each with ``object``, ``found`` and ``wanted``.
+    """
+    lines = paragraph(
+        "Left as somebody made it, because rows lie in it (with ALTER TABLE it is put right by hand, with make reset"
+        " everything is):",
+        "",
+    )
+    for row in rows:
+        lines += paragraph(f"{row['object']}: found {row['found']}, installed {row['wanted']}", "    ", "  - ")
+    return lines
 
 
 def verification_page(report: Row) -> str:

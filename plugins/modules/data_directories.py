@@ -13,6 +13,8 @@ description:
     its extensions in it (single-user mode, no server needs to run).
   - A data directory gets its name when it is complete, so that an interrupted run leaves nothing that looks like one.
   - A data directory that is there is never touched.
+  - One that was there once and is not any more, while others are, is refused; an empty one in its place would hide that its rows are
+    gone.
 options:
   directory:
     description: Absolute path of the directory that holds one data directory for each server.
@@ -98,6 +100,10 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
 )
 
 
+#: The file that remembers which data directories have been made.
+CREATED = ".created"
+
+
 class CreationError(Exception):
     """A program that makes a data directory failed; the message says which, and what it said."""
 
@@ -158,6 +164,34 @@ def create(name: str, parameters: dict[str, Any], owner: Ownership, password_fil
     os.rename(new, final)
 
 
+def create_all(names: list[str], parameters: dict[str, Any], owner: Ownership) -> None:
+    """Make data directories, as many at once as there are processors.
+
+    Raises:
+        CreationError: one of PostgreSQL's programs failed.
+        OSError: the files cannot be read or written.
+    """
+    ensure_directory(parameters["directory"], 0o700, owner)
+    with open(parameters["password_file"], encoding="utf-8") as file:
+        password = file.readline().rstrip("\n").rpartition(":")[2]
+    # initdb takes the password from a file that holds nothing else; never from its arguments.
+    with tempfile.TemporaryDirectory(dir=parameters["directory"], prefix=".initdb.") as private:
+        os.chown(private, owner.uid, owner.gid)
+        password_file = os.path.join(private, "password")
+        ensure_text(password_file, password + "\n", 0o600, owner)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda name: create(name, parameters, owner, password_file), names))
+
+
+def read_names(path: str) -> set[str]:
+    """The names in a file, one on each line; none where there is no file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return set(file.read().split())
+    except FileNotFoundError:
+        return set()
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -176,28 +210,29 @@ def main() -> None:
         supports_check_mode=True,
     )
     parameters = module.params
+    directory: str = parameters["directory"]
     owner = Ownership.of(parameters["owner"], parameters["group"])
-    missing = [
-        name
-        for name in parameters["names"]
-        if not os.path.exists(os.path.join(parameters["directory"], name, "PG_VERSION"))
-    ]
-    if not missing or module.check_mode:
+    there = {name for name in parameters["names"] if os.path.exists(os.path.join(directory, name, "PG_VERSION"))}
+    missing = [name for name in parameters["names"] if name not in there]
+    remembered = os.path.join(directory, CREATED)
+    known = read_names(remembered)
+    lost = sorted(known.intersection(missing)) if there else []
+    if lost:
+        module.fail_json(
+            msg=f"The data of {', '.join(lost)} are gone from {directory}, with the rows that lay there; those of"
+            f" {', '.join(sorted(there))} are there. Put the folder back from a copy, or make the lab anew: make reset."
+        )
+    if module.check_mode:
         module.exit_json(changed=bool(missing), created=missing)
     try:
-        ensure_directory(parameters["directory"], 0o700, owner)
-        with open(parameters["password_file"], encoding="utf-8") as file:
-            password = file.readline().rstrip("\n").rpartition(":")[2]
-        # initdb takes the password from a file that holds nothing else; never from its arguments.
-        with tempfile.TemporaryDirectory(dir=parameters["directory"], prefix=".initdb.") as private:
-            os.chown(private, owner.uid, owner.gid)
-            password_file = os.path.join(private, "password")
-            ensure_text(password_file, password + "\n", 0o600, owner)
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                list(pool.map(lambda name: create(name, parameters, owner, password_file), missing))
+        if missing:
+            create_all(missing, parameters, owner)
+        if not known.issuperset(parameters["names"]):
+            names = sorted(known.union(parameters["names"]))
+            ensure_text(remembered, "".join(f"{name}\n" for name in names), 0o600, owner)
     except (CreationError, OSError, KeyError) as error:
-        module.fail_json(msg=f"{parameters['directory']}: {error}")
-    module.exit_json(changed=True, created=missing)
+        module.fail_json(msg=f"{directory}: {error}")
+    module.exit_json(changed=bool(missing), created=missing)
 
 
 if __name__ == "__main__":

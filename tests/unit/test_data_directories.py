@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def test_data_directories_are_made_once(run_module: RunModule, arguments: dict[s
     assert all(rule.split()[-1] == "scram-sha-256" for rule in rules)
     again = run_module("data_directories", **arguments)
     assert not again["changed"]
-    assert sorted(path.name for path in Path(arguments["directory"]).iterdir()) == arguments["names"]
+    assert sorted(path.name for path in Path(arguments["directory"]).iterdir()) == [".created", *arguments["names"]]
 
 
 def test_an_interrupted_one_is_made_anew(run_module: RunModule, arguments: dict[str, Any]) -> None:
@@ -48,6 +49,26 @@ def test_an_interrupted_one_is_made_anew(run_module: RunModule, arguments: dict[
     result = run_module("data_directories", **{**arguments, "names": ["citus-coordinator"]})
     assert result["created"] == ["citus-coordinator"], result
     assert not left.exists()
+
+
+def test_one_that_is_gone_is_refused_and_one_that_is_new_is_made(
+    run_module: RunModule, arguments: dict[str, Any]
+) -> None:
+    """An empty server in the place of one that held rows would look like a lab that works."""
+    data = Path(arguments["directory"])
+    assert run_module("data_directories", **arguments)["changed"]
+    more = {**arguments, "names": [*arguments["names"], "citus-worker-2"]}
+    assert run_module("data_directories", **more)["created"] == ["citus-worker-2"]
+    shutil.rmtree(data / "citus-worker-1")
+    for check in (True, False):
+        refused = run_module("data_directories", check=check, **more)
+        assert refused["failed"]
+        assert "The data of citus-worker-1 are gone" in refused["msg"]
+        assert "make reset" in refused["msg"]
+    assert not (data / "citus-worker-1").exists()
+    for name in ("citus-coordinator", "citus-worker-2"):
+        shutil.rmtree(data / name)
+    assert run_module("data_directories", **more)["created"] == more["names"]  # nothing is left to hide
 
 
 def test_check_mode_names_what_would_be_made(run_module: RunModule, arguments: dict[str, Any]) -> None:
@@ -70,4 +91,4 @@ def test_the_password_is_in_no_argument_list(run_module: RunModule, arguments: d
     result = run_module("data_directories", **{**arguments, "names": ["a"]})
     assert result["changed"]
     assert "not-a-real-one" not in str(result)
-    assert [path.name for path in Path(arguments["directory"]).iterdir()] == ["a"]
+    assert sorted(path.name for path in Path(arguments["directory"]).iterdir()) == [".created", "a"]

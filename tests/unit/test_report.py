@@ -21,6 +21,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.report impor
     human_duration,
     human_number,
     human_size,
+    left_page,
     preflight_page,
     status_page,
     summary_page,
@@ -96,6 +97,7 @@ ANSWERS: dict[str, list[dict[str, Any]]] = {
     "places": [{"clave": str(n), "paciente": WORKERS[n % 2], "consulta": WORKERS[n % 2]} for n in range(50)],
     "constraints": [{"node_name": name, "primary_keys": 2, "foreign_keys": 4} for name in WORKERS],
     "privileges": [],
+    "installed": [],
 }
 LOGINS = {
     "results": [
@@ -215,6 +217,10 @@ def _right_too_many(found: Found) -> None:
     found.answers["privileges"].append({"problem": "readonly has SELECT on usuario"})
 
 
+def _index_dropped(found: Found) -> None:
+    found.answers["installed"].append({"object": "index consultas i", "found": "absent", "wanted": "CREATE INDEX i"})
+
+
 def _password_not_asked(found: Found) -> None:
     found.logins["results"][0]["query_result"] = [{"?column?": 1}]
 
@@ -257,6 +263,7 @@ BROKEN: dict[str, tuple[Callable[[Found], None], str]] = {
     "sample-join": (_join_refused, "complex joins are only supported"),
     "original-users": (_user_renamed, "1072319876: ('Luis', 56)"),
     "constraints": (_key_missing, "citus-worker-2: 2 primary and 3 foreign keys on 2 shards"),
+    "as-installed": (_index_dropped, "index consultas i: found absent, installed CREATE INDEX i"),
     "least-privilege": (_right_too_many, "readonly has SELECT on usuario"),
     "passwords-required": (_password_not_asked, "a wrong password: let in"),
     "api-answers": (_api_down, "GET /: -1 Connection refused"),
@@ -291,6 +298,13 @@ def test_a_broken_promise_is_found(promise: str) -> None:
     remedy = next(check["remedy"] for check in report["checks"] if check["id"] == promise)
     assert "make" in remedy
     assert "{" not in remedy
+
+
+def test_what_a_run_leaves_is_named_with_the_reason() -> None:
+    """A column that somebody added stays; the page says which, and what helps."""
+    page = left_page([{"object": "column pacientes alergias", "found": "text", "wanted": "absent"}])
+    assert "rows lie in it" in " ".join(page)
+    assert page[-1] == "  - column pacientes alergias: found text, installed absent"
 
 
 def test_without_a_database_the_rest_is_not_run() -> None:

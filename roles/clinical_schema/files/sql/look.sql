@@ -1,40 +1,49 @@
--- One row for each thing that is missing or different. Reads only; a function of the session, because a query cannot
+-- One row for each thing that is missing or different, and whether it is put right. Reads only; a function of the session, because a query cannot
 -- name a table that may not be there yet.
 CREATE OR REPLACE FUNCTION pg_temp.look(aplicado jsonb, clase_usuario text, semilla integer, pacientes bigint, consultas bigint)
-RETURNS TABLE (object text, found text, wanted text)
+RETURNS TABLE (object text, found text, wanted text, mended boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   RETURN QUERY
-  SELECT 'role ' || r, 'absent', 'present' FROM unnest(ARRAY['clinical_owner', 'middleware', 'api', 'readonly']) AS r
+  SELECT 'role ' || r, 'absent', 'present', true FROM unnest(ARRAY['clinical_owner', 'middleware', 'api', 'readonly']) AS r
    WHERE to_regrole(r) IS NULL;
 
   IF to_regclass('citus_tables') IS NULL THEN
-    RETURN QUERY SELECT 'engine', 'absent', 'present';
+    RETURN QUERY SELECT 'engine', 'absent', 'present', true;
     RETURN;
   END IF;
   -- citus_tables answers with every engine.
   RETURN QUERY EXECUTE $q$
-    SELECT 'table ' || w.name, coalesce(t.citus_table_type, CASE WHEN to_regclass('public.' || w.name) IS NULL THEN 'absent' ELSE 'local' END), w.kind
+    SELECT 'table ' || w.name, coalesce(t.citus_table_type, CASE WHEN to_regclass('public.' || w.name) IS NULL THEN 'absent' ELSE 'local' END), w.kind, true
       FROM (VALUES ('medicos', 'reference'), ('pacientes', 'distributed'), ('consultas', 'distributed'), ('solicitudes', 'distributed'),
                    ('accesos', 'distributed'), ('usuario', $1)) AS w (name, kind)
       LEFT JOIN citus_tables t ON t.table_name = to_regclass('public.' || w.name)
      WHERE t.citus_table_type IS DISTINCT FROM w.kind $q$ USING clase_usuario;
 
   IF to_regclass('lab.applied') IS NULL OR to_regclass('lab.sample_chunks') IS NULL THEN
-    RETURN QUERY SELECT key, 'absent', value FROM jsonb_each_text(aplicado);
-    RETURN QUERY SELECT 'sample', 'absent', pacientes || ' patients, ' || pacientes * consultas || ' consultations';
+    RETURN QUERY SELECT key, 'absent', value, true FROM jsonb_each_text(aplicado);
+    RETURN QUERY SELECT 'sample', 'absent', pacientes || ' patients, ' || pacientes * consultas || ' consultations', true;
     RETURN;
   END IF;
   RETURN QUERY EXECUTE $q$
-    SELECT w.key, coalesce(a.huella, 'absent'), w.value
+    SELECT w.key, coalesce(a.huella, 'absent'), w.value, true
       FROM jsonb_each_text($1) w LEFT JOIN lab.applied a ON a.nombre = w.key
      WHERE a.huella IS DISTINCT FROM w.value $q$ USING aplicado;
-  -- A block of the sample is 1000 patients; each of those asked for has to have so many consultations.
+  RETURN QUERY EXECUTE $q$
+    SELECT 'usuario ' || d, 'absent', 'present', true FROM unnest(ARRAY['1072319876', '1078912345']) AS d
+     WHERE to_regclass('public.usuario') IS NOT NULL AND d NOT IN (SELECT documento_id FROM public.usuario) $q$;
+  -- A block of the sample is 1000 patients; each of those asked for has to have so many consultations. With one of its
+  -- tables all of it is gone (tables.sql).
   RETURN QUERY EXECUTE $q$
     SELECT 'sample', coalesce(sum(c.pacientes), 0) || ' patients, ' || coalesce(sum(c.consultas), 0) || ' consultations',
-           $2 || ' patients, ' || $2 * $3 || ' consultations'
+           $2 || ' patients, ' || $2 * $3 || ' consultations', true
       FROM lab.sample_chunks c WHERE c.semilla = $1
-    HAVING coalesce(sum(c.pacientes), 0) < $2 OR coalesce(sum(c.consultas), 0) < $2 * $3 $q$
+    HAVING coalesce(sum(c.pacientes), 0) < $2 OR coalesce(sum(c.consultas), 0) < $2 * $3
+        OR to_regclass('public.medicos') IS NULL OR to_regclass('public.pacientes') IS NULL OR to_regclass('public.consultas') IS NULL $q$
     USING semilla, pacientes, consultas;
+
+  IF to_regprocedure('lab.differences()') IS NOT NULL THEN
+    RETURN QUERY EXECUTE 'SELECT d.object, d.found, d.wanted, d.mended FROM lab.differences() d';
+  END IF;
 END
 $$;

@@ -36,6 +36,8 @@ FROM (VALUES
                    unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p) AS w
         WHERE has_table_privilege(w.login, 'public.' || w.relation, w.privilege) <> w.wanted $q$),
 
+    ('installed', 'SELECT object, found, wanted FROM lab.differences()'),
+
     ('nodes', 'SELECT node_name, role, responds, error FROM lab.nodes'),
     ('tables', 'SELECT * FROM lab.tables'),
     ('shards', 'SELECT * FROM lab.shards'),

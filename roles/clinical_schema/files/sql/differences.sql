@@ -1,0 +1,145 @@
+-- What was installed, object by object as the catalogue showed it then (lab.installed), what of it is different now, and
+-- how that is put right. Rows are the person's; a column that somebody added or dropped holds rows too, so it is told and left.
+CREATE TABLE IF NOT EXISTS lab.installed (
+  clase text NOT NULL,
+  relacion text NOT NULL,
+  nombre text NOT NULL,
+  estado text NOT NULL,
+  CONSTRAINT installed_pkey PRIMARY KEY (clase, relacion, nombre)
+);
+COMMENT ON TABLE lab.installed IS 'Lo que la instalación dejó en el catálogo, objeto por objeto';
+COMMENT ON COLUMN lab.installed.clase IS 'Qué es: column, constraint, index, policy, rights, role, ...';
+COMMENT ON COLUMN lab.installed.relacion IS 'De qué tabla; vacío si no es de ninguna';
+COMMENT ON COLUMN lab.installed.nombre IS 'Cómo se llama, dentro de su tabla';
+COMMENT ON COLUMN lab.installed.estado IS 'Cómo quedó; de una contraseña, solo una huella';
+
+CREATE OR REPLACE FUNCTION lab.catalogue_now() RETURNS TABLE (clase text, relacion text, nombre text, estado text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  WITH tablas AS (
+    SELECT c.*, c.oid::regclass::text AS relacion
+      FROM pg_class c
+     WHERE c.oid = ANY (ARRAY[to_regclass('public.medicos'), to_regclass('public.pacientes'), to_regclass('public.consultas'),
+                              to_regclass('public.usuario'), to_regclass('public.solicitudes'), to_regclass('public.accesos'),
+                              to_regclass('lab.sesiones'), to_regclass('lab.sample_chunks')])
+  ), logins AS (
+    SELECT * FROM pg_authid WHERE rolname IN ('clinical_owner', 'middleware', 'api', 'readonly')
+  )
+  SELECT 'table', t.relacion, '', 'present' FROM tablas t
+   UNION ALL
+  SELECT 'column', t.relacion, a.attname::text,
+         concat_ws(' ', format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 'NOT NULL' END,
+                   CASE WHEN d.oid IS NOT NULL THEN 'DEFAULT ' || pg_get_expr(d.adbin, d.adrelid) END)
+    FROM tablas t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+   UNION ALL
+  SELECT 'constraint', t.relacion, c.conname::text, pg_get_constraintdef(c.oid)
+    FROM tablas t JOIN pg_constraint c ON c.conrelid = t.oid AND c.contype IN ('c', 'f', 'p', 'u')
+   UNION ALL
+  SELECT 'index', t.relacion, i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
+    FROM tablas t JOIN pg_index i ON i.indrelid = t.oid
+   WHERE NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.conrelid = t.oid)
+   UNION ALL
+  SELECT 'trigger', t.relacion, g.tgname::text,
+         pg_get_triggerdef(g.oid) || CASE WHEN g.tgenabled = 'O' THEN '' ELSE ' (disabled)' END
+    FROM tablas t JOIN pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal
+   UNION ALL
+  SELECT 'row security', t.relacion, 'enabled', t.relrowsecurity::text FROM tablas t
+   UNION ALL
+  SELECT 'policy', t.relacion, p.polname::text,
+         concat_ws(' / ', p.polcmd, (SELECT string_agg(r::regrole::text, ', ' ORDER BY r) FROM unnest(p.polroles) AS r),
+                   pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
+    FROM tablas t JOIN pg_policy p ON p.polrelid = t.oid
+   UNION ALL
+  SELECT 'owner', t.relacion, '', t.relowner::regrole::text FROM tablas t
+   UNION ALL
+  SELECT 'rights', t.relacion, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END,
+         string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type)
+    FROM tablas t CROSS JOIN LATERAL (
+      SELECT x.grantee, x.privilege_type FROM aclexplode(t.relacl) x
+       UNION ALL
+      SELECT x.grantee, format('%s (%s)', x.privilege_type, c.attname)
+        FROM pg_attribute c CROSS JOIN LATERAL aclexplode(c.attacl) x WHERE c.attrelid = t.oid) a
+   WHERE a.grantee <> t.relowner AND pg_get_userbyid(a.grantee) <> current_user
+   GROUP BY t.relacion, a.grantee
+   UNION ALL
+  SELECT 'role', '', l.rolname::text,
+         concat_ws(' ', CASE WHEN l.rolcanlogin THEN 'LOGIN' END, CASE WHEN l.rolsuper THEN 'SUPERUSER' END,
+                   CASE WHEN l.rolcreatedb THEN 'CREATEDB' END, CASE WHEN l.rolcreaterole THEN 'CREATEROLE' END,
+                   CASE WHEN l.rolreplication THEN 'REPLICATION' END, CASE WHEN l.rolbypassrls THEN 'BYPASSRLS' END)
+    FROM logins l
+   UNION ALL
+  SELECT 'password', '', l.rolname::text, left(md5(l.rolpassword), 12) FROM logins l WHERE l.rolpassword IS NOT NULL
+   UNION ALL
+  SELECT 'partition', t.relacion, c.oid::regclass::text,
+         format('%s SERVER %I OPTIONS (%s)', pg_get_expr(c.relpartbound, c.oid), s.srvname,
+                (SELECT string_agg(format('%I %L', option_name, option_value), ', ') FROM pg_options_to_table(f.ftoptions)))
+    FROM tablas t JOIN pg_inherits i ON i.inhparent = t.oid JOIN pg_class c ON c.oid = i.inhrelid
+    JOIN pg_foreign_table f ON f.ftrelid = c.oid JOIN pg_foreign_server s ON s.oid = f.ftserver;
+$$;
+
+-- `mended`: whether the next run puts it right.
+CREATE OR REPLACE FUNCTION lab.differences()
+RETURNS TABLE (clase text, relacion text, nombre text, object text, found text, wanted text, mended boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT clase, relacion, nombre,
+         concat_ws(' ', clase, replace(nullif(relacion, ''), 'public.', ''), nullif(replace(nombre, 'public.', ''), '')),
+         CASE WHEN n.estado IS NULL THEN 'absent' WHEN clase = 'password' THEN 'another one' ELSE n.estado END,
+         CASE WHEN i.estado IS NULL THEN 'absent' WHEN clase = 'password' THEN 'the generated one' ELSE i.estado END,
+         clase <> 'column'
+    FROM lab.catalogue_now() n FULL JOIN lab.installed i USING (clase, relacion, nombre)
+   WHERE n.estado IS DISTINCT FROM i.estado
+     -- Of a table that is gone, one line will do.
+     AND (clase = 'table' OR relacion = '' OR to_regclass(relacion) IS NOT NULL)
+     -- What somebody added beside it harms nothing, unless it gives rights or is in every row.
+     AND (i.estado IS NOT NULL OR (clase IN ('column', 'policy', 'rights') AND EXISTS (SELECT FROM lab.installed)));
+$$;
+
+-- Puts right what the scripts that create things leave alone because it has the name that they would give it.
+CREATE OR REPLACE FUNCTION lab.restore() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  d record;
+BEGIN
+  FOR d IN SELECT * FROM lab.differences() LOOP
+    CASE d.clase
+      WHEN 'constraint' THEN
+        IF d.found <> 'absent' THEN
+          EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', d.relacion, d.nombre);
+        END IF;
+        EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I %s', d.relacion, d.nombre, d.wanted);
+      WHEN 'index' THEN
+        IF d.found <> 'absent' THEN
+          EXECUTE format('DROP INDEX %s', d.nombre);
+        END IF;
+        EXECUTE d.wanted;
+      WHEN 'trigger' THEN
+        IF d.found = 'absent' THEN
+          EXECUTE d.wanted;
+        ELSE
+          EXECUTE format('ALTER TABLE %s ENABLE TRIGGER %I', d.relacion, d.nombre);
+        END IF;
+      WHEN 'partition' THEN
+        IF to_regclass(d.nombre) IS NULL THEN
+          EXECUTE format('CREATE FOREIGN TABLE %s PARTITION OF %s %s', d.nombre, d.relacion, d.wanted);
+        ELSIF d.found = 'absent' THEN
+          EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s %s', d.relacion, d.nombre, split_part(d.wanted, ' SERVER ', 1));
+        END IF;
+      WHEN 'rights' THEN
+        -- Granted again by privileges.sql, where it was meant.
+        EXECUTE format('REVOKE ALL ON %s FROM %s', d.relacion, d.nombre);
+      WHEN 'policy' THEN
+        IF d.wanted = 'absent' THEN
+          EXECUTE format('DROP POLICY %I ON %s', d.nombre, d.relacion);
+        END IF;
+      WHEN 'role' THEN
+        IF d.found <> 'absent' THEN
+          EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION %s', d.nombre,
+                         CASE WHEN d.wanted LIKE '%LOGIN%' THEN 'LOGIN' ELSE 'NOLOGIN' END);
+        END IF;
+      ELSE
+        NULL;  -- the scripts that come before and after this do it
+    END CASE;
+  END LOOP;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION lab.catalogue_now(), lab.differences(), lab.restore() FROM PUBLIC;

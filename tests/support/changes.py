@@ -1,0 +1,236 @@
+"""What people change by hand in a running lab: how, which promise names it, and what the next run does about it.
+
+The table of docs/en/changed.md and docs/es/changed.md is this one (`make docs`).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from support.labs import ENGINES, Lab
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of a running lab.
+
+    Attributes:
+        name: what somebody did, as a row of the table in English.
+        nombre: the same in Spanish.
+        how: does it.
+        promise: the id of the promise that `make verify` calls broken.
+        found: what it says of it (a part of that).
+        tells: what site.yml says, where it does not put it right; empty where it does.
+        engines: those with which it can be done.
+    """
+
+    name: str
+    nombre: str
+    how: Callable[[Lab], None]
+    promise: str
+    found: str
+    tells: str = ""
+    engines: tuple[str, ...] = ENGINES
+
+
+def sql(*statements: str, node: str = "citus-coordinator") -> Callable[[Lab], None]:
+    """A change that is made with SQL, as administrator."""
+
+    def how(lab: Lab) -> None:
+        with lab.connect(node=node) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    return how
+
+
+def edit(name: str, text: str) -> Callable[[Lab], None]:
+    """A line written into one of the files of a lab, and read by the server."""
+
+    def how(lab: Lab) -> None:
+        file = lab.directory / name
+        file.write_text(text + "\n" + file.read_text(encoding="utf-8"), encoding="utf-8")
+        sql("SELECT pg_reload_conf()")(lab)
+
+    return how
+
+
+def remove_data(node: str) -> Callable[[Lab], None]:
+    """A server's data directory, removed while it runs."""
+
+    def how(lab: Lab) -> None:
+        lab.kill(node)
+        shutil.rmtree(lab.directory / "data" / node)
+
+    return how
+
+
+CITUS, FDW = ("citus",), ("postgres_fdw",)
+CHANGES: tuple[Change, ...] = (
+    Change(
+        "a table without rows dropped",
+        "se borró una tabla sin filas",
+        sql("DROP TABLE accesos"),
+        "as-installed",
+        "table accesos: found absent",
+    ),
+    Change(
+        "a table dropped with its rows",
+        "se borró una tabla con sus filas",
+        sql("DROP TABLE consultas"),
+        "consultas-distributed",
+        "",
+        engines=CITUS,
+    ),
+    Change(
+        "a column added",
+        "se agregó una columna",
+        sql("ALTER TABLE pacientes ADD COLUMN alergias text"),
+        "as-installed",
+        "column pacientes alergias: found text, installed absent",
+        tells="column pacientes alergias: found text, installed absent",
+    ),
+    Change(
+        "an index dropped",
+        "se borró un índice",
+        sql("DROP INDEX consultas_fecha_consulta_idx"),
+        "as-installed",
+        "index consultas consultas_fecha_consulta_idx: found absent",
+    ),
+    Change(
+        "a check dropped",
+        "se quitó una restricción CHECK",
+        sql("ALTER TABLE pacientes DROP CONSTRAINT pacientes_sexo_check"),
+        "as-installed",
+        "constraint pacientes pacientes_sexo_check: found absent",
+    ),
+    Change(
+        "a foreign key dropped",
+        "se quitó una llave foránea",
+        sql("ALTER TABLE consultas DROP CONSTRAINT consultas_medico_id_fkey"),
+        "constraints",
+        "foreign keys on",
+        engines=CITUS,
+    ),
+    Change(
+        "a right given",
+        "se dio un permiso de más",
+        sql("GRANT DELETE ON pacientes TO readonly"),
+        "least-privilege",
+        "readonly has DELETE on pacientes",
+    ),
+    Change(
+        "a right taken",
+        "se quitó un permiso",
+        sql("REVOKE SELECT ON usuario FROM middleware"),
+        "least-privilege",
+        "middleware lacks SELECT on usuario",
+    ),
+    Change(
+        "row-level security switched off",
+        "se apagó la seguridad por filas",
+        sql("ALTER TABLE consultas DISABLE ROW LEVEL SECURITY"),
+        "least-privilege",
+        "table consultas has no row-level security",
+    ),
+    Change(
+        "a policy dropped",
+        "se borró una política",
+        sql("DROP POLICY lectura ON pacientes"),
+        "as-installed",
+        "policy pacientes lectura: found absent",
+    ),
+    Change(
+        "a password changed",
+        "se cambió una contraseña",
+        sql("ALTER ROLE readonly PASSWORD 'otra'"),
+        "as-installed",
+        "password readonly: found another one",
+    ),
+    Change(
+        "a role dropped",
+        "se borró un rol",
+        sql("DROP OWNED BY readonly", "DROP ROLE readonly"),
+        "least-privilege",
+        "readonly",
+    ),
+    Change(
+        "a user of the original deleted",
+        "se borró un usuario del original",
+        sql("DELETE FROM usuario WHERE documento_id = '1072319876'"),
+        "original-users",
+        "1072319876: missing",
+    ),
+    Change(
+        "a function of the schema lab dropped",
+        "se borró una función del esquema lab",
+        sql("DROP FUNCTION lab.where(text, text)"),
+        "colocated",
+        "lab.where",
+    ),
+    Change(
+        "a partition detached",
+        "se separó una partición",
+        sql("ALTER TABLE pacientes DETACH PARTITION shards.pacientes_05"),
+        "as-installed",
+        "partition pacientes shards.pacientes_05: found absent",
+        engines=FDW,
+    ),
+    Change(
+        "a trigger switched off",
+        "se desactivó un disparador",
+        sql("ALTER TABLE medicos DISABLE TRIGGER rows_are_kept"),
+        "as-installed",
+        "trigger medicos rows_are_kept: found",
+        engines=FDW,
+    ),
+    Change(
+        "a subscription disabled",
+        "se desactivó una suscripción",
+        sql("ALTER SUBSCRIPTION lab_citus_worker_1 DISABLE", node="citus-worker-1"),
+        "medicos-everywhere",
+        "citus-worker-1",
+        engines=FDW,
+    ),
+    Change(
+        "a node's address changed",
+        "se cambió la dirección de un nodo",
+        sql("ALTER SERVER \"citus-worker-1\" OPTIONS (SET port '1')"),
+        "nodes-answer",
+        "citus-worker-1",
+        engines=FDW,
+    ),
+    Change(
+        "a node disabled",
+        "se desactivó un nodo",
+        sql("SELECT citus_disable_node(host, port, true) FROM lab.nodes WHERE node_name = 'citus-worker-2'"),
+        "active-workers",
+        "1 of 2 workers",
+        engines=CITUS,
+    ),
+    Change(
+        "a node registered twice",
+        "se registró dos veces un nodo",
+        sql("SELECT citus_add_node('localhost', port) FROM lab.nodes WHERE node_name = 'citus-worker-2'"),
+        "nodes-registered",
+        "localhost",
+        engines=CITUS,
+    ),
+    Change(
+        "the settings edited",
+        "se editó la configuración",
+        edit("config/pg_hba.conf", "host all all 127.0.0.1/32 trust"),
+        "passwords-required",
+        "let in",
+    ),
+    Change(
+        "a worker's data removed",
+        "se borraron los datos de un trabajador",
+        remove_data("citus-worker-2"),
+        "nodes-answer",
+        "citus-worker-2",
+        tells="citus-worker-2",
+    ),
+)
