@@ -18,17 +18,20 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "files/middleware/src"
 
 
-def environment(lab: Lab) -> dict[str, str]:
-    """What a service needs to know to answer for a lab, with access open."""
+def environment(lab: Lab, access: str = "open") -> dict[str, str]:
+    """What a service needs to know to answer for a lab, with access ``open`` or under the ``rules``."""
+    user = {"open": "middleware", "rules": "api"}[access]
+    keys = {"HISTORIA_CLINICA_SIGNING_KEYS": str(lab.directory / "credentials/signing.keys")}
     return {
+        **(keys if access == "rules" else {}),
         "PATH": os.environ["PATH"],
         "PGHOST": "127.0.0.1",
         "PGPORT": str(lab.database_port),
-        "PGUSER": "middleware",
+        "PGUSER": user,
         "PGDATABASE": "historia_clinica",
-        "PGPASSFILE": str(lab.directory / "credentials/middleware.pgpass"),
+        "PGPASSFILE": str(lab.directory / f"credentials/{user}.pgpass"),
         "PYTHONPATH": str(PACKAGE),
-        "HISTORIA_CLINICA_ACCESS": "open",
+        "HISTORIA_CLINICA_ACCESS": access,
     }
 
 

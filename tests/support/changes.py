@@ -23,6 +23,7 @@ class Change:
         promise: the id of the promise that `make verify` calls broken.
         found: what it says of it (a part of that).
         tells: what site.yml says, where it does not put it right; empty where it does.
+        refused: whether it stops there: going on would hide what is lost.
         engines: those with which it can be done.
     """
 
@@ -32,6 +33,7 @@ class Change:
     promise: str
     found: str
     tells: str = ""
+    refused: bool = False
     engines: tuple[str, ...] = ENGINES
 
 
@@ -231,6 +233,7 @@ CHANGES: tuple[Change, ...] = (
         remove_data("citus-worker-2"),
         "nodes-answer",
         "citus-worker-2",
-        tells="citus-worker-2",
+        tells="The data of citus-worker-2 are gone",
+        refused=True,
     ),
 )

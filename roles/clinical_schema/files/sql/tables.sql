@@ -136,12 +136,15 @@ CREATE TABLE IF NOT EXISTS lab.applied (
 );
 
 -- For the searches that the API offers: by name, by city, by doctor and time, by diagnosis.
-CREATE INDEX IF NOT EXISTS medicos_especialidad_idx ON public.medicos (especialidad);
-CREATE INDEX IF NOT EXISTS pacientes_apellido_nombre_idx ON public.pacientes (apellido, nombre);
-CREATE INDEX IF NOT EXISTS pacientes_ciudad_idx ON public.pacientes (ciudad);
-CREATE INDEX IF NOT EXISTS consultas_medico_id_fecha_consulta_idx ON public.consultas (medico_id, fecha_consulta);
-CREATE INDEX IF NOT EXISTS consultas_fecha_consulta_idx ON public.consultas (fecha_consulta);
-CREATE INDEX IF NOT EXISTS consultas_codigo_cie10_idx ON public.consultas (codigo_cie10);
+-- In a block: Citus sends a command to its shards with the text that it came in, which must hold no other.
+DO $$ BEGIN
+  CREATE INDEX IF NOT EXISTS medicos_especialidad_idx ON public.medicos (especialidad);
+  CREATE INDEX IF NOT EXISTS pacientes_apellido_nombre_idx ON public.pacientes (apellido, nombre);
+  CREATE INDEX IF NOT EXISTS pacientes_ciudad_idx ON public.pacientes (ciudad);
+  CREATE INDEX IF NOT EXISTS consultas_medico_id_fecha_consulta_idx ON public.consultas (medico_id, fecha_consulta);
+  CREATE INDEX IF NOT EXISTS consultas_fecha_consulta_idx ON public.consultas (fecha_consulta);
+  CREATE INDEX IF NOT EXISTS consultas_codigo_cie10_idx ON public.consultas (codigo_cie10);
+END $$;
 
 COMMENT ON TABLE public.medicos IS 'Médicos de la institución; tabla de referencia, copiada en todos los nodos';
 COMMENT ON COLUMN public.medicos.id IS 'Número del médico';

@@ -8,33 +8,37 @@ FROM (VALUES
         FROM (SELECT (1000000 + 7919 * n)::text AS clave FROM generate_series(1, 50) AS n) AS k,
              LATERAL lab.where('pacientes', k.clave) AS p, LATERAL lab.where('consultas', k.clave) AS c $q$),
 
-    -- A row for each right that should not be there, or that is missing.
+    -- A row for each right that should not be there, or that is missing; of a role or a table that is not there, one row.
     ('privileges', $q$
+        WITH logins AS (SELECT l, to_regrole(l) AS role FROM unnest(ARRAY['middleware', 'api', 'readonly', 'clinical_owner']) AS l),
+        relations AS (SELECT t, to_regclass('public.' || t) AS relation
+                      FROM unnest(ARRAY['medicos', 'pacientes', 'consultas', 'usuario', 'solicitudes', 'accesos']) AS t),
+        wanted AS (SELECT l, t, p, CASE WHEN l = 'readonly' THEN p = 'SELECT' AND t IN ('medicos', 'pacientes', 'consultas')
+                                        WHEN t IN ('solicitudes', 'accesos') THEN p IN ('SELECT', 'INSERT')
+                                        ELSE p <> 'DELETE' END AS granted
+                   FROM unnest(ARRAY['middleware', 'api', 'readonly']) AS l,
+                        unnest(ARRAY['medicos', 'pacientes', 'consultas', 'usuario', 'solicitudes', 'accesos']) AS t,
+                        unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p)
         SELECT 'login ' || rolname || ' has rights over the servers' AS problem FROM pg_roles
         WHERE rolcanlogin AND rolname <> current_user
           -- middleware loads with COPY, which row-level security refuses.
           AND (rolsuper OR rolcreatedb OR rolcreaterole OR (rolbypassrls AND rolname <> 'middleware'))
         UNION ALL
-        SELECT 'role ' || r || ' is missing' FROM unnest(ARRAY['clinical_owner', 'middleware', 'api', 'readonly']) AS r
-        WHERE to_regrole(r) IS NULL
+        SELECT 'role ' || l || ' is missing' FROM logins WHERE role IS NULL
+        UNION ALL
+        SELECT 'table ' || t || ' is missing' FROM relations WHERE relation IS NULL
         UNION ALL
         SELECT 'clinical_owner, who owns the tables, may log in' FROM pg_roles WHERE rolname = 'clinical_owner' AND rolcanlogin
         UNION ALL
-        SELECT 'table ' || relname || ' has no row-level security' FROM pg_class
-        WHERE oid = ANY (ARRAY['public.pacientes', 'public.consultas', 'public.accesos']::regclass[]) AND NOT relrowsecurity
+        SELECT 'table ' || r.t || ' has no row-level security' FROM relations AS r JOIN pg_class AS c ON c.oid = r.relation
+        WHERE r.t IN ('pacientes', 'consultas', 'accesos') AND NOT c.relrowsecurity
         UNION ALL
-        SELECT t || ' belongs to ' || tableowner FROM unnest(ARRAY['medicos', 'pacientes', 'consultas', 'usuario']) AS t
-        JOIN pg_tables ON schemaname = 'public' AND tablename = t WHERE tableowner <> 'clinical_owner'
+        SELECT 'table ' || r.t || ' belongs to ' || pg_get_userbyid(c.relowner) FROM relations AS r JOIN pg_class AS c ON c.oid = r.relation
+        WHERE pg_get_userbyid(c.relowner) <> 'clinical_owner'
         UNION ALL
-        SELECT format('%s %s %s on %s', w.login, CASE WHEN w.wanted THEN 'lacks' ELSE 'has' END, w.privilege, w.relation)
-        FROM (SELECT l AS login, t AS relation, p AS privilege, p <> 'DELETE' AS wanted
-              FROM unnest(ARRAY['middleware', 'api']) AS l, unnest(ARRAY['medicos', 'pacientes', 'consultas', 'usuario']) AS t,
-                   unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p
-              UNION ALL
-              SELECT 'readonly', t, p, p = 'SELECT' AND t <> 'usuario'
-              FROM unnest(ARRAY['medicos', 'pacientes', 'consultas', 'usuario']) AS t,
-                   unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p) AS w
-        WHERE has_table_privilege(w.login, 'public.' || w.relation, w.privilege) <> w.wanted $q$),
+        SELECT format('%s %s %s on %s', w.l, CASE WHEN w.granted THEN 'lacks' ELSE 'has' END, w.p, w.t)
+        FROM wanted AS w JOIN logins USING (l) JOIN relations USING (t)
+        WHERE has_table_privilege(role, relation, w.p) <> w.granted $q$),
 
     ('installed', 'SELECT object, found, wanted FROM lab.differences()'),
 
