@@ -1,7 +1,8 @@
-"""Write the tables of the documentation that the code knows better: variables of the roles, permissions of the API.
+"""Write the tables of the documentation that the code knows better.
 
+They are the variables of the roles, the permissions of the API, and the changes by hand that a lab survives.
 `make docs` rewrites them; tests compare. A table stands between ``<!-- variables -->`` and ``<!-- /variables -->``,
-or ``permissions`` likewise.
+or ``permissions`` and ``changes`` likewise.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from typing import Any
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "files/middleware/src"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from historia_clinica.access import PERMISSIONS  # of the package, which needs no installation
 from historia_clinica.access import ROLES as PEOPLE
+from support.changes import CHANGES
+from support.labs import ENGINES
 
 ROLES = Path(__file__).parents[1] / "roles"
 PLACE = re.compile(r"(?<=<!-- variables -->\n).*?(?=<!-- /variables -->)", re.DOTALL)
@@ -48,6 +52,32 @@ def guide(path: Path) -> str:
     """A guide of the API as it should be."""
     text = permissions(*GUIDES[path])
     return PERMITTED.sub(lambda _: text, path.read_text(encoding="utf-8"))
+
+
+CHANGED = re.compile(r"(?<=<!-- changes -->\n).*?(?=<!-- /changes -->)", re.DOTALL)
+HANDS = {
+    Path(__file__).with_name("en") / "changed.md": (
+        ("somebody", "engine", "`make verify` names", "`make lab`"),
+        ("both", "puts it right", "says it and leaves it", "says it and stops"),
+    ),
+    Path(__file__).with_name("es") / "changed.md": (
+        ("alguien", "motor", "`make verify` nombra", "`make lab`"),
+        ("ambos", "lo corrige", "lo dice y lo deja", "lo dice y se detiene"),
+    ),
+}
+
+
+def changes(path: Path) -> str:
+    """A page about changes by hand as it should be: a row for each change that the tests make."""
+    heads, (both, mends, leaves, stops) = HANDS[path]
+    rows = [f"| {' | '.join(heads)} |", "| --- | --- | --- | --- |"]
+    for change in CHANGES:
+        engine = both if change.engines == ENGINES else f"`{change.engines[0]}`"
+        deed = stops if change.refused else leaves if change.tells else mends
+        name = change.name if path.parent.name == "en" else change.nombre
+        rows.append(f"| {name} | {engine} | `{change.promise}` | {deed} |")
+    text = "\n".join(rows) + "\n"
+    return CHANGED.sub(lambda _: text, path.read_text(encoding="utf-8"))
 
 
 def cell(value: Any) -> str:
@@ -97,6 +127,7 @@ def main() -> int:
     """Rewrite what differs."""
     pages = {role / "README.md": written(role) for role in sorted(ROLES.iterdir())}
     pages |= {page: guide(page) for page in GUIDES}
+    pages |= {page: changes(page) for page in HANDS}
     for page, text in pages.items():
         if page.read_text(encoding="utf-8") != text:
             page.write_text(text, encoding="utf-8")

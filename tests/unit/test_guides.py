@@ -37,3 +37,9 @@ def test_guide_has_the_same_commands_in_both_languages(guide: Path) -> None:
 def test_guide_prints_the_table_of_permissions(guide: Path) -> None:
     """`make docs` writes it; nobody writes it by hand."""
     assert guide.read_text(encoding="utf-8") == tables.guide(guide)
+
+
+@pytest.mark.parametrize("page", tables.HANDS, ids=str)
+def test_page_about_changes_by_hand_prints_what_the_tests_try(page: Path) -> None:
+    """`make docs` writes it; nobody writes it by hand."""
+    assert page.read_text(encoding="utf-8") == tables.changes(page)
