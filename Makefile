@@ -92,6 +92,6 @@ docs: env ## rewrite the tables of variables in the roles' READMEs
 	@python docs/tables.py
 
 lock: env ## make the locked requirements anew from requirements/*.in
-	@for name in requirements/{bootstrap,control,runtime,checkov} benchmarks/rivals/requirements; do \
+	@for name in requirements/{bootstrap,control,runtime,checkov,security} benchmarks/rivals/requirements; do \
 	  uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    $$name.in -o $$name.txt; done

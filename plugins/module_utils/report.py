@@ -223,12 +223,20 @@ def database_answers(evidence: Evidence) -> str:
 
 
 def nodes_registered(evidence: Evidence) -> str:
-    """The nodes that the database knows are those of the lab."""
+    """The nodes that the database knows are those of the lab, where the lab has them."""
     found = sorted((str(row["role"]), str(row["node_name"])) for row in evidence.rows("nodes"))
     wanted = sorted((str(node["role"]), str(node["name"])) for node in evidence.lab["nodes"])
     missing = [name for role, name in wanted if (role, name) not in found]
     if missing:
         raise Broken(f"not registered: {', '.join(missing)}; found {', '.join(name for _, name in found) or 'none'}")
+    addresses = {str(node["name"]): f"{node['host']}:{node['port']}" for node in evidence.lab["nodes"]}
+    moved = [
+        f"{row['node_name']} at {row['host']}:{row['port']} instead of {addresses[row['node_name']]}"
+        for row in evidence.rows("nodes")
+        if addresses.get(row["node_name"], f"{row['host']}:{row['port']}") != f"{row['host']}:{row['port']}"
+    ]
+    if moved:
+        raise Broken(", ".join(moved))
     return f"1 coordinator, {sum(role == 'worker' for role, _ in found)} workers"
 
 

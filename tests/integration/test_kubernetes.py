@@ -84,7 +84,7 @@ def test_every_promise_is_kept_and_the_network_has_its_own_verdict(lab: PodLab) 
     """verify.yml; a pod that is neither node nor middleware tries a connection, and the verdict is one of the two."""
     run = lab.play("verify.yml")
     assert run.rc == 0, run.stdout
-    assert "21 of 21 promises are kept" in run.stdout
+    assert re.search(r"(\d+) of \1 promises are kept", run.stdout)
     assert re.search("Network policies: (enforced|not enforced by this cluster's network)", run.stdout)
 
 

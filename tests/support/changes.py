@@ -205,19 +205,25 @@ CHANGES: tuple[Change, ...] = (
         engines=FDW,
     ),
     Change(
-        "a node disabled",
-        "se desactivó un nodo",
-        sql("SELECT citus_disable_node(host, port, true) FROM lab.nodes WHERE node_name = 'citus-worker-2'"),
-        "active-workers",
-        "1 of 2 workers",
+        "a node moved to an address where nobody is",
+        "se mudó un nodo a una dirección donde no hay nadie",
+        sql(
+            "SELECT citus_update_node(nodeid, nodename, 1, true, 1)"
+            " FROM pg_dist_node JOIN lab.node_names ON node_id = nodeid WHERE node_name = 'citus-worker-2'"
+        ),
+        "nodes-answer",
+        "citus-worker-2",
         engines=CITUS,
     ),
     Change(
-        "a node registered twice",
-        "se registró dos veces un nodo",
-        sql("SELECT citus_add_node('localhost', port) FROM lab.nodes WHERE node_name = 'citus-worker-2'"),
+        "a node registered under another name",
+        "se registró un nodo con otro nombre",
+        sql(
+            "SELECT citus_update_node(nodeid, 'localhost', nodeport)"
+            " FROM pg_dist_node JOIN lab.node_names ON node_id = nodeid WHERE node_name = 'citus-worker-2'"
+        ),
         "nodes-registered",
-        "localhost",
+        "citus-worker-2 at localhost:",
         engines=CITUS,
     ),
     Change(

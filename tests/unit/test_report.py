@@ -307,6 +307,14 @@ def test_what_a_run_leaves_is_named_with_the_reason() -> None:
     assert page[-1] == "  - column pacientes alergias: found text, installed absent"
 
 
+def test_a_node_at_another_address_is_not_where_it_was_registered() -> None:
+    """It may answer there, and would not after a restart."""
+    found = Found()
+    found.answers["nodes"][2]["host"] = "localhost"
+    registered = {"nodes-registered": "citus-worker-2 at localhost:15434 instead of 127.0.0.1:15434"}
+    assert verdicts(found.report(), FAIL) == registered
+
+
 def test_without_a_database_the_rest_is_not_run() -> None:
     """One clear verdict, not twenty: what nobody could ask is not called broken."""
     found = Found()

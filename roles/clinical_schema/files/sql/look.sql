@@ -29,9 +29,13 @@ BEGIN
     SELECT w.key, coalesce(a.huella, 'absent'), w.value, true
       FROM jsonb_each_text($1) w LEFT JOIN lab.applied a ON a.nombre = w.key
      WHERE a.huella IS DISTINCT FROM w.value $q$ USING aplicado;
-  RETURN QUERY EXECUTE $q$
-    SELECT 'usuario ' || d, 'absent', 'present', true FROM unnest(ARRAY['1072319876', '1078912345']) AS d
-     WHERE to_regclass('public.usuario') IS NOT NULL AND d NOT IN (SELECT documento_id FROM public.usuario) $q$;
+  BEGIN
+    RETURN QUERY EXECUTE $q$
+      SELECT 'usuario ' || d, 'absent', 'present', true FROM unnest(ARRAY['1072319876', '1078912345']) AS d
+       WHERE to_regclass('public.usuario') IS NOT NULL AND d NOT IN (SELECT documento_id FROM public.usuario) $q$;
+  EXCEPTION WHEN OTHERS THEN
+    NULL;  -- a node that does not answer is for the role of the engine to say; nothing is known of its rows
+  END;
   -- A block of the sample is 1000 patients; each of those asked for has to have so many consultations. With one of its
   -- tables all of it is gone (tables.sql).
   RETURN QUERY EXECUTE $q$

@@ -42,7 +42,7 @@ FROM (VALUES
 
     ('installed', 'SELECT object, found, wanted FROM lab.differences()'),
 
-    ('nodes', 'SELECT node_name, role, responds, error FROM lab.nodes'),
+    ('nodes', 'SELECT node_name, role, host, port, responds, error FROM lab.nodes'),
     ('tables', 'SELECT * FROM lab.tables'),
     ('shards', 'SELECT * FROM lab.shards'),
 
