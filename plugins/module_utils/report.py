@@ -631,8 +631,7 @@ def left_page(rows: Sequence[Row]) -> list[str]:
         rows: each with ``object``, ``found`` and ``wanted``.
     """
     lines = paragraph(
-        "Left as somebody made it, because rows lie in it (with ALTER TABLE it is put right by hand, with make reset"
-        " everything is):",
+        "Left as somebody made it, because rows lie in it (ALTER TABLE puts it right by hand, make reset everything):",
         "",
     )
     for row in rows:

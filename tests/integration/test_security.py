@@ -1,0 +1,71 @@
+"""What SECURITY.md promises of a lab on this machine, seen from outside: its processes, its ports, its files."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import stat
+from pathlib import Path
+
+import psutil
+
+from support.labs import Lab
+
+
+def family(lab: Lab) -> list[psutil.Process]:
+    """All processes of a lab: its supervisor and what that started."""
+    supervisor = psutil.Process(int((lab.directory / "run/supervisord.pid").read_text()))
+    return [supervisor, *supervisor.children(recursive=True)]
+
+
+def secrets(lab: Lab) -> dict[str, str]:
+    """Every secret of a lab, by what it is."""
+    found = {}
+    for file in (lab.directory / "credentials").iterdir():
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
+            found[f"{file.name}, line {number + 1}"] = line.rpartition(":")[2].strip()
+    assert len(found) >= 6
+    assert all(len(secret) >= 32 for secret in found.values())
+    return found
+
+
+def test_no_secret_is_in_an_argument_or_the_environment_of_a_process(lab: Lab) -> None:
+    """`ps` and /proc show none, but for the administrator's in PGPASSWORD of Citus' servers, which Citus needs there."""
+    names = set()
+    for process in family(lab):
+        names.add(process.name())
+        arguments, environment = " ".join(process.cmdline()), dict(process.environ())
+        if lab.engine == "citus" and process.name() == "postgres":
+            environment.pop("PGPASSWORD", None)
+        shown = arguments + " " + " ".join(f"{key}={value}" for key, value in environment.items())
+        assert [name for name, secret in secrets(lab).items() if secret in shown] == [], process
+    assert "postgres" in names
+    assert len(names) > 1  # the supervisor's and the middleware's, too
+
+
+def test_every_port_listens_on_loopback_only(lab: Lab) -> None:
+    """Those of the servers and the API are all there, and none can be reached from outside."""
+    listening = [
+        connection.laddr
+        for process in family(lab)
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert {lab.database_port, lab.database_port + 1, lab.database_port + 2, lab.api_port} <= {
+        address.port for address in listening
+    }
+    assert [address for address in listening if not ipaddress.ip_address(address.ip).is_loopback] == []
+
+
+def test_what_a_lab_keeps_is_its_users_alone(lab: Lab) -> None:
+    """Nobody else gets into its directory; in it, only the record and the middleware's package have more than their owner's bits."""
+    assert stat.S_IMODE(lab.directory.stat().st_mode) == 0o700
+    open_to_others = set()
+    for folder, folders, files in os.walk(lab.directory):
+        for path in (Path(folder, name) for name in (*folders, *files)):
+            status = path.lstat()
+            if not stat.S_ISLNK(status.st_mode) and stat.S_IMODE(status.st_mode) & 0o077:
+                open_to_others.add(path.relative_to(lab.directory).parts[0])
+    assert open_to_others == {"lab.json", "middleware"}
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (lab.directory / "credentials").iterdir()}
+    assert modes == {0o600}
