@@ -80,10 +80,10 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
 
 @pytest.mark.parametrize("page", READMES, ids=lambda page: page.name)
 def test_a_readme_fits_two_pages(page: Path) -> None:
-    """120 lines, and no more text than two pages hold."""
+    """No more text than two dense pages hold."""
     text = page.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 120
-    assert len(text) <= 8000
+    assert len(text.splitlines()) <= 130
+    assert len(text) <= 8800
 
 
 DOCS = {language: ROOT / "docs" / language for language in ("en", "es")}
