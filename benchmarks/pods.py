@@ -41,6 +41,8 @@ DISTRIBUTE = (
     "SELECT lab.create_reference_table('public.medicos')",
     "SELECT lab.create_distributed_table('public.pacientes', 'cedula')",
     "SELECT lab.create_distributed_table('public.consultas', 'paciente_id', 'public.pacientes')",
+    "SELECT lab.create_distributed_table('public.solicitudes', 'paciente_id', 'public.pacientes')",
+    "SELECT lab.create_distributed_table('public.accesos', 'paciente_id', 'public.pacientes')",
     "SELECT lab.create_distributed_table('public.usuario', 'documento_id')",
     "SELECT lab.add_foreign_key('public.consultas', 'consultas_paciente_id_fkey', 'paciente_id', 'public.pacientes', 'cedula')",
     "SELECT lab.add_foreign_key('public.consultas', 'consultas_medico_id_fkey', 'medico_id', 'public.medicos', 'id')",
@@ -119,12 +121,12 @@ class ByHand:
             self.psql(f"SELECT lab.register_nodes('{json.dumps(nodes)}')")  # names of this file
         self.psql("SELECT * FROM master_get_active_worker_nodes()")
         schema = SQL / "clinical_schema/files/sql"
-        for login in ("middleware", "readonly"):
+        for login in ("middleware", "api", "readonly"):
             self.psql(f"SELECT lab.create_login('{login}', '{self.passwords[login]}')")  # letters and digits
         self.psql((schema / "tables.sql").read_text(encoding="utf-8"))
         for statement in DISTRIBUTE:
             self.psql(statement)
-        for file in ("privileges.sql", "usuarios.sql"):
+        for file in ("privileges.sql", "row_security.sql", "usuarios.sql"):
             self.psql((schema / file).read_text(encoding="utf-8"))
         kubectl("apply", "-f", "-", text=yaml.safe_dump(self.job))
         kubectl("-n", self.namespace, "wait", "--for=condition=complete", "job/schema-init-job", "--timeout=300s")

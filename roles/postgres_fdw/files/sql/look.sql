@@ -39,5 +39,15 @@ WITH settings AS (
   SELECT 'standbys', current_setting('synchronous_standby_names'),
          'FIRST ' || count(*) || ' (' || string_agg(n.subscription, ', ' ORDER BY n.name) || ')'
     FROM nodes n WHERE n.role = 'worker'
+   UNION ALL
+  -- What others build on; somebody may have dropped it since.
+  SELECT 'relation ' || r, CASE WHEN to_regclass(r) IS NOT NULL THEN 'present' END, 'present'
+    FROM unnest(ARRAY['lab.nodes', 'lab.tables', 'lab.shards', 'public.citus_tables']) AS r
+   UNION ALL
+  SELECT 'function ' || f, CASE WHEN to_regprocedure(f) IS NOT NULL THEN 'present' END, 'present'
+    FROM unnest(ARRAY['lab.where(text,text)', 'lab.create_distributed_table(regclass,name,regclass)',
+                      'lab.create_reference_table(regclass)', 'lab.add_foreign_key(regclass,name,name,regclass,name)',
+                      'lab.create_login(name,text)', 'lab.grant(text,regclass,name)',
+                      'public.master_get_active_worker_nodes()']) AS f
 )
 SELECT object, coalesce(found, 'absent') AS found, wanted FROM compared WHERE found IS DISTINCT FROM wanted;
