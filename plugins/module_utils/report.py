@@ -324,7 +324,10 @@ def _copied(evidence: Evidence, table: str) -> str:
 
 
 def medicos_everywhere(evidence: Evidence) -> str:
-    """Every worker has the doctors, all of them."""
+    """Every worker has the doctors, all of them, and gets what is written from now on."""
+    deaf = [str(row["node_name"]) for row in evidence.rows("not-copying")]
+    if deaf:
+        raise Broken(f"does not receive its copy: {', '.join(deaf)}")
     return _copied(evidence, "medicos")
 
 

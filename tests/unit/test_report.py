@@ -98,6 +98,7 @@ ANSWERS: dict[str, list[dict[str, Any]]] = {
     "constraints": [{"node_name": name, "primary_keys": 2, "foreign_keys": 4} for name in WORKERS],
     "privileges": [],
     "installed": [],
+    "not-copying": [],
 }
 LOGINS = {
     "results": [
@@ -305,6 +306,13 @@ def test_what_a_run_leaves_is_named_with_the_reason() -> None:
     page = left_page([{"object": "column pacientes alergias", "found": "text", "wanted": "absent"}])
     assert "rows lie in it" in " ".join(page)
     assert page[-1] == "  - column pacientes alergias: found text, installed absent"
+
+
+def test_a_worker_that_gets_no_copies_breaks_the_promise_before_a_row_is_missing() -> None:
+    """Its rows are still the same; what is written next would not be."""
+    found = Found()
+    found.answers["not-copying"].append({"node_name": WORKERS[0]})
+    assert verdicts(found.report(), FAIL) == {"medicos-everywhere": "does not receive its copy: citus-worker-1"}
 
 
 def test_a_node_at_another_address_is_not_where_it_was_registered() -> None:

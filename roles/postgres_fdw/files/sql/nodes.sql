@@ -260,10 +260,15 @@ BEGIN
   FOR nodo IN SELECT * FROM lab.workers w ORDER BY w.node_name LOOP
     presente := lab.ask_node(nodo.node_name,
       format('SELECT max(subconninfo) FROM pg_subscription WHERE subname = %L', nodo.subscription));
+    node_name := nodo.node_name;
     IF presente = conexion THEN
+      IF lab.copying(nodo.subscription) IS NULL THEN  -- somebody may have disabled it
+        PERFORM lab.on_node(nodo.node_name, format('ALTER SUBSCRIPTION %I ENABLE', nodo.subscription));
+        changed := 'subscription enabled';
+        RETURN NEXT;
+      END IF;
       CONTINUE;
     END IF;
-    node_name := nodo.node_name;
     IF presente IS NOT NULL THEN
       PERFORM lab.on_node(nodo.node_name, format('ALTER SUBSCRIPTION %I CONNECTION %L', nodo.subscription, conexion));
       changed := 'subscription altered';

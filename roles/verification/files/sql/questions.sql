@@ -40,6 +40,10 @@ FROM (VALUES
         FROM wanted AS w JOIN logins USING (l) JOIN relations USING (t)
         WHERE has_table_privilege(role, relation, w.p) <> w.granted $q$),
 
+    -- Workers that do not receive their copies of the reference tables; only postgres_fdw could say.
+    ('not-copying', CASE WHEN to_regprocedure('lab.copying(text)') IS NULL THEN 'SELECT NULL WHERE false'
+        ELSE $q$ SELECT node_name FROM lab.workers WHERE lab.copying(subscription) IS DISTINCT FROM 'sync' $q$ END),
+
     ('installed', 'SELECT object, found, wanted FROM lab.differences()'),
 
     ('nodes', 'SELECT node_name, role, host, port, responds, error FROM lab.nodes'),
