@@ -64,7 +64,7 @@ class PodLab(Lab):
     def kubectl(self, *arguments: str) -> str:
         """Run kubectl in the lab's namespace and return what it prints."""
         command = ["kubectl", "--kubeconfig", KUBECONFIG, "--context", CONTEXT, "-n", self.namespace, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
 
     def objects(self, kinds: str) -> list[dict[str, Any]]:
         """The objects of some kinds, as the cluster has them."""
