@@ -23,7 +23,7 @@ play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(if $(U
 say_labs = { ansible -i '$(INVENTORY)' --list-hosts '$(LAB)' 2>/dev/null | grep -q '(0)' \
 	&& { echo 'There is no lab $(LAB) in $(INVENTORY). It has:' && ansible -i '$(INVENTORY)' --list-hosts all | tail -n +2; } >&2; exit 1; }
 
-.PHONY: help env docs lock lab status diagnose verify psql token stop start teardown reset preflight test soak interrupted changed lint unit integration molecule
+.PHONY: help env docs lock lab status diagnose verify psql token stop start teardown reset preflight test soak interrupted changed mutation bench lint unit integration molecule
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -76,6 +76,12 @@ soak: env ## kill servers while the lab is written to, and count what is there: 
 interrupted: env ## kill runs of the playbooks at random moments, and run them again: ARGS='--rounds 20'
 	@python tests/interrupted.py $(ARGS)
 
+mutation: env ## change our Python in small ways and see the tests fail: ARGS='--each 40'
+	@python tests/mutation.py $(ARGS)
+
+bench: env ## every benchmark, or those that ARGS names; keeps the figures
+	@python benchmarks/all.py $(ARGS)
+
 changed: env ## change a lab by hand, one thing after the other, and see it named and put right
 	@python tests/changed.py $(ARGS)
 
@@ -92,6 +98,6 @@ docs: env ## rewrite the tables of variables in the roles' READMEs
 	@python docs/tables.py
 
 lock: env ## make the locked requirements anew from requirements/*.in
-	@for name in requirements/{bootstrap,control,runtime,checkov,security} benchmarks/rivals/requirements; do \
+	@for name in requirements/{bootstrap,control,runtime,checkov,security,mutation} benchmarks/rivals/requirements; do \
 	  uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    $$name.in -o $$name.txt; done

@@ -1,8 +1,9 @@
 """Kill the lab's servers again and again while it is written to, and count what is there afterwards.
 
     make soak ARGS='--engine citus --rounds 20 --seed 7'
+    make soak ARGS='--pods --rounds 20'      # on the cluster that LAB_TEST_KUBECONFIG and LAB_TEST_CONTEXT name
 
-Makes a lab on this machine, lets four clients write without a pause, and kills coordinator, a worker and the middleware, each
+Makes a lab on this machine, or in pods, lets four clients write without a pause, and kills coordinator, a worker and the middleware, each
 so many times (20), in an order that the seed gives. Prints how long it took each time until all of them could write on every
 worker again, and, at the end, count and checksum of what was acknowledged and of what is there. Removes the lab.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parent)]
 
 from support.labs import ENGINES, Workshop, citus_servers  # noqa: E402
+from support.pods import PodWorkshop, missing  # noqa: E402
 from support.soak import Soak  # noqa: E402
 
 
@@ -27,10 +29,13 @@ def main() -> None:
     parser.add_argument("--engine", choices=ENGINES, default="citus" if citus_servers() else "postgres_fdw")
     parser.add_argument("--rounds", type=int, default=20, help="how many times each is killed")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--pods", action="store_true", help="in a cluster, not on this machine")
     options = parser.parse_args()
+    if options.pods and missing():
+        sys.exit(missing())
     place = Path(tempfile.mkdtemp(prefix="hc-soak-", dir="/tmp"))  # short, for the paths of sockets
     place.chmod(0o755)
-    workshop = Workshop(place)
+    workshop = PodWorkshop(place) if options.pods else Workshop(place)
     try:
         lab = workshop.lab("soak", options.engine, middleware_access="open")
         run = lab.play("site.yml")

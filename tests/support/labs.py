@@ -168,6 +168,15 @@ class Lab:
         """Kill a node's server, without a chance to end in good order."""
         os.kill(self.postmaster(node), signal.SIGKILL)
 
+    def kill_middleware(self) -> None:
+        """Kill the service, its workers are left to see that for themselves."""
+        mine = [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if f"--port={self.api_port}" in (process.info["cmdline"] or [])
+        ]
+        min(mine, key=lambda process: process.create_time()).kill()
+
     def wait_until(self, condition: Callable[[], bool], seconds: float = 30) -> None:
         """Wait until a condition holds; a database that does not answer yet counts as "no"."""
         limit = time.monotonic() + seconds

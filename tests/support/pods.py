@@ -66,6 +66,18 @@ class PodLab(Lab):
         command = ["kubectl", "--kubeconfig", KUBECONFIG, "--context", CONTEXT, "-n", self.namespace, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
 
+    def kill(self, node: str) -> None:
+        """Take a node's pod away at once, without a chance to end in good order."""
+        self._kill_pod("citus-coordinator-0" if node == "citus-coordinator" else node)
+
+    def kill_middleware(self) -> None:
+        """Take one of the service's pods away at once."""
+        pods = [pod["metadata"] for pod in self.objects("pods") if not pod["metadata"].get("deletionTimestamp")]
+        self._kill_pod(next(pod["name"] for pod in pods if pod["name"].startswith("middleware-citus-")))
+
+    def _kill_pod(self, name: str) -> None:
+        self.kubectl("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
+
     def objects(self, kinds: str) -> list[dict[str, Any]]:
         """The objects of some kinds, as the cluster has them."""
         items: list[dict[str, Any]] = json.loads(self.kubectl("get", kinds, "-o", "json"))["items"]

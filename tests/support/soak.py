@@ -13,8 +13,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import psutil
-
 from support.labs import Lab
 
 VICTIMS = ("citus-coordinator", "citus-worker-1", "middleware")
@@ -169,16 +167,10 @@ class Soak:
 
     def kill(self, victim: str) -> None:
         """Kill a server, or the service, without a chance to end in good order."""
-        if victim != "middleware":
+        if victim == "middleware":
+            self.lab.kill_middleware()
+        else:
             self.lab.kill(victim)
-            return
-        mine = [
-            process
-            for process in psutil.process_iter(["cmdline"])
-            if f"--port={self.lab.api_port}" in (process.info["cmdline"] or [])
-        ]
-        oldest = min(mine, key=lambda process: process.create_time())
-        oldest.kill()
 
     def rounds(self, number: int, tell: Callable[[str], None]) -> Outcome:
         """Kill each of VICTIMS so many times, in an order of the seed's, while WRITERS write.
