@@ -99,7 +99,6 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
     ensure_text,
 )
 
-
 #: The file that remembers which data directories have been made.
 CREATED = ".created"
 
