@@ -1,8 +1,9 @@
 """Write the tables of the documentation that the code knows better.
 
-They are the variables of the roles, the permissions of the API, and the changes by hand that a lab survives.
+They are the variables of the roles, the permissions of the API, the changes by hand that a lab survives, and what the benchmarks
+found.
 `make docs` rewrites them; tests compare. A table stands between ``<!-- variables -->`` and ``<!-- /variables -->``,
-or ``permissions`` and ``changes`` likewise.
+or ``permissions``, ``changes`` and ``figures`` likewise.
 """
 
 from __future__ import annotations
@@ -80,6 +81,94 @@ def changes(path: Path) -> str:
     return CHANGED.sub(lambda _: text, path.read_text(encoding="utf-8"))
 
 
+MEASURED = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- /figures -->)", re.DOTALL)
+FIGURES = Path(__file__).parents[1] / "benchmarks/figures"
+READMES = tuple(Path(__file__).parents[1] / name for name in ("README.md", "README.es.md"))
+#: Each row in both languages: what was measured, and where its cells come from: benchmark, which of its results, text with its fields.
+MEASUREMENTS: tuple[tuple[str, str, tuple[tuple[str, dict[str, str], str], ...]], ...] = (
+    (
+        "`make lab` on `host`, beside the same by hand (at most 3.0)",
+        "`make lab` en `host`, junto a lo mismo a mano (a lo sumo 3,0)",
+        tuple((f"host-{engine}", {"engine": engine}, "{ratio} x") for engine in ENGINES[::-1]),
+    ),
+    (
+        "a second run: seconds, tasks (10 s)",
+        "una segunda vez: segundos, tareas (10 s)",
+        tuple(
+            (f"host-{engine}", {"engine": engine}, "{second_run_seconds} s, {second_run_tasks}")
+            for engine in ENGINES[::-1]
+        ),
+    ),
+    (
+        "1,000,000 consultations loaded (60 s), beside one plain COPY",
+        "1.000.000 de consultas cargadas (60 s), junto a un COPY simple",
+        tuple(("load", {"engine": engine}, "{seconds} s, {ratio} x") for engine in ENGINES[::-1]),
+    ),
+    (
+        "the join on another column, beside the co-located one",
+        "el join por otra columna, junto al colocado",
+        tuple(("queries", {"engine": engine}, "{other_column_ratio} x") for engine in ENGINES[::-1]),
+    ),
+    (
+        "in pods: beside the same by hand (3.0); a second run (15 s)",
+        "en pods: junto a lo mismo a mano (3,0); una segunda vez (15 s)",
+        (("pods", {"part": "make"}, "{ratio} x; {second_run_seconds} s"),),
+    ),
+    (
+        "in pods: five labs at once, beside one (4); memory of one (500 MiB)",
+        "en pods: cinco laboratorios a la vez, junto a uno (4); memoria de uno (500 MiB)",
+        (("pods", {"part": "five"}, "{ratio} x; "), ("pods", {"part": "memory"}, "{total_MiB} MiB")),
+    ),
+    (
+        "in pods: reads again after a worker's pod was deleted; with a headless Service",
+        "en pods: lecturas de nuevo tras borrar el pod de un worker; con un Service sin IP",
+        (("pods", {"part": "heal"}, "{seconds} s; {headless_seconds} s"),),
+    ),
+    (
+        "API, reads and writes: beside the original's way (15), FastAPI (1.1), pgbench (0.30)",
+        "API, lecturas y escrituras: junto al modo del original (15), FastAPI (1,1), pgbench (0,30)",
+        tuple(
+            ("api-open", {"load": "mezcla", "server": server}, text)
+            for server, text in (("original", "{ratio} x, "), ("fastapi", "{ratio} x, "), ("pgbench", "{ratio} x"))
+        ),
+    ),
+    (
+        "API under its rules, beside FastAPI with the same (1.0)",
+        "API con sus reglas, junto a FastAPI con las mismas (1,0)",
+        (("api-rules", {"load": "mezcla", "server": "fastapi"}, "{ratio} x"),),
+    ),
+)
+
+
+def measured(name: str, which: dict[str, str], text: str) -> str:
+    """A figure that a benchmark found; a dash where nobody has run it."""
+    file = FIGURES / f"{name}.json"
+    if not file.exists():
+        return "-"
+    results = json.loads(file.read_text(encoding="utf-8"))["results"]
+    rows = [row for result in results for row in result.get("table", [result])]
+    found = [row for row in rows if which.items() <= row.items()]
+    return text.format(**found[0]) if found else "-"
+
+
+def figures(path: Path) -> str:
+    """A README with the table of figures as it should be."""
+    spanish = path.name == "README.es.md"
+    rows = [
+        "| medido | Citus | `postgres_fdw` |" if spanish else "| measured | Citus | `postgres_fdw` |",
+        "| --- | --- | --- |",
+    ]
+    for english, castellano, cells in MEASUREMENTS:
+        found = [measured(*cell) for cell in cells]
+        # Two cells are the engines'; more or fewer are all of Citus.
+        texts = found if len(cells) == 2 and "engine" in cells[0][1] else ["".join(found), ""]
+        if spanish:
+            texts = [text.replace(".", ",") for text in texts]
+        rows.append(f"| {castellano if spanish else english} | {' | '.join(texts)} |")
+    text = "\n".join(rows) + "\n"
+    return MEASURED.sub(lambda _: text, path.read_text(encoding="utf-8"))
+
+
 def cell(value: Any) -> str:
     """A default as a table shows it."""
     if value == "":
@@ -128,6 +217,7 @@ def main() -> int:
     pages = {role / "README.md": written(role) for role in sorted(ROLES.iterdir())}
     pages |= {page: guide(page) for page in GUIDES}
     pages |= {page: changes(page) for page in HANDS}
+    pages |= {page: figures(page) for page in READMES}
     for page, text in pages.items():
         if page.read_text(encoding="utf-8") != text:
             page.write_text(text, encoding="utf-8")

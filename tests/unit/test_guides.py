@@ -39,6 +39,12 @@ def test_guide_prints_the_table_of_permissions(guide: Path) -> None:
     assert guide.read_text(encoding="utf-8") == tables.guide(guide)
 
 
+@pytest.mark.parametrize("page", tables.READMES, ids=lambda page: page.name)
+def test_readme_prints_what_the_benchmarks_found(page: Path) -> None:
+    """`make docs` writes it from benchmarks/figures; nobody types a figure."""
+    assert page.read_text(encoding="utf-8") == tables.figures(page)
+
+
 @pytest.mark.parametrize("page", tables.HANDS, ids=str)
 def test_page_about_changes_by_hand_prints_what_the_tests_try(page: Path) -> None:
     """`make docs` writes it; nobody writes it by hand."""
