@@ -260,6 +260,17 @@ def test_no_secret_is_in_any_output(lab: PodLab) -> None:
 
 
 @once
+def test_the_services_image_has_neither_root_nor_a_compiler(lab: PodLab) -> None:
+    """And its size is printed, as the node has it."""
+    look = "id -u; for each in cc gcc clang make; do command -v $each || true; done"
+    assert lab.kubectl("exec", "deployment/middleware-citus", "--", "sh", "-c", look).split() == ["10001"]
+    images = [image for node in lab.objects("nodes") for image in node["status"]["images"]]
+    mine = lab.objects("deployment")[0]["spec"]["template"]["spec"]["containers"][0]["image"]
+    sizes = [image["sizeBytes"] for image in images if any(mine in name for name in image.get("names", []))]
+    print(f"\nthe middleware's image: {max(sizes, default=0) / 2**20:.0f} MiB")
+
+
+@once
 def test_a_rollout_fails_no_request(lab: PodLab) -> None:
     """A stream of requests through the forwarder meets no error while every pod of the middleware is replaced."""
     answers: list[int] = []

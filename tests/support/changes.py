@@ -24,6 +24,7 @@ class Change:
         found: what it says of it (a part of that).
         tells: what site.yml says, where it does not put it right; empty where it does.
         refused: whether it stops there: going on would hide what is lost.
+        alone: whether nothing else can be asked of the lab meanwhile, so that other changes would not be named.
         engines: those with which it can be done.
     """
 
@@ -34,6 +35,7 @@ class Change:
     found: str
     tells: str = ""
     refused: bool = False
+    alone: bool = False
     engines: tuple[str, ...] = ENGINES
 
 
@@ -84,6 +86,7 @@ CHANGES: tuple[Change, ...] = (
         sql("DROP TABLE consultas"),
         "consultas-distributed",
         "",
+        alone=True,
         engines=CITUS,
     ),
     Change(
@@ -202,6 +205,7 @@ CHANGES: tuple[Change, ...] = (
         sql("ALTER SERVER \"citus-worker-1\" OPTIONS (SET port '1')"),
         "nodes-answer",
         "citus-worker-1",
+        alone=True,
         engines=FDW,
     ),
     Change(
@@ -213,6 +217,7 @@ CHANGES: tuple[Change, ...] = (
         ),
         "nodes-answer",
         "citus-worker-2",
+        alone=True,
         engines=CITUS,
     ),
     Change(
