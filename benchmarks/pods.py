@@ -283,7 +283,10 @@ def measure_heal(workshop: PodWorkshop) -> dict[str, Any]:
         kubectl("apply", "-f", "-", text=json.dumps(applied))
         # Names are kept for half a minute at most; then the coordinator's pod asks anew.
         time.sleep(31)
+        pod = ("get", "pod", "citus-coordinator-0", "-o", "jsonpath={.metadata.uid}")
+        before = lab.kubectl(*pod)
         lab.kill("citus-coordinator")
+        lab.seconds_until(lambda: lab.kubectl(*pod) != before)
         lab.seconds_until(lab.all_respond)
         headless = seconds_to_heal(lab)
     return {"seconds": round(ours, 1), "headless_seconds": round(headless, 1)}

@@ -422,6 +422,45 @@ BEGIN
 END
 $$;
 
+-- A node that came later gets its copies of the reference tables from a session of the tables' owner, who cannot log in here
+-- (nobody should be able to): so the caller owns them meanwhile. Three statements of one session, since the copying sees only what is
+-- committed. Where a run was killed in between, the role that made the tables gives them back.
+CREATE OR REPLACE FUNCTION lab.take_reference_tables() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    taken record;
+BEGIN
+    CREATE TEMPORARY TABLE IF NOT EXISTS lab_taken (relation regclass, owner regrole);
+    FOR taken IN
+        SELECT p.logicalrelid AS relation, c.relowner::regrole AS owner
+        FROM pg_dist_partition AS p JOIN pg_class AS c ON c.oid = p.logicalrelid JOIN pg_roles AS r ON r.oid = c.relowner
+        WHERE p.repmodel = 't' AND NOT r.rolcanlogin
+          AND EXISTS (SELECT FROM pg_dist_node AS n WHERE n.isactive AND n.noderole = 'primary' AND NOT EXISTS (
+              SELECT FROM pg_dist_shard AS s JOIN pg_dist_placement AS l USING (shardid)
+              WHERE s.logicalrelid = p.logicalrelid AND l.groupid = n.groupid))
+    LOOP
+        INSERT INTO pg_temp.lab_taken VALUES (taken.relation, taken.owner);
+        EXECUTE format('ALTER TABLE %s OWNER TO CURRENT_USER', taken.relation);
+    END LOOP;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION lab.return_reference_tables() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    taken record;
+BEGIN
+    FOR taken IN SELECT * FROM pg_temp.lab_taken LOOP
+        EXECUTE format('ALTER TABLE %s OWNER TO %s', taken.relation, taken.owner);
+    END LOOP;
+    DROP TABLE pg_temp.lab_taken;
+END
+$$;
+
 -- For tables that are distributed from now on; those that are there keep their shards.
 CREATE OR REPLACE FUNCTION lab.set_shard_count(fragmentos integer) RETURNS void
 LANGUAGE plpgsql
@@ -440,5 +479,5 @@ REVOKE EXECUTE ON FUNCTION
     lab.set_shard_count(integer), lab.known_nodes(), lab.create_distributed_table(regclass, name, regclass), lab.create_reference_table(regclass),
     lab.add_foreign_key(regclass, name, name, regclass, name), lab.add_column(regclass, name, regtype), lab.copy_logins(), lab.nodes_with_other_logins(),
     lab.create_login(name, text), lab.grant(text, regclass, name), lab.register_nodes(jsonb),
-    lab.sync_metadata()
+    lab.sync_metadata(), lab.take_reference_tables(), lab.return_reference_tables()
 FROM PUBLIC;
