@@ -122,9 +122,9 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "a right given",
         "se dio un permiso de más",
-        sql("GRANT DELETE ON pacientes TO readonly"),
+        sql("GRANT DELETE ON pacientes TO api"),
         "least-privilege",
-        "readonly has DELETE on pacientes",
+        "api has DELETE on pacientes",
     ),
     Change(
         "a right taken",
@@ -150,9 +150,9 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "a password changed",
         "se cambió una contraseña",
-        sql("ALTER ROLE readonly PASSWORD 'otra'"),
+        sql("ALTER ROLE middleware PASSWORD 'otra'"),
         "as-installed",
-        "password readonly: found another one",
+        "password middleware: found another one",
     ),
     Change(
         "a role dropped",
