@@ -278,6 +278,8 @@ AS $$
 DECLARE
     refusal text;
 BEGIN
+    -- Of a login that somebody dropped: no node takes its password.
+    DELETE FROM pg_dist_authinfo WHERE NOT EXISTS (SELECT FROM pg_roles WHERE pg_roles.rolname = pg_dist_authinfo.rolename);
     SELECT string_agg(format('%s:%s: %s', nodename, nodeport, result), '; ') INTO refusal
     FROM run_command_on_workers(format('DO %L', format(
         'BEGIN SET LOCAL log_min_error_statement = panic;'

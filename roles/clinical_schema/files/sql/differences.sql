@@ -94,7 +94,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
      AND (i.estado IS NOT NULL OR (clase IN ('column', 'policy', 'rights') AND EXISTS (SELECT FROM lab.installed)));
 $$;
 
--- Puts right what the scripts that create things leave alone because it has the name that they would give it.
+-- Puts right what the scripts that create things leave alone because it has the name that they would give it. Before they
+-- create anything: a table goes by the partitions of the one that it lies beside.
 CREATE OR REPLACE FUNCTION lab.restore() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -103,6 +104,7 @@ BEGIN
   FOR d IN SELECT * FROM lab.differences() LOOP
     CASE d.clase
       WHEN 'constraint' THEN
+        CONTINUE WHEN d.wanted LIKE 'FOREIGN KEY%';  -- of tables that are distributed; lab.add_foreign_key
         IF d.found <> 'absent' THEN
           EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', d.relacion, d.nombre);
         END IF;
@@ -119,6 +121,7 @@ BEGIN
           EXECUTE format('ALTER TABLE %s ENABLE TRIGGER %I', d.relacion, d.nombre);
         END IF;
       WHEN 'partition' THEN
+        CONTINUE WHEN (SELECT relkind FROM pg_class WHERE oid = to_regclass(d.relacion)) <> 'p';  -- made anew just now
         IF to_regclass(d.nombre) IS NULL THEN
           EXECUTE format('CREATE FOREIGN TABLE %s PARTITION OF %s %s', d.nombre, d.relacion, d.wanted);
         ELSIF d.found = 'absent' THEN
