@@ -101,7 +101,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   d record;
 BEGIN
-  FOR d IN SELECT * FROM lab.differences() LOOP
+  -- Partitions first: what is added to their table afterwards reaches them too.
+  FOR d IN SELECT * FROM lab.differences() ORDER BY clase <> 'partition', clase, relacion, nombre LOOP
     CASE d.clase
       WHEN 'constraint' THEN
         CONTINUE WHEN d.wanted LIKE 'FOREIGN KEY%';  -- of tables that are distributed; lab.add_foreign_key
