@@ -160,6 +160,8 @@ def figures(path: Path) -> str:
     ]
     for english, castellano, cells in MEASUREMENTS:
         found = [measured(*cell) for cell in cells]
+        if set("".join(found)) <= {"-"}:
+            continue  # nobody has measured it
         # Two cells are the engines'; more or fewer are all of Citus.
         texts = found if len(cells) == 2 and "engine" in cells[0][1] else ["".join(found), ""]
         if spanish:

@@ -42,7 +42,7 @@ def test_a_lab_keeps_every_promise_and_is_left_as_it_was(lab: Lab) -> None:
 
 
 def test_what_is_broken_is_named_and_exits_with_an_error(lab: Lab, tmp_path: Path) -> None:
-    """A renamed user, a right too many, a copy that differs: these three and no others, each with what was found."""
+    """A renamed user, a right too many, a copy that differs: these and no others, each with what was found."""
     admin = lab.connect()
     worker = lab.connect(node="citus-worker-1")
     copy = "medicos"
@@ -67,6 +67,7 @@ def test_what_is_broken_is_named_and_exits_with_an_error(lab: Lab, tmp_path: Pat
     broken = found(report, FAIL)
     assert broken.pop("original-users") == "1072319876: ('Luis', 56)"
     assert broken.pop("least-privilege") == "readonly has DELETE on pacientes"
+    assert broken.pop("as-installed") == "rights pacientes readonly: found DELETE, SELECT, installed SELECT"
     assert broken.pop("medicos-everywhere").startswith("copies differ: ")
     assert set(broken) <= {"rows-on-workers"}  # the odd copy is the largest, which is what that promise looks at
     assert "BROKEN   original-users" in run.stdout
