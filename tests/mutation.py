@@ -61,8 +61,12 @@ MODULES: dict[str, tuple[str, str]] = {
         }.items()
     },
 }
-#: `A | B` stands in annotations, which nobody evaluates.
-NOT_CODE = "core/ReplaceBinaryOperator_BitOr_%"
+#: What changes nothing: `A | B` stands in annotations, which nobody evaluates; a name and its equal are one object.
+NO_CHANGES = (
+    "core/ReplaceBinaryOperator_BitOr_%",
+    "core/ReplaceComparisonOperator_Eq_Is",
+    "core/ReplaceComparisonOperator_NotEq_IsNot",
+)
 WANTED = 0.80
 TOOL = [
     "uv",
@@ -94,7 +98,8 @@ class Verdict:
 def sample(session: Path, each: int, seed: int) -> None:
     """Keep so many of a session's changes, chosen by the seed."""
     with closing(sqlite3.connect(session)) as database, database:
-        database.execute("DELETE FROM mutation_specs WHERE operator_name LIKE ?", [NOT_CODE])
+        for operator in NO_CHANGES:
+            database.execute("DELETE FROM mutation_specs WHERE operator_name LIKE ?", [operator])
         found = database.execute(
             "SELECT job_id FROM mutation_specs ORDER BY start_pos_row, start_pos_col, operator_name, occurrence, operator_args"
         )
