@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -22,11 +24,18 @@ class Lesson:
         self._headers = {"Authorization": f"Bearer {lab.token()}"}
 
     def ask(self, path: str) -> dict[str, Any]:
-        """The answer to a GET."""
+        """The answer to a GET; a 503 is asked again when it says so, as every client of the API does."""
         request = urllib.request.Request(self._address + path, headers=self._headers)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
-            found: dict[str, Any] = json.load(answer)
-        return found
+        for remaining in reversed(range(3)):
+            try:
+                with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+                    found: dict[str, Any] = json.load(answer)
+                return found
+            except urllib.error.HTTPError as error:
+                if error.code != 503 or not remaining:
+                    raise AssertionError(error.read().decode()) from error
+                time.sleep(float(error.headers["Retry-After"]))
+        raise AssertionError("the last try returns or raises")
 
     def explained(self, name: str) -> dict[str, Any]:
         """How one of its queries was done."""
