@@ -33,7 +33,8 @@ QUESTIONS = {
     " WHERE p.cedula = '{cedula}'",
     "count": "SELECT count(*) FROM consultas",
     "co-located join": "SELECT count(*), max(p.apellido) FROM pacientes p JOIN consultas c ON p.cedula = c.paciente_id",
-    "join on another column": "SELECT count(*), max(p.apellido) FROM pacientes p JOIN consultas c ON p.id = 'P' || c.paciente_id",
+    # As the original wrote it: it finds nothing, and has to bring all rows together to know that.
+    "join on another column": "SELECT count(*), max(p.apellido) FROM pacientes p JOIN consultas c ON p.id = c.paciente_id",
     "grouped by a doctor's speciality": "SELECT m.especialidad, count(*) FROM consultas c JOIN medicos m ON c.medico_id = m.id GROUP BY 1",
 }
 
