@@ -21,30 +21,20 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "collections")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "collections"))
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import register  # noqa: E402
-from support.labs import ENGINES, Lab, Run, Workshop, citus_servers, processes_of  # noqa: E402
+from by_hand import DISTRIBUTE, LOGINS, RIGHTS, SQL, checked
 
-SQL = ROOT / "roles"
+from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import register
+from support.labs import ENGINES, Lab, Workshop, citus_servers, processes_of
+
 NODES = ("citus-coordinator", "citus-worker-1", "citus-worker-2")
-DISTRIBUTE = (
-    "SELECT lab.create_reference_table('public.medicos')",
-    "SELECT lab.create_distributed_table('public.pacientes', 'cedula')",
-    "SELECT lab.create_distributed_table('public.consultas', 'paciente_id', 'public.pacientes')",
-    "SELECT lab.create_distributed_table('public.solicitudes', 'paciente_id', 'public.pacientes')",
-    "SELECT lab.create_distributed_table('public.accesos', 'paciente_id', 'public.pacientes')",
-    "SELECT lab.create_distributed_table('public.usuario', 'documento_id')",
-    "SELECT lab.add_foreign_key('public.consultas', 'consultas_paciente_id_fkey', 'paciente_id', 'public.pacientes', 'cedula')",
-    "SELECT lab.add_foreign_key('public.consultas', 'consultas_medico_id_fkey', 'medico_id', 'public.medicos', 'id')",
-)
 
 
 class ByHand:
@@ -129,21 +119,35 @@ class ByHand:
             if self.lab.engine == "citus":
                 self.psql("-c", "CREATE EXTENSION citus", port=port)
         getattr(self, self.lab.engine)()
-        for login in ("middleware", "api", "readonly"):
+        for login in LOGINS:
             self.psql("-c", f"SELECT lab.create_login('{login}', '{self.passwords[login]}')")  # letters and digits
         self.file("clinical_schema/files/sql/tables.sql")
         for statement in DISTRIBUTE:
             self.psql("-c", statement)
-        for name in ("privileges", "row_security", "usuarios"):
-            self.file(f"clinical_schema/files/sql/{name}.sql")
+        for name in RIGHTS:
+            self.file(f"clinical_schema/files/sql/{name}")
         command, environment = self.program("middleware")
         load = [command[0], "-m", "historia_clinica.load", "--patients=1000", "--consultations=3", "--seed=42"]
         loader = {"PGUSER": "middleware", "PGPASSFILE": str(directory / "credentials/middleware.pgpass")}
         self.run(*load, **{**environment, **loader})
         self.file("clinical_schema/files/sql/analyze.sql")
         self.start(*command, **environment)
-        self.wait()
+        self.lab.wait_until(self.serves)
         return time.monotonic() - started
+
+    def answers(self, port: int) -> bool:
+        """Whether a server takes connections."""
+        return not subprocess.run(
+            [str(self.bin / "pg_isready"), "-q", "-h127.0.0.1", f"-p{port}"], check=False
+        ).returncode
+
+    def serves(self) -> bool:
+        """Whether the API answers with the database behind it."""
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{self.lab.api_port}/status", timeout=5).close()
+        except OSError:
+            return False
+        return True
 
     def nodes(self) -> str:
         """The nodes as the engines want them."""
@@ -169,15 +173,6 @@ class ByHand:
         self.psql("-c", f"SELECT lab.join_nodes('{self.nodes()}', '{json.dumps(self.passwords)}', 32, 'by hand')")
         self.psql("-c", "SELECT * FROM lab.subscribe()")
 
-    def wait(self) -> None:
-        """Curl, until the API answers with the database behind it."""
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.lab.api_port}/status", timeout=5).close()
-                return
-            except OSError:
-                time.sleep(0.1)
-
     def remove(self) -> None:
         """End all, remove all."""
         mine = [*processes_of(self.lab.directory), *processes_of(Path(f"--port={self.lab.api_port}"))]
@@ -186,13 +181,6 @@ class ByHand:
         for process in mine:
             process.wait()
         shutil.rmtree(self.lab.directory)
-
-
-def checked(run: Run) -> Run:
-    """A run that succeeded; another ends the benchmark."""
-    if run.rc:
-        sys.exit(run.stdout + run.stderr)
-    return run
 
 
 def profile(lab: Lab) -> list[tuple[float, str]]:
@@ -239,14 +227,10 @@ def main() -> None:
     parser.add_argument("--engine", choices=ENGINES, default="citus" if citus_servers() else "postgres_fdw")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    place = Path(tempfile.mkdtemp(prefix="hc-bench-", dir="/tmp"))  # short, for the paths of sockets
-    place.chmod(0o755)
-    workshop = Workshop(place)
-    register(place / "runtime", "benchmark", place)  # else the lab takes the runtime along each time
-    try:
-        result = measure(workshop.lab("bench", options.engine), place, options.rounds)
-    finally:
-        workshop.clean()
+    with Workshop.open("hc-bench-") as workshop:
+        # A lab more: else the one that is measured takes the runtime along each time.
+        register(workshop.place / "runtime", "benchmark", workshop.place)
+        result = measure(workshop.lab("bench", options.engine), workshop.place, options.rounds)
     print(json.dumps(result))
 
 

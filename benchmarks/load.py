@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import psycopg
+from by_hand import checked
+
+from support.labs import Lab, Workshop, runnable_engines
+
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests")]
-
-import psycopg  # noqa: E402
-
-from support.labs import ENGINES, Lab, Workshop, citus_servers  # noqa: E402
 
 TABLES = {
     "medicos": "id, nombre, especialidad, registro, ciudad, activo",
@@ -61,27 +61,15 @@ def plain_copy(lab: Lab, folder: Path) -> float:
 
 def measure(engine: str, patients: int, consultations: int) -> dict[str, object]:
     """Load one lab, then the plain database."""
-    place = Path(tempfile.mkdtemp(prefix="hc-bench-", dir="/tmp"))  # short, for the paths of sockets
-    place.chmod(0o755)
-    workshop = Workshop(place)
-    try:
+    with Workshop.open("hc-bench-") as workshop:
         lab = workshop.lab("bench", engine, clinical_schema_patients=0)
-        run = lab.play("site.yml")
-        if run.rc:
-            sys.exit(run.stdout)
-        seconds = time.monotonic()
+        checked(lab.play("site.yml"))
         wanted = {"clinical_schema_patients": patients, "clinical_schema_consultations": consultations}
-        run = lab.play("site.yml", "--tags", "schema", "-e", json.dumps(wanted), "-v")
-        seconds = time.monotonic() - seconds
-        if run.rc:
-            sys.exit(run.stdout)
+        seconds = checked(lab.play("site.yml", "--tags", "schema", "-e", json.dumps(wanted), "-v")).seconds
         with lab.connect() as connection:
             counts = dict(connection.execute("SELECT table_name, rows FROM lab.tables").fetchall())
         rows = counts["pacientes"] + counts["consultas"]
-        plain = plain_copy(lab, place)
-    finally:
-        workshop.clean()
-        shutil.rmtree(place, ignore_errors=True)
+        plain = plain_copy(lab, workshop.place)
     return {
         "engine": engine,
         "rows": rows,
@@ -100,10 +88,7 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=200_000)
     parser.add_argument("--consultations", type=int, default=5)
     options = parser.parse_args()
-    for engine in ENGINES:
-        if engine == "citus" and not citus_servers():
-            print("citus: skipped: LAB_TEST_POSTGRES_BIN names no PostgreSQL with Citus", file=sys.stderr)
-            continue
+    for engine in runnable_engines():
         print(json.dumps(measure(engine, options.patients, options.consultations)), flush=True)
 
 

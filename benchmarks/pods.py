@@ -26,41 +26,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import psycopg  # noqa: E402
-import yaml  # noqa: E402
+import psycopg
+import yaml
+from by_hand import DISTRIBUTE, LOGINS, RIGHTS, SQL, checked
 
-from support.labs import Run, run_playbook  # noqa: E402
-from support.pods import APPLIED, CONTEXT, KUBECONFIG, PodLab, PodWorkshop, missing  # noqa: E402
-
-SQL = ROOT / "roles"
-#: The original's steps 6 and 7, one `kubectl exec ... psql` each.
-DISTRIBUTE = (
-    "SELECT lab.create_reference_table('public.medicos')",
-    "SELECT lab.create_distributed_table('public.pacientes', 'cedula')",
-    "SELECT lab.create_distributed_table('public.consultas', 'paciente_id', 'public.pacientes')",
-    "SELECT lab.create_distributed_table('public.solicitudes', 'paciente_id', 'public.pacientes')",
-    "SELECT lab.create_distributed_table('public.accesos', 'paciente_id', 'public.pacientes')",
-    "SELECT lab.create_distributed_table('public.usuario', 'documento_id')",
-    "SELECT lab.add_foreign_key('public.consultas', 'consultas_paciente_id_fkey', 'paciente_id', 'public.pacientes', 'cedula')",
-    "SELECT lab.add_foreign_key('public.consultas', 'consultas_medico_id_fkey', 'medico_id', 'public.medicos', 'id')",
-    "SELECT table_name, citus_table_type FROM citus_tables",
-)
+from support.labs import run_playbook
+from support.pods import APPLIED, CONTEXT, KUBECONFIG, PodLab, PodWorkshop, missing
 
 
 def kubectl(*arguments: str, text: str | None = None) -> str:
     """Run kubectl and return what it prints."""
     command = ["kubectl", "--kubeconfig", KUBECONFIG, "--context", CONTEXT, *arguments]
     return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
-
-
-def checked(run: Run) -> Run:
-    """A run that succeeded; another ends the benchmark."""
-    if run.rc:
-        sys.exit(run.stdout + run.stderr)
-    return run
 
 
 @contextlib.contextmanager
@@ -121,12 +100,12 @@ class ByHand:
             self.psql(f"SELECT lab.register_nodes('{json.dumps(nodes)}')")  # names of this file
         self.psql("SELECT * FROM master_get_active_worker_nodes()")
         schema = SQL / "clinical_schema/files/sql"
-        for login in ("middleware", "api", "readonly"):
+        for login in LOGINS:
             self.psql(f"SELECT lab.create_login('{login}', '{self.passwords[login]}')")  # letters and digits
         self.psql((schema / "tables.sql").read_text(encoding="utf-8"))
         for statement in DISTRIBUTE:
             self.psql(statement)
-        for file in ("privileges.sql", "row_security.sql", "usuarios.sql"):
+        for file in RIGHTS:
             self.psql((schema / file).read_text(encoding="utf-8"))
         kubectl("apply", "-f", "-", text=yaml.safe_dump(self.job))
         kubectl("-n", self.namespace, "wait", "--for=condition=complete", "job/schema-init-job", "--timeout=300s")

@@ -12,20 +12,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import load  # noqa: E402
-import psycopg  # noqa: E402
+import load
+import psycopg
+from by_hand import checked
 
-from support.labs import ENGINES, Lab, Workshop, citus_servers  # noqa: E402
+from support.labs import Lab, Workshop, runnable_engines
 
 QUESTIONS = {
     "one patient": "SELECT * FROM pacientes WHERE cedula = '{cedula}'",
@@ -90,22 +88,11 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    for engine in ENGINES:
-        if engine == "citus" and not citus_servers():
-            print("citus: skipped: LAB_TEST_POSTGRES_BIN names no PostgreSQL with Citus", file=sys.stderr)
-            continue
-        place = Path(tempfile.mkdtemp(prefix="hc-bench-", dir="/tmp"))  # short, for the paths of sockets
-        place.chmod(0o755)
-        workshop = Workshop(place)
-        try:
+    for engine in runnable_engines():
+        with Workshop.open("hc-bench-") as workshop:
             lab = workshop.lab("bench", engine, clinical_schema_patients=options.patients)
-            run = lab.play("site.yml")
-            if run.rc:
-                sys.exit(run.stdout)
-            result = measure(lab, place, options.rounds)
-        finally:
-            workshop.clean()
-            shutil.rmtree(place, ignore_errors=True)
+            checked(lab.play("site.yml"))
+            result = measure(lab, workshop.place, options.rounds)
         print(
             json.dumps({"engine": engine, "patients": options.patients, "rounds": options.rounds, **result}), flush=True
         )

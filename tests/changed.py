@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).parent))
 
-from support.changes import CHANGES  # noqa: E402
-from support.hands import changed_and_put_right  # noqa: E402
-from support.labs import ENGINES, Workshop, citus_servers  # noqa: E402
+from support.changes import CHANGES
+from support.hands import changed_and_put_right
+from support.labs import ENGINES, Workshop, citus_servers
 
 
 def main() -> None:
@@ -27,20 +26,19 @@ def main() -> None:
     parser.add_argument("--engine", choices=ENGINES, default="citus" if citus_servers() else "postgres_fdw")
     parser.add_argument("--only", default="", help="a part of the change's name")
     options = parser.parse_args()
-    place = Path(tempfile.mkdtemp(prefix="hc-hand-", dir="/tmp"))  # short, for the paths of sockets
-    place.chmod(0o755)
-    workshop = Workshop(place)
+    chosen = [each for each in CHANGES if options.engine in each.engines and options.only in each.name]
+    if not chosen:
+        sys.exit(f"no change of {options.engine} has {options.only!r} in its name")
     failed = []
-    try:
-        for change in CHANGES:
-            if options.engine not in change.engines or options.only not in change.name:
-                continue
-            if not workshop.labs:
-                lab = workshop.lab("changed", options.engine)
-                assert lab.play("site.yml").rc == 0
+    with Workshop.open("hc-hand-") as workshop:
+        lab = workshop.lab("changed", options.engine)
+        made = lab.play("site.yml")
+        if made.rc:
+            sys.exit(made.stdout)
+        for change in chosen:
             started = time.monotonic()
             try:
-                changed_and_put_right(lab, [change], place / "report.json")
+                changed_and_put_right(lab, [change], workshop.place / "report.json")
                 verdict = "told and left" if change.tells else "put right"
             except AssertionError as error:
                 verdict = f"FAILED {error}"
@@ -48,9 +46,8 @@ def main() -> None:
             print(f"{change.name}: {verdict} ({time.monotonic() - started:.0f} s)", flush=True)
             if change.tells or change.name in failed:
                 reset = lab.play("reset.yml")
-                assert reset.rc == 0, reset.stdout
-    finally:
-        workshop.clean()
+                if reset.rc:
+                    sys.exit(reset.stdout)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 

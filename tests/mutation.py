@@ -23,10 +23,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from support.newcomer import clone  # noqa: E402
+from support.labs import isolated
+from support.newcomer import clone
+
+ROOT = Path(__file__).parents[1]
 
 UTILS, SERVICE = "plugins/module_utils", "files/middleware/src/historia_clinica"
 #: Each module with its own tests, and the folder in which they are run.
@@ -68,16 +70,7 @@ NO_CHANGES = (
     "core/ReplaceComparisonOperator_NotEq_IsNot",
 )
 WANTED = 0.80
-TOOL = [
-    "uv",
-    "run",
-    "--quiet",
-    "--isolated",
-    "--no-project",
-    "--with-requirements",
-    "requirements/mutation.txt",
-    "cosmic-ray",
-]
+TOOL = [*isolated("requirements/mutation.txt"), "cosmic-ray"]
 
 
 @dataclass
@@ -141,6 +134,8 @@ def mutate(module: str, each: int, seed: int, place: Path) -> Verdict:
                 verdict.survivors.append(diff)
             elif outcome == "KILLED":
                 verdict.killed += 1
+    if not verdict.killed + len(verdict.survivors):
+        sys.exit(f"{module}: no change was tried")
     shutil.rmtree(checkout)
     print(f"{module}: {verdict.killed} of {verdict.killed + len(verdict.survivors)} noticed", flush=True)
     return verdict
@@ -155,12 +150,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     chosen = [module for module in MODULES if options.only in module]
-    place = Path(tempfile.mkdtemp(prefix="hc-mut-", dir="/tmp"))
-    try:
-        with ThreadPoolExecutor(options.jobs) as pool:
-            verdicts = list(pool.map(lambda module: mutate(module, options.each, options.seed, place), chosen))
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    if not chosen:
+        sys.exit(f"no module has {options.only!r} in its path")
+    with tempfile.TemporaryDirectory(prefix="hc-mut-") as place, ThreadPoolExecutor(options.jobs) as pool:
+        verdicts = list(pool.map(lambda module: mutate(module, options.each, options.seed, Path(place)), chosen))
     survivors = ROOT / ".cache/mutation/survivors.diff"
     survivors.parent.mkdir(parents=True, exist_ok=True)
     survivors.write_text("\n".join(diff for verdict in verdicts for diff in verdict.survivors), encoding="utf-8")

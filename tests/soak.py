@@ -13,14 +13,13 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-import tempfile
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).parent))
 
-from support.labs import ENGINES, Workshop, citus_servers  # noqa: E402
-from support.pods import PodWorkshop, missing  # noqa: E402
-from support.soak import Soak  # noqa: E402
+from support.labs import ENGINES, Workshop, citus_servers
+from support.pods import PodWorkshop, missing
+from support.soak import Soak
 
 
 def main() -> None:
@@ -33,18 +32,13 @@ def main() -> None:
     options = parser.parse_args()
     if options.pods and missing():
         sys.exit(missing())
-    place = Path(tempfile.mkdtemp(prefix="hc-soak-", dir="/tmp"))  # short, for the paths of sockets
-    place.chmod(0o755)
-    workshop = PodWorkshop(place) if options.pods else Workshop(place)
-    try:
+    with (PodWorkshop if options.pods else Workshop).open("hc-soak-") as workshop:
         lab = workshop.lab("soak", options.engine, middleware_access="open")
         run = lab.play("site.yml")
         if run.rc:
             sys.exit(run.stdout)
         print(f"engine {options.engine}, seed {options.seed}", flush=True)
         outcome = Soak(lab, options.seed).rounds(options.rounds, lambda line: print(line, flush=True))
-    finally:
-        workshop.clean()
     print(outcome.page())
     if outcome.unexpected or not outcome.exact:
         sys.exit(f"unexpected answers: {outcome.unexpected}")

@@ -6,6 +6,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+import warnings
 from typing import Any
 
 import pytest
@@ -24,17 +25,19 @@ class Lesson:
         self._headers = {"Authorization": f"Bearer {lab.token()}"}
 
     def ask(self, path: str) -> dict[str, Any]:
-        """The answer to a GET; a 503 is asked again when it says so, as every client of the API does."""
-        request = urllib.request.Request(self._address + path, headers=self._headers)  # noqa: S310
+        """The answer to a GET; a 503 is asked again when it says so, as every client of the API does, and shown as a warning."""
+        request = urllib.request.Request(self._address + path, headers=self._headers)  # noqa: S310 # of the lab's own address
         for remaining in reversed(range(3)):
             try:
-                with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+                with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 # as above
                     found: dict[str, Any] = json.load(answer)
                 return found
             except urllib.error.HTTPError as error:
+                problem = error.read().decode()
                 if error.code != 503 or not remaining:
-                    raise AssertionError(error.read().decode()) from error
-                time.sleep(float(error.headers["Retry-After"]))
+                    raise AssertionError(problem) from error
+                warnings.warn(f"{path}: {problem}", stacklevel=2)
+                time.sleep(float(error.headers["Retry-After"]))  # the server says when it is worth asking
         raise AssertionError("the last try returns or raises")
 
     def explained(self, name: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import psycopg
 import pytest
 import yaml
 
-from support.labs import ENGINES, ROOT, processes_of
+from support.labs import ENGINES, ROOT, isolated, processes_of
 from support.pods import CLUSTER_ENGINES, CONTEXT, KUBECONFIG, PodLab, PodWorkshop, missing
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
@@ -262,6 +262,7 @@ def test_no_secret_is_in_any_output(lab: PodLab) -> None:
 @once
 def test_the_services_image_has_neither_root_nor_a_compiler(lab: PodLab) -> None:
     """And its size is printed, as the node has it."""
+    # What is not there makes `command` fail, and that is as it should be.
     look = "id -u; for each in cc gcc clang make; do command -v $each || true; done"
     assert lab.kubectl("exec", "deployment/middleware-citus", "--", "sh", "-c", look).split() == ["10001"]
     images = [image for node in lab.objects("nodes") for image in node["status"]["images"]]
@@ -323,16 +324,10 @@ def test_manifests_are_accepted_by_the_server_and_clean_in_checkov(lab: PodLab, 
     ]
     dry = subprocess.run(kubectl, capture_output=True, text=True, check=False)
     assert (dry.returncode, dry.stderr) == (0, "")
-    environment = [
-        "uv",
-        "run",
-        "--quiet",
-        "--isolated",
-        "--no-project",
-        "--with-requirements",
-        "requirements/checkov.txt",
+    checkov = [
+        *isolated("requirements/checkov.txt"),
+        *("checkov", "--config-file", ".checkov.yaml", "--file", str(file)),
     ]
-    checkov = [*environment, "checkov", "--config-file", ".checkov.yaml", "--file", str(file)]
     done = subprocess.run(checkov, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,17 +18,16 @@ from support.labs import ROOT, Lab, Workshop
 from support.newcomer import clone
 
 OTHER = os.environ.get("LAB_TEST_OTHER_PYTHON", "")
+# One Python alone is enough to work on the project; .ci/run names another one wherever the machine has it.
 pytestmark = pytest.mark.skipif(not OTHER, reason="LAB_TEST_OTHER_PYTHON names no Python beside that of the suite")
 
 
 @pytest.fixture
 def workshop() -> Iterator[Workshop]:
     """A place for the lab and for a clone of the project; the packages come out of the person's cache."""
-    workshop = Workshop(Path(tempfile.mkdtemp(prefix="hc-", dir="/tmp")))
-    workshop.place.chmod(0o755)
-    clone(ROOT, workshop.place / "clone")
-    yield workshop
-    workshop.clean()
+    with Workshop.open("hc-") as workshop:
+        clone(ROOT, workshop.place / "clone")
+        yield workshop
 
 
 def make(target: str, lab: Lab, checkout: Path) -> str:

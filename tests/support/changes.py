@@ -85,7 +85,7 @@ CHANGES: tuple[Change, ...] = (
         "se borró una tabla con sus filas",
         sql("DROP TABLE consultas"),
         "consultas-distributed",
-        "",
+        "there is no table consultas",
         alone=True,
         engines=CITUS,
     ),

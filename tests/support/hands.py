@@ -34,10 +34,11 @@ def changed_and_put_right(lab: Lab, changes: Sequence[Change], file: Path) -> No
         AssertionError: a change was not named; a check announced something else than the run did; the run failed, or left
             what it should put right, or took what it should leave.
     """
+    assert changes
     for change in changes:
         change.how(lab)
     broken = broken_promises(lab, file)
-    unnamed = [change.name for change in changes if change.found not in broken.get(change.promise, "")]
+    unnamed = [each.name for each in changes if each.promise not in broken or each.found not in broken[each.promise]]
     assert unnamed == [], broken
     refuses = any(change.refused for change in changes)
     check = lab.play("site.yml", "--check", "-v")
@@ -46,6 +47,7 @@ def changed_and_put_right(lab: Lab, changes: Sequence[Change], file: Path) -> No
         assert (each.rc != 0) == refuses, each.stdout + each.stderr
         assert [change.name for change in changes if change.tells not in " ".join(each.stdout.split())] == []
     assert roles_that_change(check) == roles_that_change(run)
+    assert bool(roles_that_change(run)) == any(not change.tells for change in changes)
     if refuses:
         return
     left = [change.found for change in changes if change.tells]

@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import random
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,13 +34,16 @@ class Interrupted:
     tell: Callable[[str], None]
     left: Callable[[Lab], list[str]]
 
-    def round(self) -> None:
+    def round(self) -> int:
         """Make a lab, let it grow, stop it, remove it, each killed once and run again.
+
+        Returns:
+            How many of the four runs were killed: the others had ended before their moment.
 
         Raises:
             AssertionError: what was run again failed, lost a row, or left something.
         """
-        self._killed_and_run_again("site.yml")
+        killed = int(self._killed_and_run_again("site.yml"))
         self._run("verify.yml")
         with self.lab.connect() as connection:
             connection.execute(
@@ -48,16 +52,17 @@ class Interrupted:
                 [CEDULA],
             )
         growth = ("-e", "lab_workers=3", "-e", "clinical_schema_patients=2000")
-        self._killed_and_run_again("site.yml", *growth)
+        killed += self._killed_and_run_again("site.yml", *growth)
         again = self._run("site.yml", *growth)
         assert again.recap[self.lab.name]["changed"] == 0, again.stdout
         self._run("verify.yml")
         self._nothing_is_lost()
-        self._killed_and_run_again("stop.yml")
+        killed += self._killed_and_run_again("stop.yml")
         self._run("start.yml")
         self._nothing_is_lost()
-        self._killed_and_run_again("teardown.yml")
+        killed += self._killed_and_run_again("teardown.yml")
         assert self.left(self.lab) == []
+        return killed
 
     def _nothing_is_lost(self) -> None:
         with self.lab.connect() as connection:
@@ -66,14 +71,16 @@ class Interrupted:
         assert kept == [("Rosa",)]
         assert (rows["pacientes"], rows["consultas"]) == (2001, 6000)
 
-    def _killed_and_run_again(self, playbook: str, *arguments: str) -> None:
-        """Kill a run at a moment of the time that it takes, and let the next one finish."""
+    def _killed_and_run_again(self, playbook: str, *arguments: str) -> bool:
+        """Kill a run at a moment of the time that it takes, and let the next one finish; whether it was killed."""
         moment = self.random.uniform(0, LONGEST[playbook])
         limit = time.monotonic() + moment
         code = self.lab.kill_while(playbook, lambda: time.monotonic() > limit, *arguments)
+        assert code in (0, -signal.SIGKILL), f"{playbook} failed by itself: {code}"
         run = self._run(playbook, *arguments)
         fate = "was killed" if code else "had ended"
         self.tell(f"{playbook} {' '.join(arguments)} {fate} after {moment:.1f} s, then took {run.seconds:.1f} s")
+        return code != 0
 
     def _run(self, playbook: str, *arguments: str) -> Run:
         run = self.lab.play(playbook, *arguments)

@@ -10,11 +10,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 import psycopg
@@ -199,6 +200,18 @@ class Workshop:
         self.labs: list[Lab] = []
         self._finished: dict[str, Lab] = {}
 
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, prefix: str) -> Iterator[Self]:
+        """A place below /tmp, short enough for the paths of sockets, which the labs' users may enter; removed with all labs."""
+        place = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
+        place.chmod(0o755)
+        workshop = cls(place)
+        try:
+            yield workshop
+        finally:
+            workshop.clean()
+
     def finished(self, engine: str) -> Lab:
         """The lab of an engine that the tests share, made when it is first asked for."""
         if engine not in self._finished:
@@ -250,6 +263,19 @@ def only(engine: str) -> pytest.MarkDecorator:
 def citus_servers() -> str | None:
     """The folder of a PostgreSQL that has Citus, where the machine has one."""
     return os.environ.get("LAB_TEST_POSTGRES_BIN") or None
+
+
+def runnable_engines() -> list[str]:
+    """The engines that this machine can run on the target host; says which it cannot."""
+    if citus_servers():
+        return list(ENGINES)
+    print("citus: skipped: LAB_TEST_POSTGRES_BIN names no PostgreSQL with Citus", file=sys.stderr)
+    return [engine for engine in ENGINES if engine != "citus"]
+
+
+def isolated(lock: str) -> list[str]:
+    """What runs a program of a locked environment of its own, before the program's name."""
+    return ["uv", "run", "--quiet", "--isolated", "--no-project", "--with-requirements", lock]
 
 
 def processes_of(place: Path) -> list[psutil.Process]:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from support.labs import isolated
+
 ROOT = Path(__file__).parents[2]
-TOOLS = ["uv", "run", "--quiet", "--isolated", "--no-project", "--with-requirements", "requirements/security.txt"]
+TOOLS = isolated("requirements/security.txt")
 #: What a secret looks like, wherever it came from.
 SECRETS = {
-    "a private key": re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY"),
+    "a private key": re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s+[A-Za-z0-9+/=]{40,}"),
     "a token (JWT)": re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
     "a key of a cloud": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_\w{36}\b|\bAIza[\w-]{35}\b"),
     "a line of a password file": re.compile(r"^[^\s:#*]*\*?:[^:\s]*:[^:\s]*:\w+:[A-Za-z0-9]{32}$", re.MULTILINE),
@@ -21,7 +23,7 @@ SECRETS = {
     "a verifier of PostgreSQL": re.compile(r"SCRAM-SHA-256\$\d+:[\w+/=]{16,}"),
 }
 EXAMPLES = {
-    "a private key": "-----BEGIN RSA PRIVATE KEY-----",
+    "a private key": "-----BEGIN RSA PRIVATE KEY-----\n" + "MIIE" * 16,
     "a token (JWT)": "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxMDcyMzE5ODc2In0" + ".c2lnbmF0dXJlLW9mLWl0",
     "a key of a cloud": "AKIA" + "ABCDEFGHIJKLMNOP",
     "a line of a password file": "*:*:*:admin:" + "a1" * 16,
@@ -53,11 +55,8 @@ def test_no_secret_is_in_the_repository() -> None:
     history = subprocess.run(
         ["git", "log", "-p", "--no-color", "--unified=0"], cwd=ROOT, capture_output=True, check=True
     ).stdout
-    added = (line[1:] for line in history.decode(errors="replace").splitlines() if line[:1] == "+")
-    texts["history"] = "\n".join(added)
-    mine = {Path(__file__).relative_to(ROOT).as_posix(), "history"}
-    assert {name: found(text) for name, text in texts.items() if name not in mine and found(text)} == {}
-    assert [kind for kind in found(texts["history"]) if kind not in ("a private key",)] == []
+    texts["history"] = "\n".join(line[1:] for line in history.decode(errors="replace").splitlines() if line[:1] == "+")
+    assert {name: found(text) for name, text in texts.items() if found(text)} == {}
 
 
 def test_bandit_finds_nothing_in_what_is_installed() -> None:
@@ -82,8 +81,10 @@ def test_no_locked_package_has_a_known_hole(lock: str) -> None:
     """What a lab's processes are made of, asked of the package index."""
     audit = [*TOOLS, "pip-audit", "--requirement", lock, "--disable-pip", "--require-hashes", "--format", "json"]
     done = subprocess.run(audit, cwd=ROOT, capture_output=True, text=True, check=False)
-    packages = json.loads(done.stdout)["dependencies"] if done.stdout.startswith("{") else []
-    audited = [package for package in packages if "vulns" in package]
-    if not audited:
+    assert done.stdout.startswith("{"), done.stderr
+    packages = json.loads(done.stdout)["dependencies"]
+    assert len(packages) > 10
+    if all("skip_reason" in package for package in packages):
+        # Not silent: `make test` ends with the names of what was skipped and why.
         pytest.skip("the package index that is reached here knows no advisories")
-    assert {package["name"]: package["vulns"] for package in audited if package["vulns"]} == {}
+    assert {package["name"]: package["vulns"] for package in packages if package.get("vulns")} == {}

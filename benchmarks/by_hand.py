@@ -1,0 +1,31 @@
+"""What a person types who makes a lab by hand, the same on a machine and in pods: the lab's own SQL, in its order."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from support.labs import Run
+
+SQL = Path(__file__).parents[1] / "roles"
+LOGINS = ("middleware", "api", "readonly")
+#: The original's step 7.
+DISTRIBUTE = (
+    "SELECT lab.create_reference_table('public.medicos')",
+    "SELECT lab.create_distributed_table('public.pacientes', 'cedula')",
+    "SELECT lab.create_distributed_table('public.consultas', 'paciente_id', 'public.pacientes')",
+    "SELECT lab.create_distributed_table('public.solicitudes', 'paciente_id', 'public.pacientes')",
+    "SELECT lab.create_distributed_table('public.accesos', 'paciente_id', 'public.pacientes')",
+    "SELECT lab.create_distributed_table('public.usuario', 'documento_id')",
+    "SELECT lab.add_foreign_key('public.consultas', 'consultas_paciente_id_fkey', 'paciente_id', 'public.pacientes', 'cedula')",
+    "SELECT lab.add_foreign_key('public.consultas', 'consultas_medico_id_fkey', 'medico_id', 'public.medicos', 'id')",
+)
+#: What comes after it.
+RIGHTS = ("privileges.sql", "row_security.sql", "usuarios.sql")
+
+
+def checked(run: Run) -> Run:
+    """A run that succeeded; another ends the benchmark."""
+    if run.rc:
+        sys.exit(run.stdout + run.stderr)
+    return run
