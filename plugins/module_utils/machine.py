@@ -33,6 +33,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import
     RECORD_NAME,
     Record,
     RecordError,
+    neighbours_of,
     read_record,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight import (
@@ -50,7 +51,6 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight im
     Wanted,
     decide,
     in_order,
-    ports_of,
     profile_settings,
     read_choices,
     settle,
@@ -156,10 +156,10 @@ def observe(
     runtime_python = os.path.join(plan.runtime, "bin", "python")
     listeners = look_at_ports(plan, record)
     busy = {port for port, listener in listeners.items() if not listener.own}
-    neighbours = tuple(look_for_neighbours(wanted.directory)) if wanted.directory else ()
+    neighbours = tuple(neighbours_of(wanted.directory)) if wanted.directory else ()
     taken = busy | {plan.api_port, *plan.database_ports}
     for lab in neighbours:
-        taken.update(ports_of(lab))
+        taken.update(lab.ports)
     return Machine(
         memory=available_memory(),
         disk=free_disk(folder.nearest),
@@ -269,25 +269,6 @@ def blocked_by(path: str, uid: int = -1, gids: frozenset[int] = frozenset()) -> 
             if not found.st_mode & needed:
                 return str(part)
     return ""
-
-
-def look_for_neighbours(directory: str) -> Iterator[Record]:
-    """The records of the labs beside this one; what cannot be read is nobody's."""
-    parent = os.path.dirname(directory)
-    try:
-        names = sorted(os.listdir(parent))
-    except OSError:
-        return
-    for name in names:
-        other = os.path.join(parent, name)
-        if other == directory:
-            continue
-        try:
-            record = read_record(other)
-        except RecordError:
-            continue
-        if record:
-            yield record
 
 
 def data_major(directory: str) -> int | None:

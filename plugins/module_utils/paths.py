@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,12 @@ class Record:
     context: str = ""
     namespace: str = ""
     storage_class: str = ""
+
+    @property
+    def ports(self) -> list[int]:
+        """Every port that the lab has on its machine: of pods, only the two that are forwarded."""
+        servers = self.workers + 1 if self.target == "host" else 1
+        return [*range(self.database_port, self.database_port + servers), self.api_port]
 
 
 #: What a record may lack, and lacks where it is empty.
@@ -154,6 +160,25 @@ def read_record(directory: str | Path) -> Record | None:
     except (OSError, ValueError) as error:
         raise RecordError(getattr(error, "strerror", None) or "it is not UTF-8 text") from error
     return parse_record(text)
+
+
+def neighbours_of(directory: str) -> Iterator[Record]:
+    """The records of the labs beside the one in ``directory``; what cannot be read is nobody's."""
+    parent = os.path.dirname(directory)
+    try:
+        names = sorted(os.listdir(parent))
+    except OSError:
+        return
+    for name in names:
+        other = os.path.join(parent, name)
+        if other == directory:
+            continue
+        try:
+            record = read_record(other)
+        except RecordError:
+            continue
+        if record:
+            yield record
 
 
 def record_text(record: Record) -> str:

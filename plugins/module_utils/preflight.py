@@ -819,7 +819,9 @@ def _fact(
         "middleware_image": (wanted.middleware_image or "") if plan.pods else "",
         "image_build_command": (wanted.image_build_command or "") if plan.target == "kubernetes" else "",
         "libpq": libpq,
-        "environment": {**libpq, **cluster},
+        # The modules keep what they compile of the runtime's packages, where a shell forbids it too: `import kubernetes`
+        # alone takes one and a half seconds else, in each of them.
+        "environment": {**libpq, **cluster, "PYTHONDONTWRITEBYTECODE": ""},
     }
 
 
@@ -1100,7 +1102,7 @@ def _taken_ports(
     others = [port for port in ports if not (port in machine.listeners and machine.listeners[port].own)]
     problems = []
     for neighbour in machine.neighbours:
-        shared = [port for port in others if port in ports_of(neighbour)]
+        shared = [port for port in others if port in neighbour.ports]
         if shared:
             numbers = ", ".join(str(port) for port in shared)
             problems.append(
@@ -1123,12 +1125,6 @@ def _taken_ports(
             )
         )
     return problems
-
-
-def ports_of(lab: Record) -> list[int]:
-    """Every port that a lab has on its machine: of pods, only the two that are forwarded."""
-    servers = lab.workers + 1 if lab.target == "host" else 1
-    return [*range(lab.database_port, lab.database_port + servers), lab.api_port]
 
 
 def _free_api_port(plan: Plan) -> int:

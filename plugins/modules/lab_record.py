@@ -65,9 +65,6 @@ from dataclasses import fields
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.machine import (
-    look_for_neighbours,
-)
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
     Ownership,
     ensure_directory,
@@ -75,12 +72,12 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
     FORMAT,
     Record,
+    neighbours_of,
     record_path,
     record_text,
     remove_record,
     write_record,
 )
-from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight import ports_of
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import (
     register,
     unregister,
@@ -111,9 +108,9 @@ def remember(record: Record, write: bool) -> bool:
             return True
         ensure_directory(parent, 0o755, Ownership())
     with locked(parent):
-        mine = set(ports_of(record))
-        for lab in look_for_neighbours(record.directory):
-            shared = sorted(mine.intersection(ports_of(lab)))
+        mine = set(record.ports)
+        for lab in neighbours_of(record.directory):
+            shared = sorted(mine.intersection(lab.ports))
             if shared:
                 raise ValueError(
                     f"port {shared[0]} belongs to the lab {lab.name} in {lab.directory}: choose another "

@@ -1151,11 +1151,12 @@ def test_the_fact_of_pods(bench: Bench) -> None:
     assert {name: lab[name] for name in expected} == expected
     libpq = lab["libpq"]
     assert isinstance(libpq, dict)
-    assert lab["environment"] == {**libpq, "K8S_AUTH_KUBECONFIG": kubeconfig, "K8S_AUTH_CONTEXT": "aula"}
+    keeps = {"PYTHONDONTWRITEBYTECODE": ""}
+    assert lab["environment"] == {**libpq, **keeps, "K8S_AUTH_KUBECONFIG": kubeconfig, "K8S_AUTH_CONTEXT": "aula"}
     bench.choose(target="host", postgres_bin=bench.postgres("host"))
     host = bench.decide().lab
     assert set(host) == set(lab)
-    assert host["environment"] == host["libpq"]
+    assert host["environment"] == {**libpq, **keeps}
     assert [host[name] for name in ("kubeconfig", "context", "namespace", "storage_class", "database_image")] == [
         ""
     ] * 5
@@ -1261,7 +1262,7 @@ def test_pods_have_two_ports_of_this_machine(bench: Bench) -> None:
     bench.choose(api_port=port_of(bench) + 1, workers=60, database_port=port_of(bench))
     assert bench.ids() == []
     record = bench.record(target="minikube")
-    assert preflight.ports_of(record) == [record.database_port, record.api_port]
+    assert record.ports == [record.database_port, record.api_port]
 
 
 def test_a_running_labs_forwarder_is_no_problem(bench: Bench) -> None:
