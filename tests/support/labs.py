@@ -154,10 +154,11 @@ class Lab:
         try:
             self.wait_until(lambda: condition() or process.poll() is not None, 120)
         finally:
-            family = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
-            for pid in family:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended by itself
+                family = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
+                for pid in family:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
         return process.wait()
 
     def postmaster(self, node: str) -> int:

@@ -300,6 +300,17 @@ def test_logging_out_ends_the_token_at_once(client: FlaskClient) -> None:
     assert client.post(f"{V1}/sesiones/renovacion", json={"refresco": opened["refresco"]}).status_code == 401
 
 
+def test_closed_session_learns_nothing_and_leaves_nothing(client: FlaskClient, rules: Lab) -> None:
+    """Its questions travel with the look at the session: neither what is there nor what is not gets out."""
+    header = log_in(client, "medico")
+    client.delete(f"{V1}/sesiones/actual", headers=header)
+    for path in (PATIENT, "99999", f"{PATIENT}/historia", "99999/historia", f"{PATIENT}/consultas", "99999/consultas"):
+        answer = client.get(f"{V1}/pacientes/{path}", headers=header)
+        assert answer.status_code == 401, path
+        assert answer.get_json()["detail"].startswith("La sesión se cerró."), path
+    assert rules.value("SELECT count(*) FROM accesos") == 0
+
+
 def test_refresh_is_used_up_and_a_stolen_one_ends_the_session(client: FlaskClient) -> None:
     """It gives a new token and a new refresh; who uses the old one again ends both."""
     opened = session(client, USERS["medico"])

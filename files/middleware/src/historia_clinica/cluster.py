@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import DictRow, tuple_row
 
 from historia_clinica import plans
-from historia_clinica.db import asking, fetch
+from historia_clinica.db import Connection, fetch, in_transaction
 from historia_clinica.errors import status_of
 from historia_clinica.sql import statement
 
@@ -85,27 +85,27 @@ def query(name: str) -> dict[str, Any]:
     }
 
 
-def explained(name: str) -> dict[str, Any]:
+@in_transaction
+def explained(connection: Connection, name: str) -> dict[str, Any]:
     """Run one of QUERIES, and say how it was done: the plan, the tasks of each node and their time."""
     sql = statement(f"explain_{name}")
     answer: dict[str, Any] = dict.fromkeys(("plan", "nodos", "ms_planear", "ms_ejecutar", "razon"))
-    with asking() as connection:
-        # The values are put into the text: a plan with placeholders hides to which node it leads.
-        cursor = psycopg.ClientCursor(connection, row_factory=tuple_row)
-        try:
-            with connection.transaction():
-                cursor.execute("SET LOCAL citus.explain_all_tasks = on")  # where there is no Citus just a name
-                cursor.execute(b"EXPLAIN (VERBOSE, COSTS OFF) " + sql, EXAMPLE)
-                answer["plan"] = [line for (line,) in cursor]
-                cursor.execute(b"EXPLAIN (ANALYZE, VERBOSE, COSTS OFF, FORMAT JSON) " + sql, EXAMPLE)
-                found = cursor.fetchall()[0][0][0]
-        except (psycopg.errors.FeatureNotSupported, psycopg.errors.InternalError_) as error:
-            # Citus' refusal, in its own words: that is the lesson.
-            return answer | {"razon": error.diag.message_primary}
-        except psycopg.errors.QueryCanceled as error:
-            return answer | {"razon": status_of(error)[1]}
-        nodes = connection.execute(statement("cluster_nodes")).fetchall()
-        shards = connection.execute(statement("cluster_shards")).fetchall()
+    # The values are put into the text: a plan with placeholders hides to which node it leads.
+    cursor = psycopg.ClientCursor(connection, row_factory=tuple_row)
+    try:
+        with connection.transaction():
+            cursor.execute("SET LOCAL citus.explain_all_tasks = on")  # where there is no Citus just a name
+            cursor.execute(b"EXPLAIN (VERBOSE, COSTS OFF) " + sql, EXAMPLE)
+            answer["plan"] = [line for (line,) in cursor]
+            cursor.execute(b"EXPLAIN (ANALYZE, VERBOSE, COSTS OFF, FORMAT JSON) " + sql, EXAMPLE)
+            found = cursor.fetchall()[0][0][0]
+    except (psycopg.errors.FeatureNotSupported, psycopg.errors.InternalError_) as error:
+        # Citus' refusal, in its own words: that is the lesson.
+        return answer | {"razon": error.diag.message_primary}
+    except psycopg.errors.QueryCanceled as error:
+        return answer | {"razon": status_of(error)[1]}
+    nodes = connection.execute(statement("cluster_nodes")).fetchall()
+    shards = connection.execute(statement("cluster_shards")).fetchall()
     tasks = plans.tasks(
         found,
         {(node["host"], str(node["puerto"])): node["nombre"] for node in nodes},

@@ -18,7 +18,7 @@ import select
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
@@ -290,18 +290,39 @@ def asking() -> Iterator[Connection]:
     """Lend a connection to read for the current request.
 
     Where the rules hold it is in a transaction that says for whom it asks, and that the reader's
-    audit row belongs to; where they are lifted each statement stands alone.
+    audit row belongs to. What that takes travels with the statements of the block: nothing is sent
+    before an answer is waited for. Where the rules are lifted each statement stands alone.
 
     Raises:
         DatabaseUnavailableError: there is no connection.
-        SessionClosedError: whoever asks has no session any more.
+        SessionClosedError: whoever asks has no session any more; nothing of the block is kept.
     """
     with current_database().connection() as connection:
         if "on_behalf" not in g:
             yield connection
-        else:
-            with _transaction(connection):
-                yield connection
+            return
+        with _undone(connection):
+            with connection.pipeline():
+                session = _begin(connection, g.on_behalf)
+                try:
+                    yield connection
+                finally:
+                    _require_open(session)  # if it is known: an answer was waited for
+                connection.execute(b"COMMIT")
+            _require_open(session)
+
+
+def ask(query: bytes, parameters: Mapping[str, Any] | None = None) -> list[DictRow]:
+    """Ask one question for the current request, in one round trip, and return the rows.
+
+    Raises:
+        DatabaseUnavailableError: there is no connection.
+        SessionClosedError: whoever asks has no session any more.
+        psycopg.Error: the database refused the statement.
+    """
+    with asking() as connection:
+        cursor = connection.execute(query, parameters)
+    return cursor.fetchall()  # it has them, though the connection is lent to somebody else by now
 
 
 class OnBehalf(NamedTuple):
@@ -320,22 +341,43 @@ class OnBehalf(NamedTuple):
 def _transaction(connection: Connection) -> Iterator[None]:
     """Run a transaction for the current request: committed, or rolled back where anything went wrong."""
     on_behalf: OnBehalf | None = g.get("on_behalf")
-    try:
+    with _undone(connection):
         if on_behalf is None:
             connection.execute(b"BEGIN")
         else:
             with connection.pipeline():  # one round trip
-                connection.execute(b"BEGIN")
-                connection.execute(on_behalf.setting, prepare=False)
-                session = connection.execute(statement("sesion_open"), {"id": on_behalf.session})
-            if session.fetchone() is None:
-                raise SessionClosedError
+                session = _begin(connection, on_behalf)
+            _require_open(session)
+        yield
+    connection.commit()
+
+
+@contextmanager
+def _undone(connection: Connection) -> Iterator[None]:
+    """Roll back what the block did if anything went wrong in it."""
+    try:
         yield
     except BaseException:
         with suppress(psycopg.OperationalError):  # the connection is lost, and the transaction with it
             connection.rollback()
         raise
-    connection.commit()
+
+
+def _begin(connection: Connection, on_behalf: OnBehalf) -> psycopg.Cursor[DictRow]:
+    """Begin a transaction, say for whom, and look whether the session is open: in a pipeline."""
+    connection.execute(b"BEGIN")
+    connection.execute(on_behalf.setting, prepare=False)
+    return connection.execute(statement("sesion_open"), {"id": on_behalf.session})
+
+
+def _require_open(session: psycopg.Cursor[DictRow]) -> None:
+    """Go on unless it is known that the session is closed.
+
+    Raises:
+        SessionClosedError: it is.
+    """
+    if session.rowcount == 0:  # -1: the answer is on its way
+        raise SessionClosedError
 
 
 def in_transaction(work: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]:

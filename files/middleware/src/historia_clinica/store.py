@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from historia_clinica.answers import require_match
-from historia_clinica.db import Connection, asking
+from historia_clinica.db import Connection, ask
 from historia_clinica.errors import ProblemError
 from historia_clinica.sql import search, statement
 
@@ -31,9 +31,13 @@ class Kind:
     many: str
     missing: str
 
+    def query(self, conditions: Key) -> bytes:
+        """Return the statement that reads those that meet the conditions."""
+        return search(self.many, frozenset(conditions))
+
     def find(self, connection: Connection, key: Key) -> str | None:
         """Return it as JSON, or None where there is none."""
-        row = connection.execute(search(self.many, frozenset(key)), key).fetchone()
+        row = connection.execute(self.query(key), key).fetchone()
         return row["cuerpo"] if row else None
 
     def read(self, connection: Connection, key: Key) -> str:
@@ -49,7 +53,7 @@ class Kind:
 
     def page(self, connection: Connection, conditions: Key) -> list[str]:
         """Return those that meet the conditions, as JSON: one more than `limite` if there is one."""
-        rows = connection.execute(search(self.many, frozenset(conditions)), conditions).fetchall()
+        rows = connection.execute(self.query(conditions), conditions).fetchall()
         return [row["cuerpo"] for row in rows]
 
     def insert(self, connection: Connection, values: Key) -> None:
@@ -97,16 +101,17 @@ USUARIO = Kind("usuario", "usuarios_v1", "No hay usuario con el documento {docum
 
 
 def read(kind: Kind, **key: Any) -> str:
-    """Return one thing as JSON: one statement on a connection of the pool.
+    """Return one thing as JSON, for the current request.
 
     Raises:
         ProblemError: 404.
     """
-    with asking() as connection:
-        return kind.read(connection, key)
+    for row in ask(kind.query(key), key):
+        body: str = row["cuerpo"]
+        return body
+    raise kind.not_found(key)
 
 
 def page(kind: Kind, conditions: Key) -> list[str]:
     """Return a page of things as JSON, one more where there is a next page."""
-    with asking() as connection:
-        return kind.page(connection, conditions)
+    return [row["cuerpo"] for row in ask(kind.query(conditions), conditions)]
