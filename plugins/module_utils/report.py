@@ -663,14 +663,12 @@ def verification_page(report: Row) -> str:
 # ---------------------------------------------------------------------------------------------------- status
 
 
-def status_page(lab: Row, processes: Sequence[Row], database: Row, api: Row, pods: Sequence[str] = ()) -> str:
+def status_page(lab: Row, found: Row, pods: Sequence[str] = ()) -> str:
     """Nodes, processes, pods, tables, shards and endpoints on one page.
 
     Args:
         lab: the fact that the role preflight gives.
-        processes: of `supervised_programs_info`: ``name``, ``state``, ``pid``, ``uptime_seconds``, ``memory_bytes``.
-        database: of `postgresql_query`: the rows of `lab.nodes`, `lab.tables` and `lab.shards`.
-        api: of `uri`: the answer of `/status`.
+        found: what the module `lab_info` gives.
         pods: the lines about its pods, where it has some.
     """
     sections = [
@@ -678,17 +676,16 @@ def status_page(lab: Row, processes: Sequence[Row], database: Row, api: Row, pod
             f"{titled(lab['name']).capitalize()}: {lab['engine']} on {lab['target']}, {lab['workers']} workers",
             f"  {lab['directory']}",
         ],
-        process_lines(processes, make_variables(lab)),
+        process_lines(found["processes"], make_variables(lab)),
         *([list(pods)] if pods else []),
     ]
-    results = database.get("query_all_results") or []
-    if len(results) == 3:
-        nodes, tables, shards = (list(rows or []) for rows in results)
-        sections += [_nodes(nodes), _tables(tables), _shards(shards)]
-    else:
-        error = first_error(str(database.get("msg") or "no answer"))
+    database = found["database"]
+    if database["error"]:
+        error = first_error(database["error"])
         sections.append(["Database", *paragraph(error), f"  make start{make_variables(lab)} starts what is down."])
-    sections.append(_endpoints(lab, api, bool(results)))
+    else:
+        sections += [_nodes(database["nodes"]), _tables(database["tables"]), _shards(database["shards"])]
+    sections.append(_endpoints(lab, found["api"], not database["error"]))
     return "\n\n".join("\n".join(section) for section in sections)
 
 
@@ -771,10 +768,10 @@ def _shards(shards: Sequence[Row]) -> list[str]:
 
 
 def _endpoints(lab: Row, api: Row, database_answers: bool) -> list[str]:
-    body = api.get("json") or {}
-    if api.get("status") == 200:
+    body = api["body"]
+    if api["status"] == 200:
         said = f"{body.get('estado', 'answers')}, {body.get('latencia_ms', '?')} ms to the database"
-    elif api.get("status", -1) > 0:
+    elif api["status"]:
         said = f"{api['status']} {body.get('detail', '')}".strip()
     else:
         said = "no answer"

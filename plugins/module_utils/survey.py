@@ -109,7 +109,7 @@ def pods_section(lab: Object, survey: Object) -> list[str]:
 
     Args:
         lab: the fact that the role preflight gives.
-        survey: what the module `workloads_info` found.
+        survey: of the namespace, as `lab_info` gives it.
     """
     where = f"namespace {lab['namespace']} of the context {lab['context']}"
     start = f"make start{make_variables(lab)}"
@@ -140,33 +140,28 @@ def _cpu(cpus: float | None) -> str:
     return "?" if cpus is None else f"{cpus * 1000:.0f}m"
 
 
-def status_page_of_pods(
-    lab: Object, processes: Sequence[Object], database: Object, api: Object, survey: Object | None = None
-) -> str:
+def status_page_of_pods(lab: Object, found: Object) -> str:
     """The page of `status`, with the pods of a lab that has some.
 
     Args:
         lab: the fact that the role preflight gives.
-        processes: of `supervised_programs_info`.
-        database: of `postgresql_query`.
-        api: of `uri`.
-        survey: what the module `workloads_info` found; nothing on the target host.
+        found: what the module `lab_info` gives.
     """
-    return status_page(lab, processes, database, api, pods_section(lab, survey) if survey else ())
+    return status_page(lab, found, pods_section(lab, found["survey"]) if found["survey"] else ())
 
 
-def diagnosis_page(lab: Object, processes: Sequence[Object], logs: str, survey: Object | None = None) -> str:
+def diagnosis_page(lab: Object, found: Object, logs: str) -> str:
     """The original's diagnosis in one go: all there is, what is not ready and why, events, the last lines of each log.
 
     Args:
         lab: the fact that the role preflight gives.
-        processes: of `supervised_programs_info`: on this machine.
+        found: what the module `lab_info` gives, with the details.
         logs: the last lines of the logs on this machine.
-        survey: what the module `workloads_info` found, with the details; nothing on the target host.
     """
+    survey = found["survey"]
     sections = [
         [f"{titled(lab['name']).capitalize()}: {lab['engine']} on {lab['target']}", f"  {lab['directory']}"],
-        process_lines(processes, make_variables(lab)),
+        process_lines(found["processes"], make_variables(lab)),
     ]
     if survey:
         sections.append(pods_section(lab, survey))

@@ -424,12 +424,16 @@ PROCESSES = [
     {"name": "citus-coordinator", "state": "FATAL", "pid": 0, "uptime_seconds": 0, "memory_bytes": None},
 ]
 DATABASE = {"query_all_results": [NODES, TABLE_ROWS, SHARDS]}
-API_STATUS = {"status": 200, "json": API["/status"]}
+FOUND: dict[str, Any] = {
+    "processes": PROCESSES,
+    "database": {"nodes": NODES, "tables": TABLE_ROWS, "shards": SHARDS, "error": ""},
+    "api": {"status": 200, "body": API["/status"]},
+}
 
 
 def test_the_status_page_has_everything_within_its_width() -> None:
     """Nodes, processes, tables, shards of each node, rows, sizes and endpoints, in 80 columns."""
-    page = status_page(LAB, PROCESSES, DATABASE, API_STATUS)
+    page = status_page(LAB, FOUND)
     lines = [" ".join(line.split()) for line in page.splitlines()]
     assert max(map(len, page.splitlines())) <= WIDTH
     assert "supervisord running 10 1 d 1 h 18 MB" in lines
@@ -447,7 +451,7 @@ def test_the_status_page_says_which_node_is_down_and_why() -> None:
         node(WORKERS[1], "worker", responds=False, error="failed to connect to 127.0.0.1:15434", size_bytes=None),
     ]
     shards = [{**row, "rows": None, "size_bytes": None} if row["node_name"] == WORKERS[1] else row for row in SHARDS]
-    page = status_page(LAB, PROCESSES, {"query_all_results": [nodes, TABLE_ROWS, shards]}, API_STATUS)
+    page = status_page(LAB, {**FOUND, "database": {**FOUND["database"], "nodes": nodes, "shards": shards}})
     lines = [" ".join(line.split()) for line in page.splitlines()]
     assert "citus-worker-2 worker 127.0.0.1:15434 no answer 49 ?" in lines
     assert "! citus-worker-2: failed to connect to 127.0.0.1:15434" in lines
@@ -456,16 +460,17 @@ def test_the_status_page_says_which_node_is_down_and_why() -> None:
 
 def test_the_status_page_of_a_stopped_lab_says_how_to_start_it() -> None:
     """Nothing runs: the page says so instead of failing."""
-    page = status_page(LAB, [], {"msg": "unable to connect to database: refused"}, {"status": -1, "msg": "refused"})
+    silent = {"processes": [], "database": {"error": "connection refused"}, "api": {"status": 0, "body": {}}}
+    page = status_page(LAB, silent)
     assert "none: the lab is stopped; make start starts it." in page
-    assert "unable to connect to database: refused" in page
+    assert "connection refused" in page
     assert "no answer" in page
 
 
 def test_the_status_page_cuts_what_is_too_wide() -> None:
     """A host with a long name does not break the page."""
     nodes = [{**NODES[0], "host": "citus-coordinator.laboratorio-de-bases-de-datos-distribuidas.svc.cluster.local"}]
-    page = status_page(LAB, PROCESSES, {"query_all_results": [nodes, TABLE_ROWS, SHARDS]}, API_STATUS)
+    page = status_page(LAB, {**FOUND, "database": {**FOUND["database"], "nodes": nodes}})
     assert max(map(len, page.splitlines())) <= WIDTH
     assert "…" in page
 

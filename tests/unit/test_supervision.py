@@ -1,4 +1,4 @@
-"""The modules supervised_programs and supervised_programs_info, with a real supervisord and real processes."""
+"""The module supervised_programs, with a real supervisord and real processes."""
 
 from __future__ import annotations
 
@@ -45,10 +45,9 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def processes(run_module: RunModule, lab: Path) -> dict[str, dict[str, Any]]:
-    """What the info module says, by name."""
-    rows = run_module("supervised_programs_info", directory=str(lab))["processes"]
-    return {row["name"]: row for row in rows}
+def processes(lab: Path) -> dict[str, dict[str, Any]]:
+    """What the supervisor reports, by name."""
+    return {row["name"]: row for row in Supervisor(Places(str(lab)), Ownership()).report()}
 
 
 def test_a_program_runs_once_the_module_returns(run_module: RunModule, lab: Path) -> None:
@@ -56,12 +55,12 @@ def test_a_program_runs_once_the_module_returns(run_module: RunModule, lab: Path
     first = run_module("supervised_programs", directory=str(lab), programs=[program(lab)])
     assert first["started"] == ["service"], first
     assert (lab / "service.ready").exists()
-    found = processes(run_module, lab)
+    found = processes(lab)
     assert found["service"]["state"] in ("STARTING", "RUNNING")
     assert found["supervisord"]["memory_bytes"] > 0
     again = run_module("supervised_programs", directory=str(lab), programs=[program(lab)])
     assert not again["changed"]
-    assert processes(run_module, lab)["service"]["pid"] == found["service"]["pid"]
+    assert processes(lab)["service"]["pid"] == found["service"]["pid"]
 
 
 def test_a_killed_program_comes_back(run_module: RunModule, lab: Path) -> None:
@@ -78,10 +77,10 @@ def test_a_changed_program_is_restarted_and_the_others_are_left_alone(run_module
     """A changed environment is a restart of that program only; the difference is shown."""
     both = [program(lab), program(lab, "other")]
     run_module("supervised_programs", directory=str(lab), programs=both)
-    before = processes(run_module, lab)
+    before = processes(lab)
     changed = [program(lab, environment={"COLOUR": "blue, 100%"})]
     result = run_module("supervised_programs", diff=True, directory=str(lab), programs=changed)
-    after = processes(run_module, lab)
+    after = processes(lab)
     assert result["started"] == ["service"]
     assert "COLOUR" in result["diff"][0]["after"]
     assert after["service"]["pid"] != before["service"]["pid"]
@@ -100,36 +99,36 @@ def test_check_mode_names_what_it_would_start_and_starts_nothing(run_module: Run
 def test_stop_ends_all_and_start_brings_all_back(run_module: RunModule, lab: Path) -> None:
     """Stopped, no process of the lab is left; stopping again changes nothing; started, its programs run again."""
     run_module("supervised_programs", directory=str(lab), programs=[program(lab), program(lab, "other")])
-    pids = [row["pid"] for row in processes(run_module, lab).values()]
+    pids = [row["pid"] for row in processes(lab).values()]
     assert run_module("supervised_programs", directory=str(lab), state="stopped")["changed"]
     assert not any(psutil.pid_exists(pid) for pid in pids)
     assert not run_module("supervised_programs", directory=str(lab), state="stopped")["changed"]
-    assert processes(run_module, lab) == {}
+    assert processes(lab) == {}
     assert run_module("supervised_programs", directory=str(lab))["changed"]
-    assert set(processes(run_module, lab)) == {"supervisord", "service", "other"}
+    assert set(processes(lab)) == {"supervisord", "service", "other"}
 
 
 def test_restart_restarts_the_programs_named(run_module: RunModule, lab: Path) -> None:
     """And only these."""
     run_module("supervised_programs", directory=str(lab), programs=[program(lab), program(lab, "other")])
-    before = processes(run_module, lab)
+    before = processes(lab)
     run_module("supervised_programs", directory=str(lab), state="restarted", names=["other"])
-    wait_until(lambda: processes(run_module, lab)["other"]["pid"] not in (0, before["other"]["pid"]))
-    assert processes(run_module, lab)["service"]["pid"] == before["service"]["pid"]
+    wait_until(lambda: processes(lab)["other"]["pid"] not in (0, before["other"]["pid"]))
+    assert processes(lab)["service"]["pid"] == before["service"]["pid"]
 
 
 def test_a_removed_program_ends_and_is_forgotten(run_module: RunModule, lab: Path) -> None:
     """Its process and its configuration are gone; removing it again changes nothing."""
     run_module("supervised_programs", directory=str(lab), programs=[program(lab), program(lab, "other")])
     assert run_module("supervised_programs", directory=str(lab), remove=["other"])["changed"]
-    assert set(processes(run_module, lab)) == {"supervisord", "service"}
+    assert set(processes(lab)) == {"supervisord", "service"}
     assert not run_module("supervised_programs", directory=str(lab), remove=["other"])["changed"]
 
 
 def test_what_a_killed_supervisor_left_behind_does_not_stand_in_the_way(run_module: RunModule, lab: Path) -> None:
     """Its programs run on without it; the next start ends them and starts its own."""
     run_module("supervised_programs", directory=str(lab), programs=[program(lab)])
-    before = processes(run_module, lab)
+    before = processes(lab)
     with contextlib.suppress(ProcessLookupError):
         os.kill(before["supervisord"]["pid"], signal.SIGKILL)
     wait_until(lambda: not Supervisor(Places(str(lab)), Ownership()).is_running())
@@ -137,7 +136,7 @@ def test_what_a_killed_supervisor_left_behind_does_not_stand_in_the_way(run_modu
     result = run_module("supervised_programs", directory=str(lab), programs=[program(lab)])
     assert result["changed"], result
     assert not psutil.pid_exists(before["service"]["pid"])
-    assert processes(run_module, lab)["service"]["pid"] > 0
+    assert processes(lab)["service"]["pid"] > 0
 
 
 def test_a_variable_that_supervisord_would_garble_is_refused(run_module: RunModule, lab: Path) -> None:

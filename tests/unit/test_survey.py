@@ -40,7 +40,7 @@ def pod(
 
 
 def survey(**changes: Any) -> dict[str, Any]:
-    """What workloads_info gives."""
+    """What lab_info gives of a namespace."""
     pods = [{**ROW, "cpu": None, "memory_bytes": None}]
     details: dict[str, Any] = {"objects": [], "troubles": [], "events": [], "logs": {}}
     return {"error": "", "pods": pods, **details, **changes}
@@ -114,17 +114,13 @@ def test_metrics_are_columns_where_there_are_some() -> None:
 
 def test_the_diagnosis_has_everything_in_one_go() -> None:
     """Processes, pods, workloads, what is not ready and why, events, the logs of pods and of this machine."""
-    page = diagnosis_page(
-        LAB,
-        [],
-        "logs/forwarder.log\n  listening",
-        survey(
-            objects=[{"kind": "Service", "name": "citus-worker-1", "says": "10.0.0.1:5432"}],
-            troubles=["Pod citus-worker-1: Pending\n  Likely cause: no room."],
-            events=["Warning FailedScheduling (x3): 0/1 nodes are available"],
-            logs={"citus-coordinator-0": "ready to accept connections", "citus-worker-1": ""},
-        ),
+    pods = survey(
+        objects=[{"kind": "Service", "name": "citus-worker-1", "says": "10.0.0.1:5432"}],
+        troubles=["Pod citus-worker-1: Pending\n  Likely cause: no room."],
+        events=["Warning FailedScheduling (x3): 0/1 nodes are available"],
+        logs={"citus-coordinator-0": "ready to accept connections", "citus-worker-1": ""},
     )
+    page = diagnosis_page(LAB, {"processes": [], "survey": pods}, "logs/forwarder.log\n  listening")
     for text in ("make start LAB=ana", "Likely cause: no room.", "FailedScheduling (x3)", "10.0.0.1:5432"):
         assert text in page
     assert "Last lines of citus-worker-1\n  nothing" in page
@@ -133,6 +129,6 @@ def test_the_diagnosis_has_everything_in_one_go() -> None:
 
 def test_the_diagnosis_of_a_lab_without_pods_is_that_of_its_processes() -> None:
     """On the target host."""
-    page = diagnosis_page({**LAB, "target": "host"}, [], "logs/middleware.log", {})
+    page = diagnosis_page({**LAB, "target": "host"}, {"processes": [], "survey": {}}, "logs/middleware.log")
     assert "Pods" not in page
     assert "logs/middleware.log" in page

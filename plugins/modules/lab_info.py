@@ -1,0 +1,205 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""Ask everything that a lab has how it is."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lab_info
+short_description: Ask everything that a lab has how it is
+description:
+  - Asks the lab's processes, its database, its API and, where it has pods, its namespace, all at the same time.
+  - What does not answer is no failure, but what there is to tell.
+  - Runs with the interpreter of the runtime environment, which has the packages for it.
+options:
+  lab:
+    description: The fact C(lab), which M(aula.historia_clinica.preflight) gives.
+    type: dict
+    required: true
+  details:
+    description: Whether more of the namespace than its pods is wanted.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    support: full
+    description: It only reads.
+author:
+  - The maintainers of aula.historia_clinica (@aula)
+"""
+
+EXAMPLES = r"""
+- name: Ask all of it
+  aula.historia_clinica.lab_info:
+    lab: "{{ ansible_facts['lab'] }}"
+  register: status_lab
+"""
+
+RETURN = r"""
+processes:
+  description: >-
+    One entry for the supervisor and one for each program, with C(name), C(state), C(pid), C(uptime_seconds) and
+    C(memory_bytes) (its share of the memory, children included). Empty when the supervisor does not run.
+  returned: always
+  type: list
+  elements: dict
+database:
+  description: What the coordinator says.
+  returned: always
+  type: dict
+  contains:
+    nodes:
+      description: The rows of C(lab.nodes).
+      type: list
+      elements: dict
+    tables:
+      description: The rows of C(lab.tables).
+      type: list
+      elements: dict
+    shards:
+      description: The rows of C(lab.shards).
+      type: list
+      elements: dict
+    error:
+      description: Why it says nothing; empty where it does.
+      type: str
+api:
+  description: What the API says at C(/status).
+  returned: always
+  type: dict
+  contains:
+    status:
+      description: The status of HTTP; 0 where there is no answer.
+      type: int
+    body:
+      description: The answer; empty where there is none.
+      type: dict
+survey:
+  description: What the namespace holds, for C(status_page) and C(diagnosis_page); empty on the target host.
+  returned: always
+  type: dict
+  contains:
+    error:
+      description: Why the cluster cannot be asked; empty where it can.
+      type: str
+    pods:
+      description: C(name), C(state), C(ready), C(restarts), C(seconds) of each; C(cpu) (CPUs) and C(memory_bytes) where metrics are.
+      type: list
+      elements: dict
+    objects:
+      description: C(kind), C(name) and what it C(says), with O(details).
+      type: list
+      elements: dict
+    troubles:
+      description: Why each pod that is not ready is not, and what helps, with O(details).
+      type: list
+      elements: str
+    events:
+      description: The last events, with O(details).
+      type: list
+      elements: str
+    logs:
+      description: The last lines of each pod's log by its name, with O(details).
+      type: dict
+"""
+
+import json
+import urllib.error
+import urllib.request
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
+
+try:
+    import psycopg
+
+    from ansible_collections.aula.historia_clinica.plugins.module_utils.supervision import Places, Supervisor
+except ImportError as error:  # the interpreter is not the runtime's
+    MISSING: ImportError | None = error
+else:
+    MISSING = None
+
+VIEWS = ("nodes", "tables", "shards")
+
+
+def ask_database(lab: dict[str, Any]) -> dict[str, Any]:
+    """What the views of the schema lab show, as its administrator sees them."""
+    libpq = lab["libpq"]
+    answer: dict[str, Any] = {"nodes": [], "tables": [], "shards": [], "error": ""}
+    try:
+        with psycopg.connect(
+            host=libpq["PGHOST"],
+            port=libpq["PGPORT"],
+            user=libpq["PGUSER"],
+            dbname=libpq["PGDATABASE"],
+            passfile=libpq["PGPASSFILE"],
+            connect_timeout=int(libpq["PGCONNECT_TIMEOUT"]),
+        ) as connection:
+            for view in VIEWS:
+                rows = f"SELECT coalesce(json_agg(to_json(r)), '[]') FROM lab.{view} r"  # noqa: S608 # names of this file
+                answer[view] = next(connection.execute(rows))[0]
+    except psycopg.Error as error:
+        answer["error"] = str(error)
+    return answer
+
+
+def ask_api(lab: dict[str, Any]) -> dict[str, Any]:
+    """What `/status` says, an error too."""
+    address = f"http://127.0.0.1:{lab['api_port']}/status"
+    try:
+        with urllib.request.urlopen(address, timeout=3) as answer:
+            return {"status": answer.status, "body": json.load(answer)}
+    except urllib.error.HTTPError as error:
+        with error:
+            text = error.read()
+        try:
+            return {"status": error.code, "body": json.loads(text)}
+        except ValueError:
+            return {"status": error.code, "body": {}}
+    except (OSError, ValueError):
+        return {"status": 0, "body": {}}
+
+
+def survey(lab: dict[str, Any], details: bool) -> dict[str, Any]:
+    """What the namespace holds, where the lab has one."""
+    if lab["target"] == "host":
+        return {}
+    # Only here: it brings the package kubernetes, which takes its time.
+    from ansible_collections.aula.historia_clinica.plugins.module_utils.cluster import Cluster, ClusterError
+
+    try:
+        return Cluster(lab["kubeconfig"], lab["context"], lab["namespace"]).survey(details)
+    except ClusterError as error:
+        return {"error": str(error), "pods": []}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "lab": {"type": "dict", "required": True},
+            "details": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    if MISSING:
+        module.fail_json(
+            msg=missing_required_lib(str(MISSING.name)) + " Run the role aula.historia_clinica.runtime first."
+        )
+    lab = module.params["lab"]
+    with ThreadPoolExecutor() as threads:
+        answers: dict[str, Future[Any]] = {
+            "survey": threads.submit(survey, lab, module.params["details"]),
+            "database": threads.submit(ask_database, lab),
+            "api": threads.submit(ask_api, lab),
+            "processes": threads.submit(Supervisor(Places(lab["directory"]), Ownership()).report),
+        }
+    module.exit_json(changed=False, **{name: answer.result() for name, answer in answers.items()})
+
+
+if __name__ == "__main__":
+    main()
