@@ -87,6 +87,7 @@ PROBLEMS: dict[str, str] = {
     "pods-setting": "`lab_namespace`, `lab_context`, an image or another setting of the pods cannot be used",
     "kubernetes-unnamed": "the target kubernetes needs `lab_kubeconfig` and `lab_context`",
     "image-source": "the target kubernetes needs `lab_middleware_image` or `lab_image_build_command`",
+    "lab-busy": "another run of Ansible works on the lab",
     "directory-characters": "a path holds control characters or is no text",
     "directory-relative": "a path is not absolute",
     "directory-too-long": "the directory's path leaves no room for the sockets' names",
@@ -1483,6 +1484,16 @@ def _cluster_problems(wanted: Wanted, plan: Plan, seen: Sight, owner: str) -> li
 
 def _kubectl(plan: Plan) -> str:
     return f"kubectl --kubeconfig {shlex.quote(plan.kubeconfig)} --context {shlex.quote(plan.context)}"
+
+
+def busy(pid: int) -> Problem:
+    """That another run works on the lab: its process."""
+    return Problem(
+        "lab-busy",
+        f"another run of Ansible works on the lab: the process {pid}",
+        "one run at a time",
+        f"wait for its end, or end it: ps -p {pid}; kill {pid}; then run this again",
+    )
 
 
 def headline(name: str, problems: list[Problem]) -> str:

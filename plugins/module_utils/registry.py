@@ -2,13 +2,16 @@
 # MIT License (see LICENSE)
 """Which labs a host has: one link for each, named after the lab, beside the runtime environment that they share.
 
-`make psql` finds a lab by it, and the last lab that leaves takes the runtime along.
+`make psql` finds a lab by it, and the last lab that leaves takes the runtime along. Beside the link lies which run of
+Ansible works on the lab, so that there is one at a time.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import subprocess
 from pathlib import Path
 
 
@@ -65,3 +68,61 @@ def unregister(runtime: str | Path, name: str, write: bool = True) -> bool:
         with contextlib.suppress(OSError):  # others are in it, or the last of them was quicker
             link.parent.rmdir()
     return True
+
+
+def process_mark(pid: int) -> str:
+    """A process, as no other one of this machine is called: its number and when it started; empty where there is none."""
+    try:
+        # After the program's name, which may hold anything: the state, and as the 20th the start, in ticks since boot.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return "" if fields[0] == "Z" else f"{pid} {fields[19]}"
+    except OSError:
+        if os.path.isdir("/proc/self"):
+            return ""
+    ps = ["ps", "-o", "lstart=", "-p", str(pid)]  # macOS
+    started = subprocess.run(ps, capture_output=True, text=True, check=False).stdout.split()
+    return " ".join([str(pid), *started]) if started else ""
+
+
+def claim(runtime: str | Path, name: str, run: str, take: bool = True) -> int:
+    """Let one run at a time work on a lab; the run of a process that has ended, however it did, works on none.
+
+    Args:
+        runtime: the environment that the host's labs run from.
+        name: the lab's name.
+        run: the mark of the run's process.
+        take: False only asks.
+
+    Returns:
+        The process of another run that works on the lab; 0 where there is none, and this one has it.
+
+    Raises:
+        OSError: the claim cannot be written.
+    """
+    path = registry(runtime) / f".{name}.run"
+    if take:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if take else 0), 0o600)
+    except (FileNotFoundError, ValueError):
+        return 0
+    with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        held = file.read()
+        pid = held.partition(" ")[0]
+        if held != run and pid.isdigit() and process_mark(int(pid)) == held:
+            return int(pid)
+        if take:
+            file.seek(0)
+            file.truncate()
+            file.write(run)
+    return 0
+
+
+def forget_claims(runtime: str | Path) -> None:
+    """Remove what the runs left that worked on the labs of a host that has none any more."""
+    folder = registry(runtime)
+    for path in folder.glob(".*.run"):
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()

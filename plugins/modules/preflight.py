@@ -89,10 +89,15 @@ options:
     type: str
     choices: [build, use, remove]
     default: build
+  run:
+    description:
+      - The process of this run, as P(aula.historia_clinica.run#lookup) marks it. The lab is claimed for it, and another run that goes on is a problem.
+      - Without it nothing is claimed, and nothing is changed.
+    type: str
 attributes:
   check_mode:
     support: full
-    description: Changes nothing anyway. In check mode a runtime that is not there yet is no problem.
+    description: Claims nothing, and changes nothing anyway. In check mode a runtime that is not there yet is no problem.
 author:
   - The maintainers of aula.historia_clinica (@aula)
 """
@@ -154,8 +159,10 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.machine impo
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight import (
     PURPOSES,
     Choices,
+    busy,
     headline,
 )
+from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import claim
 
 RAW = (
     "target",
@@ -185,14 +192,25 @@ def main() -> None:
             **{option: {"type": "raw"} for option in RAW},
             "minikube": {"type": "dict", "default": {}},
             "purpose": {"type": "str", "choices": list(PURPOSES), "default": "build"},
+            "run": {"type": "str"},
         },
         supports_check_mode=True,
     )
+    run = module.params.pop("run")
     decision = examine(Choices(**module.params), dry=module.check_mode)
+    found = decision.problems
+    if run and not module.check_mode:
+        lab = {name: str(decision.lab[name]) for name in ("runtime", "name")}
+        try:
+            other = claim(lab["runtime"], lab["name"], run, take=not found)
+        except OSError as error:
+            module.fail_json(msg=f"The lab {lab['name']} cannot be claimed for this run: {error}")
+        # What else is wrong may be what the other run is about to make.
+        found = [busy(other)] if other else found
     # The list is shown once, as data: a message is printed twice. With its line's end, YAML shows a remedy as it is to be typed.
-    problems = [{**asdict(problem), "remedy": f"{problem.remedy}\n"} for problem in decision.problems]
+    problems = [{**asdict(problem), "remedy": f"{problem.remedy}\n"} for problem in found]
     if problems:
-        module.fail_json(msg=headline(module.params["name"], decision.problems), problems=problems)
+        module.fail_json(msg=headline(module.params["name"], found), problems=problems)
     module.exit_json(changed=False, ansible_facts={"lab": decision.lab}, problems=[])
 
 

@@ -87,7 +87,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import paths
-from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import registered_labs
+from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import forget_claims, registered_labs
 
 OLDEST = (3, 11)
 MARK = "lock.sha256"
@@ -257,6 +257,7 @@ def main() -> None:
                         # Another lab of this host, removed at the same time, may have come first.
                         if directory.exists() and not registered_labs(directory):
                             shutil.rmtree(directory)
+                            forget_claims(directory)
                     (directory.parent / f".{directory.name}.lock").unlink(missing_ok=True)
                     for parent in (directory.parent / "labs", directory.parent):
                         with contextlib.suppress(OSError):  # something else is in it

@@ -35,7 +35,7 @@ def test_a_second_run_changes_nothing_and_takes_seconds(lab: Lab, tmp_path: Path
         assert run.recap[lab.name]["changed"] == 0, run.stdout
     fastest = min(runs, key=lambda run: run.seconds)
     # Every second task is a module; the others (checks of arguments, facts, messages) cost little.
-    modules = 13
+    modules = 11
     nothing = {"ansible.builtin.command": "/bin/true", "changed_when": False}
     idle = tmp_path / "idle.yml"
     idle.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [nothing] * modules}]))
@@ -179,6 +179,20 @@ def test_runs_that_were_killed_come_together_when_they_are_run_again(workshop: W
 
 
 @only("postgres_fdw")  # the same tasks with every engine
+def test_a_second_run_at_the_same_time_is_refused_and_harms_nothing(lab: Lab) -> None:
+    """It says which process works on the lab; the first goes on, and once it has ended the lab is free."""
+    claim = Path(lab.variables["runtime_directory"]).parent / "registry" / f".{lab.name}.run"
+    before = claim.read_text(encoding="utf-8")
+    with lab.start("site.yml") as first:
+        lab.wait_until(lambda: claim.read_text(encoding="utf-8") not in ("", before))
+        second = lab.play("stop.yml")
+    assert first.returncode == 0
+    assert second.rc != 0
+    assert "lab-busy" in second.stdout
+    assert f"the process {first.pid}" in second.stdout
+    assert lab.play("verify.yml").rc == 0
+
+
 def test_a_run_that_was_killed_while_data_directories_are_made_converges(workshop: Workshop, lab: Lab) -> None:
     """The moment at which most would be left half-done."""
     killed = workshop.lab("test-half-done", lab.engine, clinical_schema_patients=10)

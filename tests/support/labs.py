@@ -134,16 +134,11 @@ class Lab:
         assert told is not None, run.stdout + run.stderr
         return told[1]
 
-    def kill_while(self, playbook: str, condition: Callable[[], bool], *arguments: str) -> int:
-        """Start a playbook and kill it, and what it started, once a condition holds; its exit code."""
-        process = subprocess.Popen(
-            [
-                str(Path(sys.executable).with_name("ansible-playbook")),
-                "-i",
-                str(self.inventory),
-                f"playbooks/{playbook}",
-                *arguments,
-            ],
+    def start(self, playbook: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start one of the project's playbooks on this lab, and do not wait for its end."""
+        program = str(Path(sys.executable).with_name("ansible-playbook"))
+        return subprocess.Popen(
+            [program, "-i", str(self.inventory), f"playbooks/{playbook}", *arguments],
             cwd=ROOT,
             env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **self.environment},
             stdin=subprocess.DEVNULL,
@@ -151,6 +146,10 @@ class Lab:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+    def kill_while(self, playbook: str, condition: Callable[[], bool], *arguments: str) -> int:
+        """Start a playbook and kill it, and what it started, once a condition holds; its exit code."""
+        process = self.start(playbook, *arguments)
         try:
             self.wait_until(lambda: condition() or process.poll() is not None, 120)
         finally:

@@ -277,6 +277,13 @@ choice_case("port-invalid", api_port="80")
 choice_case("directory-characters", directory="/tmp/a\nb")
 choice_case("directory-relative", directory="labs/ana")
 choice_case("lab-missing", purpose="use")
+
+
+@case("lab-busy")
+def _(_bench: Bench) -> list[Problem]:
+    return [preflight.busy(4242)]
+
+
 choice_case("postgres-missing", postgres_bin="/nonexistent/bin")
 choice_case("runtime-missing", postgres_bin=None)
 record_case("record-name", {"name": "beto"})

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import (
+    claim,
+    forget_claims,
+    process_mark,
     register,
     registered_labs,
     registry,
@@ -42,3 +48,40 @@ def test_asking_changes_nothing(tmp_path: Path) -> None:
     """Check mode only says what it would do."""
     assert register(tmp_path / "runtime", "ana", tmp_path, write=False)
     assert not registry(tmp_path / "runtime").exists()
+
+
+def test_one_run_at_a_time_works_on_a_lab(tmp_path: Path) -> None:
+    """Another run is told whose the lab is, until that one has ended, however it did; the same run may ask again."""
+    runtime = tmp_path / "runtime"
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        theirs, mine = process_mark(other.pid), process_mark(os.getpid())
+        assert claim(runtime, "ana", theirs) == 0
+        assert claim(runtime, "ana", theirs) == 0
+        assert claim(runtime, "ana", mine) == other.pid
+        assert claim(runtime, "luis", mine) == 0
+        other.kill()
+        other.wait()
+    assert claim(runtime, "ana", mine) == 0
+    assert claim(runtime, "ana", "1 2") == os.getpid()
+
+
+def test_asking_claims_nothing(tmp_path: Path) -> None:
+    """Where something stands in the way, the lab stays free, and no folder is made."""
+    runtime = tmp_path / "runtime"
+    assert claim(runtime, "ana", process_mark(os.getpid()), take=False) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_claims_go_with_the_last_lab(tmp_path: Path) -> None:
+    """Nothing is left beside the runtime."""
+    claim(tmp_path / "runtime", "ana", process_mark(os.getpid()))
+    forget_claims(tmp_path / "runtime")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_is_not_taken_for_a_later_one_with_its_number(tmp_path: Path) -> None:
+    """Numbers of processes come again: the mark has the start, too."""
+    runtime = tmp_path / "runtime"
+    mine = process_mark(os.getpid())
+    claim(runtime, "ana", f"{os.getpid()} 1")
+    assert claim(runtime, "ana", mine) == 0

@@ -1,0 +1,45 @@
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""Which run of Ansible this is."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: run
+short_description: Which run of Ansible this is
+description:
+  - Gives the process of the run, by its number and the time when it started, as no other process of the machine is called.
+author:
+  - The maintainers of aula.historia_clinica (@aula)
+"""
+
+EXAMPLES = r"""
+- name: Claim the lab for this run
+  aula.historia_clinica.preflight:
+    name: lab
+    run: "{{ lookup('aula.historia_clinica.run') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: The mark of the process.
+  type: list
+  elements: str
+"""
+
+import multiprocessing
+import os
+from typing import Any
+
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import process_mark
+
+
+class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no types
+    """The lookup."""
+
+    def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
+        """Mark the run's process; its tasks have processes of their own, children of it."""
+        parent = multiprocessing.parent_process()
+        return [process_mark(parent.pid if parent and parent.pid else os.getpid())]
