@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from historia_clinica.access import PERMISSIONS  # of the package, which needs no installation
 from historia_clinica.access import ROLES as PEOPLE
-from support.changes import CHANGES
+from support.changes import CHANGES, CHANGES_OF_PODS
 from support.labs import ENGINES
 
 ROLES = Path(__file__).parents[1] / "roles"
@@ -72,7 +72,7 @@ def changes(path: Path) -> str:
     """A page about changes by hand as it should be: a row for each change that the tests make."""
     heads, (both, mends, leaves, stops) = HANDS[path]
     rows = [f"| {' | '.join(heads)} |", "| --- | --- | --- | --- |"]
-    for change in CHANGES:
+    for change in (*CHANGES, *CHANGES_OF_PODS):
         engine = both if change.engines == ENGINES else f"`{change.engines[0]}`"
         deed = stops if change.refused else leaves if change.tells else mends
         name = change.name if path.parent.name == "en" else change.nombre

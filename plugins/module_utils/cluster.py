@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,9 @@ import urllib3
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.survey import object_rows, pod_rows
 from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import (
+    OBJECTS,
     Trouble,
+    changed_by_hand,
     event_lines,
     explain_log,
     failed,
@@ -34,6 +36,12 @@ KINDS = {
     "Event": "/api/v1/namespaces/{}/events",
     "Service": "/api/v1/namespaces/{}/services",
     "PersistentVolumeClaim": "/api/v1/namespaces/{}/persistentvolumeclaims",
+    "Secret": "/api/v1/namespaces/{}/secrets",
+    "ConfigMap": "/api/v1/namespaces/{}/configmaps",
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
+    "ResourceQuota": "/api/v1/namespaces/{}/resourcequotas",
+    "LimitRange": "/api/v1/namespaces/{}/limitranges",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
 }
 METRICS = "/apis/metrics.k8s.io/v1beta1/namespaces/{}/pods"
 #: So many events and lines of a log tell what happened last, on a page that is still read.
@@ -166,6 +174,15 @@ class Cluster:
             if pod["status"]["phase"] == "Succeeded"
         ]
         return self.log(succeeded[-1], containers[0]["name"]) if succeeded else ""
+
+    def changed(self, nodes: Sequence[str]) -> list[str]:
+        """What somebody deleted, scaled or edited of what a run made for a lab with these nodes.
+
+        Raises:
+            ClusterError: the API refuses, or does not answer.
+        """
+        kinds = dict.fromkeys(kind for kind, _ in OBJECTS)
+        return changed_by_hand([thing for kind in kinds for thing in self.items(kind)], nodes)
 
     def survey(self, details: bool) -> dict[str, Any]:
         """What the namespace holds: the pods, or all there is to say of it.

@@ -148,6 +148,7 @@ class Evidence:
         logins: each attempt to log in that has to be refused: ``case``, and ``msg`` or, were it let in, ``query_result``.
         api: the answer of each path: ``status``, ``json``, ``msg``.
         usuario_kind: how the table `usuario` is spread: ``distributed`` or ``reference``.
+        survey: what the cluster says, of `lab_info`; empty where the lab has no pods.
     """
 
     lab: Row
@@ -156,6 +157,7 @@ class Evidence:
     logins: Sequence[Row] = ()
     api: Mapping[str, Row] = field(default_factory=dict)
     usuario_kind: str = "distributed"
+    survey: Row = field(default_factory=dict)
 
     def rows(self, name: str) -> list[Row]:
         """The rows that answer a question.
@@ -467,6 +469,15 @@ def api_workers(evidence: Evidence) -> str:
     return f"{listed} workers"
 
 
+def objects_as_made(evidence: Evidence) -> str:
+    """The namespace holds what a run made, as it made it."""
+    if evidence.survey["error"]:
+        raise Broken(evidence.survey["error"])
+    if evidence.survey["changed"]:
+        raise Broken("; ".join(evidence.survey["changed"]))
+    return f"namespace {evidence.lab['namespace']}"
+
+
 @dataclass(frozen=True)
 class Check:
     """One promise.
@@ -533,6 +544,10 @@ CHECKS: tuple[Check, ...] = (
         "api-workers", "GET /citus/workers lists the workers", api_workers, MAKE, ("database-answers", "api-answers")
     ),
 )
+#: What is promised of a lab in pods besides.
+CHECKS_OF_PODS: tuple[Check, ...] = (
+    Check("objects-as-made", "Nobody has changed what was made in the cluster", objects_as_made, MAKE, ()),
+)
 
 
 def titled(name: str) -> str:
@@ -559,7 +574,7 @@ def judge(evidence: Evidence) -> dict[str, Any]:
     """
     verdicts: dict[str, str] = {}
     checks = []
-    for check in CHECKS:
+    for check in (*CHECKS, *(CHECKS_OF_PODS if evidence.survey else ())):
         missing = [name for name in check.needs if verdicts[name] != PASS]
         if missing:
             verdict, found = NOT_RUN, f"needs {', '.join(missing)}"
@@ -587,7 +602,7 @@ def judge(evidence: Evidence) -> dict[str, Any]:
     return {
         "lab": evidence.lab["name"],
         "engine": evidence.lab["engine"],
-        "ok": counts[PASS] == len(CHECKS),
+        "ok": counts[PASS] == len(checks),
         "passed": counts[PASS],
         "failed": counts[FAIL],
         "not_run": counts[NOT_RUN],
@@ -596,7 +611,7 @@ def judge(evidence: Evidence) -> dict[str, Any]:
 
 
 def verification_report(
-    lab: Row, database: Row, logins: Row, api: Row, usuario_kind: str = "distributed"
+    lab: Row, database: Row, logins: Row, api: Row, usuario_kind: str = "distributed", survey: Row | None = None
 ) -> dict[str, Any]:
     """The verdicts from the results that the tasks registered.
 
@@ -606,6 +621,7 @@ def verification_report(
         logins: of `postgresql_query` in a loop over the cases.
         api: of `uri` in a loop over the paths.
         usuario_kind: how the table `usuario` is spread.
+        survey: of `lab_info`, where the lab has pods.
     """
     answers = database.get("query_result") or []
     return judge(
@@ -616,6 +632,7 @@ def verification_report(
             logins=[{**result, "case": result["item"]["case"]} for result in logins.get("results", [])],
             api={result["item"]: result for result in api.get("results", [])},
             usuario_kind=usuario_kind,
+            survey=survey or {},
         )
     )
 

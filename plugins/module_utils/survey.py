@@ -133,7 +133,10 @@ def pods_section(lab: Object, survey: Object) -> list[str]:
         ]
         for pod in survey["pods"]
     ]
-    return [f"Pods in the {where}", *columns(headings, rows, (2, 3, 4, 5, 6))]
+    changed = [
+        line for text in survey["changed"] for line in paragraph(f"{text}; make lab puts it right", "    ", "  ! ")
+    ]
+    return [f"Pods in the {where}", *columns(headings, rows, (2, 3, 4, 5, 6)), *changed]
 
 
 def _cpu(cpus: float | None) -> str:

@@ -8,6 +8,7 @@ Everything here works on objects as the cluster's API gives them (JSON), and tou
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,6 +60,31 @@ LOG_CAUSES: tuple[tuple[str, str, str], ...] = (
         "build the image again: remove it, then run this again",
     ),
 )
+
+
+#: What a lab has in its namespace, beside a Service for each of its nodes.
+OBJECTS = (
+    ("ResourceQuota", "lab"),
+    ("LimitRange", "lab"),
+    ("ServiceAccount", "database"),
+    ("ServiceAccount", "middleware"),
+    ("NetworkPolicy", "default-deny"),
+    ("NetworkPolicy", "names"),
+    ("NetworkPolicy", "coordinator"),
+    ("NetworkPolicy", "worker"),
+    ("NetworkPolicy", "from-nodes"),
+    ("NetworkPolicy", "from-clients"),
+    ("NetworkPolicy", "middleware"),
+    ("NetworkPolicy", "to-middleware"),
+    ("Secret", "credentials"),
+    ("ConfigMap", "database-settings"),
+    ("Service", "citus-worker"),
+    ("Service", "middleware-service"),
+    ("StatefulSet", "citus-coordinator"),
+    ("StatefulSet", "citus-worker"),
+    ("Deployment", "middleware-citus"),
+)
+APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 @dataclass
@@ -117,6 +143,42 @@ def unfinished(workload: Object) -> str:
     if ready != wanted:
         return f"{kind} {name}: {ready} of {wanted} pods are ready"
     return ""
+
+
+def changed_by_hand(found: Sequence[Object], nodes: Sequence[str]) -> list[str]:
+    """What somebody deleted, scaled or edited of what a run made, a sentence each.
+
+    Each object carries what was applied. The cluster writes sizes in another way and adds what was left out, so what is
+    compared is what people change: how many pods, the data of Secret and ConfigMap, the rules of Services and policies.
+
+    Args:
+        found: the objects of the namespace, of every kind in OBJECTS.
+        nodes: the names of the lab's nodes.
+    """
+    there = {(thing["kind"], thing["metadata"]["name"]): thing for thing in found}
+    wanted = [*OBJECTS, *(("Service", node) for node in nodes)]
+    lines = [f"{kind} {name} is not there" for kind, name in wanted if (kind, name) not in there]
+    for (kind, name), thing in there.items():
+        if (kind, name) not in wanted:
+            continue
+        applied = json.loads((thing["metadata"].get("annotations") or {}).get(APPLIED, "{}"))
+        spec, made = thing.get("spec") or {}, applied.get("spec") or {}
+        if kind in ("StatefulSet", "Deployment") and spec.get("replicas") != made.get("replicas", 1):
+            lines.append(f"{kind} {name} has {spec.get('replicas')} replicas, {made.get('replicas', 1)} were made")
+        if thing.get("data") != applied.get("data"):
+            lines.append(f"{kind} {name} has other data than were written")
+        if kind in ("Service", "NetworkPolicy") and not _holds(spec, made):
+            lines.append(f"{kind} {name} has other rules than were written")
+    return lines
+
+
+def _holds(found: object, wanted: object) -> bool:
+    """Whether everything that was wanted is in what was found, which may say more."""
+    if isinstance(wanted, Mapping):
+        return isinstance(found, Mapping) and all(_holds(found.get(key), value) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        return isinstance(found, list) and len(found) == len(wanted) and all(map(_holds, found, wanted))
+    return found == wanted or (wanted in ({}, None) and found in ({}, None))
 
 
 def failed(job: Object) -> str:

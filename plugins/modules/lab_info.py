@@ -87,6 +87,10 @@ survey:
       description: C(name), C(state), C(ready), C(restarts), C(seconds) of each; C(cpu) (CPUs) and C(memory_bytes) where metrics are.
       type: list
       elements: dict
+    changed:
+      description: What somebody deleted, scaled or edited of what a run made, a sentence each.
+      type: list
+      elements: str
     objects:
       description: C(kind), C(name) and what it C(says), with O(details).
       type: list
@@ -172,9 +176,11 @@ def survey(lab: dict[str, Any], details: bool) -> dict[str, Any]:
     from ansible_collections.aula.historia_clinica.plugins.module_utils.cluster import Cluster, ClusterError
 
     try:
-        return Cluster(lab["kubeconfig"], lab["context"], lab["namespace"]).survey(details)
+        cluster = Cluster(lab["kubeconfig"], lab["context"], lab["namespace"])
+        changed = cluster.changed([node["name"] for node in lab["nodes"]])
+        return {**cluster.survey(details), "changed": changed}
     except ClusterError as error:
-        return {"error": str(error), "pods": []}
+        return {"error": str(error), "pods": [], "changed": []}
 
 
 def main() -> None:

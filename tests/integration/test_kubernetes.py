@@ -20,6 +20,7 @@ import psycopg
 import pytest
 import yaml
 
+from support.changes import CHANGES_OF_PODS
 from support.labs import ENGINES, ROOT, isolated, processes_of
 from support.pods import CLUSTER_ENGINES, CONTEXT, KUBECONFIG, PodLab, PodWorkshop, missing
 
@@ -152,13 +153,16 @@ def test_a_deleted_worker_comes_back_with_its_rows(lab: PodLab) -> None:
 
 @once
 def test_what_a_student_scaled_away_or_deleted_is_healed_by_the_next_run(lab: PodLab) -> None:
-    """Pods, Services, settings and the middleware, with all rows."""
-    lab.kubectl("scale", "statefulset", "citus-worker", "--replicas=1")
-    lab.kubectl("delete", "service", "citus-worker-2")
-    lab.kubectl("delete", "configmap", "database-settings")
-    lab.kubectl("delete", "deployment", "middleware-citus")
+    """Pods, Services, settings, credentials, policies and the middleware: `verify` names each, the run heals it with all rows."""
+    for change in CHANGES_OF_PODS:
+        change.how(lab)
+    verified = lab.play("verify.yml")
+    assert verified.rc != 0
+    said = " ".join(verified.stdout.split())
+    assert [change.name for change in CHANGES_OF_PODS if change.found not in said] == [], verified.stdout
     assert changed(lab) > 0
     assert lab.rows() == ROWS
+    assert lab.play("verify.yml").rc == 0
     assert urllib.request.urlopen(f"http://127.0.0.1:{lab.api_port}/status", timeout=10).status == 200
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from support.labs import ENGINES, Lab
+from support.pods import PodLab
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,17 @@ def remove_data(node: str) -> Callable[[Lab], None]:
     def how(lab: Lab) -> None:
         lab.kill(node)
         shutil.rmtree(lab.directory / "data" / node)
+
+    return how
+
+
+def kubectl(*arguments: str) -> Callable[[Lab], None]:
+    """A change that is made in the namespace of a lab in pods."""
+
+    def how(lab: Lab) -> None:
+        if not isinstance(lab, PodLab):
+            raise TypeError(f"{lab.name} has no pods")
+        lab.kubectl(*arguments)
 
     return how
 
@@ -246,5 +258,51 @@ CHANGES: tuple[Change, ...] = (
         "citus-worker-2",
         tells="The data of citus-worker-2 are gone",
         refused=True,
+    ),
+)
+
+#: What people change in the namespace of a lab in pods, all at once: none hides another.
+CHANGES_OF_PODS: tuple[Change, ...] = (
+    Change(
+        "a StatefulSet scaled",
+        "se escaló un StatefulSet",
+        kubectl("scale", "statefulset", "citus-worker", "--replicas=1"),
+        "objects-as-made",
+        "StatefulSet citus-worker has 1 replicas, 2 were made",
+    ),
+    Change(
+        "a Service deleted",
+        "se borró un Service",
+        kubectl("delete", "service", "citus-worker-2"),
+        "objects-as-made",
+        "Service citus-worker-2 is not there",
+    ),
+    Change(
+        "a ConfigMap deleted",
+        "se borró un ConfigMap",
+        kubectl("delete", "configmap", "database-settings"),
+        "objects-as-made",
+        "ConfigMap database-settings is not there",
+    ),
+    Change(
+        "a Deployment deleted",
+        "se borró un Deployment",
+        kubectl("delete", "deployment", "middleware-citus"),
+        "objects-as-made",
+        "Deployment middleware-citus is not there",
+    ),
+    Change(
+        "a Secret deleted",
+        "se borró un Secret",
+        kubectl("delete", "secret", "credentials"),
+        "objects-as-made",
+        "Secret credentials is not there",
+    ),
+    Change(
+        "a network policy opened",
+        "se abrió una política de red",
+        kubectl("patch", "networkpolicy", "worker", "--type=merge", '--patch={"spec": {"ingress": [{}]}}'),
+        "objects-as-made",
+        "NetworkPolicy worker has other rules than were written",
     ),
 )

@@ -43,7 +43,7 @@ def survey(**changes: Any) -> dict[str, Any]:
     """What lab_info gives of a namespace."""
     pods = [{**ROW, "cpu": None, "memory_bytes": None}]
     details: dict[str, Any] = {"objects": [], "troubles": [], "events": [], "logs": {}}
-    return {"error": "", "pods": pods, **details, **changes}
+    return {"error": "", "pods": pods, "changed": [], **details, **changes}
 
 
 @pytest.mark.parametrize(("text", "number"), [("12m", 0.012), ("3", 3), ("64Mi", 64 * 1024**2), ("1500000n", 0.0015)])

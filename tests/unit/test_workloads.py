@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import (
+    APPLIED,
+    OBJECTS,
     Trouble,
+    changed_by_hand,
     event_lines,
     explain_log,
     failed,
@@ -245,3 +249,45 @@ def test_credentials_come_out_of_a_secret_as_password_files() -> None:
         {"path": "signing.keys", "content": "key\n", "mode": "0600"},
     ]
     assert secret_credentials([], ["admin"]) == []
+
+
+def made(kind: str, name: str, **content: Any) -> dict[str, Any]:
+    """An object as a run made it and the cluster has it."""
+    return {
+        "kind": kind,
+        "metadata": {"name": name, "annotations": {APPLIED: json.dumps(content)}},
+        **json.loads(json.dumps(content)),
+    }
+
+
+def test_what_a_run_made_and_nobody_changed_is_no_change() -> None:
+    """What the cluster adds by itself is nobody's change, nor is an object of the student's own."""
+    contents: dict[str, dict[str, Any]] = {
+        "StatefulSet": {"spec": {"replicas": 2}},
+        "Deployment": {"spec": {"replicas": 2}},
+        "Secret": {"data": {"admin": "eA=="}},
+        "NetworkPolicy": {"spec": {"podSelector": {}, "ingress": [{"ports": [{"port": 5432}]}]}},
+        "Service": {"spec": {"ports": [{"port": 5432}]}},
+    }
+    found = [made(kind, name, **contents.get(kind, {})) for kind, name in (*OBJECTS, ("Service", "citus-worker-1"))]
+    for thing in found:
+        for port in thing.get("spec", {}).get("ports", []):
+            port["protocol"] = "TCP"
+    mine = {"kind": "Secret", "metadata": {"name": "mine"}, "data": {"a": "b"}}
+    assert changed_by_hand([*found, mine], ["citus-worker-1"]) == []
+
+
+def test_what_was_deleted_scaled_or_edited_is_named() -> None:
+    """Each by its kind and name, and what it was."""
+    worker = made("StatefulSet", "citus-worker", spec={"replicas": 2})
+    worker["spec"]["replicas"] = 1
+    secret = made("Secret", "credentials", data={"admin": "eA=="})
+    secret["data"]["admin"] = "eQ=="
+    policy = made("NetworkPolicy", "worker", spec={"ingress": [{"ports": [{"port": 5432}]}]})
+    policy["spec"]["ingress"] = [{}]
+    said = changed_by_hand([worker, secret, policy], ["citus-coordinator"])
+    assert "StatefulSet citus-worker has 1 replicas, 2 were made" in said
+    assert "Secret credentials has other data than were written" in said
+    assert "NetworkPolicy worker has other rules than were written" in said
+    assert "Service citus-coordinator is not there" in said
+    assert len(said) == len(OBJECTS) + 1
