@@ -108,9 +108,8 @@ survey:
       type: dict
 """
 
+import http.client
 import json
-import urllib.error
-import urllib.request
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -127,7 +126,11 @@ except ImportError as error:  # the interpreter is not the runtime's
 else:
     MISSING = None
 
-VIEWS = ("nodes", "tables", "shards")
+QUESTIONS = {
+    "nodes": "SELECT coalesce(json_agg(to_json(r)), '[]') FROM lab.nodes AS r",
+    "tables": "SELECT coalesce(json_agg(to_json(r)), '[]') FROM lab.tables AS r",
+    "shards": "SELECT coalesce(json_agg(to_json(r)), '[]') FROM lab.shards AS r",
+}
 
 
 def ask_database(lab: dict[str, Any]) -> dict[str, Any]:
@@ -143,9 +146,8 @@ def ask_database(lab: dict[str, Any]) -> dict[str, Any]:
             passfile=libpq["PGPASSFILE"],
             connect_timeout=int(libpq["PGCONNECT_TIMEOUT"]),
         ) as connection:
-            for view in VIEWS:
-                rows = f"SELECT coalesce(json_agg(to_json(r)), '[]') FROM lab.{view} r"  # noqa: S608 # names of this file
-                answer[view] = next(connection.execute(rows))[0]
+            for name, question in QUESTIONS.items():
+                answer[name] = next(connection.execute(question))[0]
     except psycopg.Error as error:
         answer["error"] = str(error)
     return answer
@@ -153,19 +155,19 @@ def ask_database(lab: dict[str, Any]) -> dict[str, Any]:
 
 def ask_api(lab: dict[str, Any]) -> dict[str, Any]:
     """What `/status` says, an error too."""
-    address = f"http://127.0.0.1:{lab['api_port']}/status"
+    connection = http.client.HTTPConnection("127.0.0.1", lab["api_port"], timeout=3)
     try:
-        with urllib.request.urlopen(address, timeout=3) as answer:
-            return {"status": answer.status, "body": json.load(answer)}
-    except urllib.error.HTTPError as error:
-        with error:
-            text = error.read()
-        try:
-            return {"status": error.code, "body": json.loads(text)}
-        except ValueError:
-            return {"status": error.code, "body": {}}
-    except (OSError, ValueError):
+        connection.request("GET", "/status")
+        answer = connection.getresponse()
+        text = answer.read()
+    except (OSError, http.client.HTTPException):
         return {"status": 0, "body": {}}
+    finally:
+        connection.close()
+    try:
+        return {"status": answer.status, "body": json.loads(text)}
+    except ValueError:
+        return {"status": answer.status, "body": {}}
 
 
 def survey(lab: dict[str, Any], details: bool) -> dict[str, Any]:
