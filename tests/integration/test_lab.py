@@ -178,7 +178,6 @@ def test_runs_that_were_killed_come_together_when_they_are_run_again(workshop: W
     Interrupted(workshop.lab("test-killed", lab.engine), random.Random(seed), print, left_on_host).round()
 
 
-@only("postgres_fdw")  # the same tasks with every engine
 def test_a_second_run_at_the_same_time_is_refused_and_harms_nothing(lab: Lab) -> None:
     """It says which process works on the lab; the first goes on, and once it has ended the lab is free."""
     claim = Path(lab.variables["runtime_directory"]).parent / "registry" / f".{lab.name}.run"
@@ -193,6 +192,7 @@ def test_a_second_run_at_the_same_time_is_refused_and_harms_nothing(lab: Lab) ->
     assert lab.play("verify.yml").rc == 0
 
 
+@only("postgres_fdw")  # the same tasks with every engine
 def test_a_run_that_was_killed_while_data_directories_are_made_converges(workshop: Workshop, lab: Lab) -> None:
     """The moment at which most would be left half-done."""
     killed = workshop.lab("test-half-done", lab.engine, clinical_schema_patients=10)

@@ -161,9 +161,16 @@ class Lab:
         return process.wait()
 
     def postmaster(self, node: str) -> int:
-        """The process of a node's server."""
-        pid = (self.directory / "data" / node / "postmaster.pid").read_text(encoding="utf-8")
-        return int(pid.splitlines()[0])
+        """The process of a node's server.
+
+        Raises:
+            ProcessLookupError: there is none, or it is just starting and has not written its number yet.
+        """
+        try:
+            text = (self.directory / "data" / node / "postmaster.pid").read_text(encoding="utf-8")
+            return int(text.splitlines()[0])
+        except (FileNotFoundError, IndexError, ValueError) as error:
+            raise ProcessLookupError(f"{node} has no process") from error
 
     def kill(self, node: str) -> None:
         """Kill a node's server, without a chance to end in good order."""
@@ -179,13 +186,13 @@ class Lab:
         min(mine, key=lambda process: process.create_time()).kill()
 
     def wait_until(self, condition: Callable[[], bool], seconds: float = 30) -> None:
-        """Wait until a condition holds; a database that does not answer yet counts as "no"."""
+        """Wait until a condition holds; a database that does not answer, or has no process yet, counts as "no"."""
         limit = time.monotonic() + seconds
         while True:
             try:
                 if condition():
                     return
-            except psycopg.Error:
+            except (psycopg.Error, ProcessLookupError):
                 pass
             if time.monotonic() > limit:
                 pytest.fail(f"waited {seconds} s in vain for {condition}")
