@@ -100,12 +100,16 @@ def claim(runtime: str | Path, name: str, run: str, take: bool = True) -> int:
         OSError: the claim cannot be written.
     """
     path = registry(runtime) / f".{name}.run"
-    if take:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if not path.parent.parent.is_dir():
+        return 0  # nothing of any lab is here, to be removed or kept apart
     try:
+        if take:
+            path.parent.mkdir(mode=0o755, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if take else 0), 0o600)
-    except (FileNotFoundError, ValueError):
-        return 0
+    except (OSError, ValueError):
+        if take:
+            raise
+        return 0  # a name or a place that cannot be is told as such
     with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         held = file.read()

@@ -250,14 +250,15 @@ def main() -> None:
     result: dict[str, Any] = {"directory": str(directory), "python": str(directory / "bin/python"), "changed": False}
     try:
         if module.params["state"] == "absent":
-            if directory.exists() and not registered_labs(directory):
-                result["changed"] = True
+            if directory.parent.is_dir() and not registered_labs(directory):
+                result["changed"] = directory.exists()
                 if not module.check_mode:
                     with locked(directory):
                         # Another lab of this host, removed at the same time, may have come first.
-                        if directory.exists() and not registered_labs(directory):
-                            shutil.rmtree(directory)
-                            forget_claims(directory)
+                        if not registered_labs(directory):
+                            if directory.exists():
+                                shutil.rmtree(directory)
+                            forget_claims(directory)  # this run's too, where there was no lab
                     (directory.parent / f".{directory.name}.lock").unlink(missing_ok=True)
                     for parent in (directory.parent / "labs", directory.parent):
                         with contextlib.suppress(OSError):  # something else is in it

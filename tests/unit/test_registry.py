@@ -16,6 +16,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.registry imp
     registry,
     unregister,
 )
+from support.modules import RunModule
 
 
 def test_a_lab_is_known_until_it_is_forgotten(tmp_path: Path) -> None:
@@ -72,6 +73,19 @@ def test_asking_claims_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_name_that_cannot_be_is_left_to_who_names_problems(tmp_path: Path) -> None:
+    """Asking fails nobody: the list of problems says what is wrong with the name."""
+    runtime, mine = tmp_path / "runtime", process_mark(os.getpid())
+    claim(runtime, "ana", mine)
+    assert claim(runtime, "a" * 300, mine, take=False) == 0
+
+
+def test_where_nothing_of_a_lab_is_nothing_is_made(tmp_path: Path) -> None:
+    """A lab that is removed twice, or was never there, leaves no folder for its claim."""
+    assert claim(tmp_path / "state" / "runtime", "ana", process_mark(os.getpid())) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_claims_go_with_the_last_lab(tmp_path: Path) -> None:
     """Nothing is left beside the runtime."""
     claim(tmp_path / "runtime", "ana", process_mark(os.getpid()))
@@ -85,3 +99,12 @@ def test_a_process_is_not_taken_for_a_later_one_with_its_number(tmp_path: Path) 
     mine = process_mark(os.getpid())
     claim(runtime, "ana", f"{os.getpid()} 1")
     assert claim(runtime, "ana", mine) == 0
+
+
+def test_a_teardown_where_no_lab_is_leaves_no_claim(run_module: RunModule, tmp_path: Path) -> None:
+    """Removed a second time, when the runtime is gone: what that run wrote goes with it."""
+    runtime = tmp_path / "state" / "runtime"
+    runtime.parent.mkdir()
+    claim(runtime, "ana", process_mark(os.getpid()))
+    assert not run_module("runtime_environment", state="absent", directory=str(runtime))["changed"]
+    assert list(tmp_path.iterdir()) == []
