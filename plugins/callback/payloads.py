@@ -1,0 +1,133 @@
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""Keep what Ansible packs of a module from one run for the next."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: payloads
+type: aggregate
+short_description: Keep what Ansible packs of a module from one run for the next
+description:
+  - In every run, Ansible looks anew for what each module imports, and every start of a module compiles all of that. Both take
+    longer than most modules work.
+  - This keeps the packed modules in the virtual environment that Ansible runs from, compiled, and lends them to the next run.
+  - They are as the files are. An edited module, another release of Ansible or other collections make them anew.
+  - Where Ansible runs from no virtual environment of one's own, or packs modules in another way, nothing is kept and nothing differs.
+requirements:
+  - enabled in the configuration
+author:
+  - The maintainers of aula.historia_clinica (@aula)
+"""
+
+import base64
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import importlib.util
+import io
+import marshal
+import os
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ansible import constants
+from ansible.executor.module_common import _CachedModule
+from ansible.plugins.callback import CallbackBase
+from ansible.release import __version__
+
+PLUGINS = Path(__file__).parents[1]
+
+#: Of collections and of Ansible itself, but no module that lies beside a playbook: its name does not say where.
+NAMED_BY_PLACE = ("ansible.modules.", "ansible_collections.")
+
+
+def fingerprint(folders: Iterable[Path]) -> str:
+    """What packed modules depend on, in 12 characters: releases, and names, sizes and times of what folders hold."""
+    known = hashlib.sha256(f"{__version__} {sys.version}".encode())
+    for path in sorted(path for folder in folders for path in folder.glob("*")):
+        found = path.stat()
+        known.update(f"{path} {found.st_size if path.is_file() else ''} {found.st_mtime_ns}\n".encode())
+    return known.hexdigest()[:12]
+
+
+@functools.cache
+def byte_code(name: str, source: bytes) -> bytes:
+    """What a source compiles to, as the content of a C(.pyc) that is not compared with its source: they lie in one archive."""
+    unchecked = (1).to_bytes(4, "little")
+    return (
+        importlib.util.MAGIC_NUMBER
+        + unchecked
+        + bytes(8)
+        + marshal.dumps(compile(source, name, "exec", dont_inherit=True))
+    )
+
+
+def compiled(packed: bytes) -> bytes:
+    """Add to a zip archive of Python sources what they compile to; an interpreter of another release passes it over.
+
+    Raises:
+        SyntaxError: a source cannot be compiled by this interpreter.
+        zipfile.BadZipFile: it is no archive.
+    """
+    both = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(packed)) as sources, zipfile.ZipFile(both, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry in sources.infolist():
+            source = sources.read(entry)
+            archive.writestr(entry, source)
+            if entry.filename.endswith(".py"):
+                archive.writestr(entry.filename + "c", byte_code(entry.filename, source))
+    return both.getvalue()
+
+
+def lend(kept: Path, used: Path) -> None:
+    """Give a run what earlier ones kept."""
+    if kept.is_dir():
+        shutil.copytree(kept, used, dirs_exist_ok=True)
+
+
+def keep(used: Path, kept: Path) -> None:
+    """Keep what a run packed and nobody kept before; what was packed of other files goes."""
+    packed = [path for path in used.iterdir() if path.name.startswith(NAMED_BY_PLACE) and path.suffix != ".lock"]
+    new = [path for path in packed if not (kept / path.name).exists()]
+    if not new:
+        return
+    if not kept.is_dir():
+        shutil.rmtree(kept.parent, ignore_errors=True)
+        kept.mkdir(parents=True)
+    for path in new:
+        payload = _CachedModule.load(str(path))
+        both = base64.b64encode(compiled(base64.b64decode(payload.zip_data)))
+        own = kept / f".{path.name}.{os.getpid()}"
+        dataclasses.replace(payload, zip_data=both).dump(str(own))
+        own.rename(kept / path.name)  # another run may keep the same at this moment
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no types
+    """The callback."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "aula.historia_clinica.payloads"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._used = Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache")
+        own = [PLUGINS / "modules", PLUGINS / "module_utils"]
+        others = [
+            found for path in constants.COLLECTIONS_PATHS for found in Path(path, "ansible_collections").glob("*")
+        ]
+        self._kept = Path(sys.prefix, "payloads", fingerprint([*own, *others]))
+        with contextlib.suppress(OSError):
+            lend(self._kept, self._used)
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """Keep what this run packed."""
+        if sys.prefix != sys.base_prefix:
+            with contextlib.suppress(OSError, SyntaxError, zipfile.BadZipFile):
+                keep(self._used, self._kept)
