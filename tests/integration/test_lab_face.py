@@ -138,7 +138,7 @@ def test_every_login_may_look(lab: Lab, user: str) -> None:
     "statement",
     [
         "SELECT lab.create_login('intruso', 'x')",
-        "SELECT lab.grant('SELECT', 'public.usuario', 'readonly')",
+        "SELECT lab.grant('SELECT', '{public.usuario}', '{readonly}')",
         "SELECT lab.create_reference_table('public.usuario')",
         "SELECT lab.create_distributed_table('public.usuario', 'nombre')",
     ],

@@ -308,7 +308,7 @@ def test_a_login_gets_its_new_password_on_every_node(lab: Lab) -> None:
         try:
             for password in ("primera-clave-de-prueba", "segunda-clave-de-prueba"):
                 admin.execute("SELECT lab.create_login('prueba_login', %s)", [password])
-                admin.execute("SELECT lab.grant('SELECT', 'public.usuario', 'prueba_login')")
+                admin.execute("SELECT lab.grant('SELECT', '{public.usuario}', '{prueba_login}')")
                 for node in ["citus-coordinator", *WORKERS]:
                     with psycopg.connect(
                         host="127.0.0.1", port=lab.port(node), user="prueba_login", password=password,

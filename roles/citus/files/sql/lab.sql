@@ -360,7 +360,7 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION lab.grant(privilegios text, tabla regclass, rol name) RETURNS void
+CREATE OR REPLACE FUNCTION lab.grant(privilegios text, tablas regclass[], roles name[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -368,7 +368,10 @@ BEGIN
     IF privilegios !~* '^\s*(select|insert|update|delete)(\s*,\s*(select|insert|update|delete))*\s*$' THEN
         RAISE EXCEPTION 'not a list of SELECT, INSERT, UPDATE, DELETE: "%"', privilegios;
     END IF;
-    EXECUTE format('GRANT %s ON TABLE %s TO %I', privilegios, tabla, rol);  -- Citus carries it to the shards
+    -- Citus carries it to the shards.
+    EXECUTE format('GRANT %s ON TABLE %s TO %s', privilegios,
+                   (SELECT string_agg(t::text, ', ') FROM unnest(tablas) AS t),
+                   (SELECT string_agg(quote_ident(r), ', ') FROM unnest(roles) AS r));
 END
 $$;
 
@@ -480,6 +483,6 @@ TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION
     lab.set_shard_count(integer), lab.known_nodes(), lab.create_distributed_table(regclass, name, regclass), lab.create_reference_table(regclass),
     lab.add_foreign_key(regclass, name, name, regclass, name), lab.add_column(regclass, name, regtype), lab.copy_logins(), lab.nodes_with_other_logins(),
-    lab.create_login(name, text), lab.grant(text, regclass, name), lab.register_nodes(jsonb),
+    lab.create_login(name, text), lab.grant(text, regclass[], name[]), lab.register_nodes(jsonb),
     lab.sync_metadata(), lab.take_reference_tables(), lab.return_reference_tables()
 FROM PUBLIC;

@@ -51,7 +51,7 @@ UNION ALL
 SELECT 'function ' || f, 'missing', 'there'
 FROM unnest(ARRAY['lab.where(text,text)', 'lab.create_distributed_table(regclass,name,regclass)',
                   'lab.create_reference_table(regclass)', 'lab.add_foreign_key(regclass,name,name,regclass,name)',
-                  'lab.create_login(name,text)', 'lab.grant(text,regclass,name)']) AS f
+                  'lab.create_login(name,text)', 'lab.grant(text,regclass[],name[])']) AS f
 WHERE to_regprocedure(f) IS NULL
 UNION ALL
 SELECT 'citus.shard_count', coalesce(s.found, 'not set'), %(shard_count)s::text

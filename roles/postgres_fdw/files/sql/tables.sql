@@ -176,7 +176,7 @@ ALTER TABLE %1$I.%2$I OWNER TO %6$I', esquema, shard_name, nombre, cantidad, rem
   -- that one would have every row of every other UPDATE fetched.
   EXECUTE format('CREATE TRIGGER distribution_column_is_fixed BEFORE UPDATE OF %I ON %s FOR EACH STATEMENT EXECUTE FUNCTION lab.refuse_key_change(%L, %L)',
                  columna, completo, columna, 'it says on which node the row lies');
-  PERFORM lab.grant(string_agg(a.privilege_type, ', '), completo::regclass, pg_get_userbyid(a.grantee))
+  PERFORM lab.grant(string_agg(a.privilege_type, ', '), ARRAY[completo::regclass], ARRAY[pg_get_userbyid(a.grantee)])
      FROM aclexplode(permisos) a WHERE a.grantee NOT IN (0, a.grantor) GROUP BY a.grantee;
   INSERT INTO lab.distribution VALUES (completo::regclass, 'distributed', grupo);
   DROP TABLE pg_temp.lab_parts;
@@ -324,23 +324,26 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION lab.grant(privilegios text, tabla regclass, rol name) RETURNS void
+-- One message to each node for all of it: to connect takes longer than to grant.
+CREATE OR REPLACE FUNCTION lab.grant(privilegios text, tablas regclass[], roles name[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   nodo text;
+  partes text;
+  titulares text := (SELECT string_agg(quote_ident(r), ', ') FROM unnest(roles) AS r);
 BEGIN
   IF privilegios !~* '^[a-z]+( *, *[a-z]+)*$' THEN
     RAISE EXCEPTION '"%" is no list of privileges', privilegios USING HINT = 'For example: SELECT, INSERT';
   END IF;
-  EXECUTE format('GRANT %s ON %s TO %I', privilegios, tabla, rol);
+  EXECUTE format('GRANT %s ON %s TO %s', privilegios, (SELECT string_agg(t::text, ', ') FROM unnest(tablas) AS t), titulares);
   -- A reader of the parent arrives on the worker at the partition. Copies of reference tables are read here.
-  FOR nodo IN SELECT DISTINCT node_name FROM lab.partitions WHERE table_name = tabla ORDER BY node_name LOOP
-    PERFORM lab.on_node(nodo, lab.roles_script() || E'\n' || (
-      SELECT format('GRANT %s ON %s TO %I', privilegios,
-                    string_agg(format('%I.%I', t.relnamespace::regnamespace::text, p.shard_name), ', '), rol)
-        FROM lab.partitions p JOIN pg_class t ON t.oid = p.table_name
-       WHERE p.table_name = tabla AND p.node_name = nodo
-       GROUP BY t.relnamespace));
+  FOR nodo, partes IN
+    SELECT p.node_name, string_agg(format('%I.%I', t.relnamespace::regnamespace::text, p.shard_name), ', ')
+      FROM lab.partitions p JOIN pg_class t ON t.oid = p.table_name
+     WHERE p.table_name = ANY (tablas)
+     GROUP BY p.node_name ORDER BY p.node_name
+  LOOP
+    PERFORM lab.on_node(nodo, format(E'%s\nGRANT %s ON %s TO %s', lab.roles_script(), privilegios, partes, titulares));
   END LOOP;
 END
 $$;
