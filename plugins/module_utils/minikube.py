@@ -30,6 +30,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -987,6 +988,17 @@ class Minikube:
         if found is None:
             raise MinikubeError(explain(output, self.profile))
         return self.profile in found, found.get(self.profile)
+
+    def look(self) -> tuple[Status, bool, Profile | None]:
+        """How the profile is, whether there is one of its name, and what is saved of it: two questions, asked at once.
+
+        Raises:
+            MinikubeError: Minikube does not say.
+        """
+        with ThreadPoolExecutor() as threads:
+            status = threads.submit(self.status)
+            there, profile = self.saved()
+            return status.result(), there, profile
 
     def images(self) -> dict[str, str]:
         """The images of the profile's cluster, id by name.

@@ -225,8 +225,7 @@ class Outcome:
 
 def present(minikube: Minikube, settings: Settings, timeout: float, lock: Lock | None) -> Outcome:
     """Let the profile run. Without a lock, only say what would be done."""
-    status = minikube.status()
-    profile = minikube.saved()[1]
+    status, _, profile = minikube.look()
     step = next_step(status, profile, minikube.began())
     outcome = Outcome(step != "nothing", status.kind, "running", profile)
     if step == "refuse":
@@ -280,8 +279,7 @@ def start(minikube: Minikube, settings: Settings, step: str, force: bool, timeou
     keep = has_current_context(kubeconfig)
     arguments = start_arguments(settings, step != "start", force, keep)
     output = minikube.demand(*arguments, seconds=timeout)
-    status = minikube.status()
-    profile = minikube.saved()[1]
+    status, _, profile = minikube.look()
     if status.kind not in ("running", "full") or profile is None:
         raise MinikubeError(
             f"{output.command} ended well, but the profile is {status.kind}. {explain(output, settings.profile)}"
@@ -291,8 +289,7 @@ def start(minikube: Minikube, settings: Settings, step: str, force: bool, timeou
 
 def stopped(minikube: Minikube, settings: Settings, timeout: float, lock: Lock | None) -> Outcome:
     """Let the profile be stopped, if it is there. Without a lock, only say what would be done."""
-    status = minikube.status()
-    profile = minikube.saved()[1]
+    status, _, profile = minikube.look()
     quiet = profile is None or status.kind in ("absent", "stopped", "gone")
     if not quiet and lock:
         minikube.demand("stop", f"--profile={settings.profile}", "--output=json", seconds=timeout)
@@ -301,8 +298,7 @@ def stopped(minikube: Minikube, settings: Settings, timeout: float, lock: Lock |
 
 def absent(minikube: Minikube, settings: Settings, timeout: float, lock: Lock | None) -> Outcome:
     """Let there be no profile. Without a lock, only say what would be done."""
-    status = minikube.status()
-    there = minikube.saved()[0]
+    status, there, _ = minikube.look()
     if there and status.kind == "unknown":
         # Minikube would forget the profile, and leave the node where it cannot reach it.
         found = obstacles(probe(settings, minikube.environment), settings)
