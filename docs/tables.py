@@ -100,6 +100,11 @@ MEASUREMENTS: tuple[tuple[str, str, tuple[tuple[str, dict[str, str], str], ...]]
         ),
     ),
     (
+        "from `.venv` alone to the first answered request (20 s)",
+        "desde solo `.venv` hasta la primera petición respondida (20 s)",
+        tuple((f"host-{engine}", {"engine": engine}, "{first_answer_seconds} s") for engine in ENGINES[::-1]),
+    ),
+    (
         "1,000,000 consultations loaded (60 s), beside one plain COPY",
         "1.000.000 de consultas cargadas (60 s), junto a un COPY simple",
         tuple(("load", {"engine": engine}, "{seconds} s, {ratio} x") for engine in ENGINES[::-1]),
