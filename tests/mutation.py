@@ -4,7 +4,8 @@
     make mutation ARGS='--only report --each 0'      # one module, every change
 
 cosmic-ray makes the changes, in a clone: for each module of MODULES a random sample (`--each`, 0 for all), so that the time is bounded,
-and runs the tests that are that module's. Prints what part was noticed, and writes the others, as diffs, to
+and runs the tests that are that module's, among processes of their own: a program that was changed may end whatever it can reach
+(one ended all that ran on the machine). Prints what part was noticed, and writes the others, as diffs, to
 .cache/mutation/survivors.diff. Exits 1 below 80 %.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -70,7 +72,16 @@ NO_CHANGES = (
     "core/ReplaceComparisonOperator_NotEq_IsNot",
 )
 WANTED = 0.80
-TOOL = [*isolated("requirements/mutation.txt"), "cosmic-ray"]
+#: Processes that see each other and nobody else, and end with the first of them. Root needs no user namespace for that.
+APART = [
+    "unshare",
+    *([] if os.geteuid() == 0 else ["--map-current-user"]),
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+]
+TOOL = [*APART, *isolated("requirements/mutation.txt"), "cosmic-ray"]
 
 
 @dataclass
@@ -152,6 +163,10 @@ def main() -> None:
     chosen = [module for module in MODULES if options.only in module]
     if not chosen:
         sys.exit(f"no module has {options.only!r} in its path")
+    if not shutil.which("unshare") or subprocess.run([*APART, "true"], check=False).returncode:
+        sys.exit(
+            "There is no namespace for processes here (Linux, util-linux' unshare), and a changed program may end any process."
+        )
     with tempfile.TemporaryDirectory(prefix="hc-mut-") as place, ThreadPoolExecutor(options.jobs) as pool:
         verdicts = list(pool.map(lambda module: mutate(module, options.each, options.seed, Path(place)), chosen))
     survivors = ROOT / ".cache/mutation/survivors.diff"
