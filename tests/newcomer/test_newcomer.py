@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from support.labs import ROOT, citus_servers
-from support.newcomer import BARE_PATH, Newcomer, missing
+from support.newcomer import BARE_PATH, PORTS, WRONG, Newcomer, is_open, missing, page_commands
 from support.readme import commands
 
 README = commands(ROOT / "README.md")
@@ -33,8 +32,6 @@ MORE = {
 }
 #: What stands at the end of a `make lab` is followed before the command that is named, for the lab that is named.
 PAGES = {"lab": "curl http://127.0.0.1:8080", "ana": "make teardown"}
-#: The default ports of a lab with three workers, and those of the class.
-PORTS = [port for lab in range(4) for port in (8080 + lab, *range(15432 + 100 * lab, 15436 + 100 * lab))]
 
 #: The first pattern that fits a command says what the command prints.
 EXPECTED = {
@@ -66,7 +63,6 @@ EXPECTED = {
     r"\S+ansible-galaxy collection build": r"Created collection",
     r"\S+ansible-galaxy collection install": r"was installed successfully",
 }
-WRONG = re.compile(r"Traceback|^ERROR:|^psql: error|command not found", re.MULTILINE)
 
 
 @dataclass
@@ -116,18 +112,6 @@ def expected(command: str) -> str:
     raise LookupError(f"EXPECTED has no pattern for this command: {command}")
 
 
-def page_commands(output: str, lab: str) -> list[str]:
-    """The commands that the page of a lab names, in the order in which they can be followed."""
-    page = re.split(r"^(?:The lab |PLAY RECAP)", output, flags=re.MULTILINE)
-    title = "is ready." if lab == "lab" else f"{lab} is ready."
-    text = next(part for part in page if part.startswith(title))
-    tries = re.search(r"Try:\n(.*?)\n\s*\n", text, re.DOTALL)
-    ends = re.findall(r"^To [^:]+: (make .*)$", text, re.MULTILINE)
-    assert tries, text
-    assert len(ends) == 3, text
-    return [*(line.strip() for line in tries[1].splitlines()), *ends]
-
-
 @pytest.fixture(scope="module")
 def visit() -> Iterator[Visit]:
     """A newcomer, who takes everything along at the end."""
@@ -139,12 +123,6 @@ def visit() -> Iterator[Visit]:
         pytest.skip("`make lab` would take this account's Minikube, which is a person's")
     with contextlib.closing(Newcomer(ROOT)) as somebody:
         yield Visit(somebody)
-
-
-def is_open(port: int) -> bool:
-    """Whether somebody listens on a port of this machine."""
-    with socket.socket() as attempt:
-        return attempt.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_newcomer_can_follow_the_readme(visit: Visit) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +23,10 @@ TOOLS = ("bash", "curl", "git", "make")
 KEPT = ("PIP_", "UV_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 #: Numbers that neither a system's users nor those of containers have: what runs under one of them is the newcomer's.
 UIDS = range(61200, 61800)
+#: The default ports of a lab with three workers, and those of the class.
+PORTS = [port for lab in range(4) for port in (8080 + lab, *range(15432 + 100 * lab, 15436 + 100 * lab))]
+#: What no command of the lab prints.
+WRONG = re.compile(r"Traceback|^ERROR:|^psql: error|command not found", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -188,3 +194,21 @@ def clone(project: Path, checkout: Path) -> None:
             if source.is_symlink() or source.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target, follow_symlinks=False)
+
+
+def page_commands(output: str, lab: str) -> list[str]:
+    """The commands that the page of a lab names, in the order in which they can be followed."""
+    page = re.split(r"^(?:The lab |PLAY RECAP)", output, flags=re.MULTILINE)
+    title = "is ready." if lab == "lab" else f"{lab} is ready."
+    text = next(part for part in page if part.startswith(title))
+    tries = re.search(r"Try:\n(.*?)\n\s*\n", text, re.DOTALL)
+    ends = re.findall(r"^To [^:]+: (make .*)$", text, re.MULTILINE)
+    assert tries, text
+    assert len(ends) == 3, text
+    return [*(line.strip() for line in tries[1].splitlines()), *ends]
+
+
+def is_open(port: int) -> bool:
+    """Whether somebody listens on a port of this machine."""
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) == 0
