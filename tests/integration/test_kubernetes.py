@@ -20,6 +20,7 @@ import psycopg
 import pytest
 import yaml
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import OBJECTS
 from support.changes import CHANGES_OF_PODS
 from support.labs import ENGINES, ROOT, isolated, processes_of
 from support.pods import CLUSTER_ENGINES, CONTEXT, KUBECONFIG, PodLab, PodWorkshop, missing
@@ -101,6 +102,16 @@ def test_rows_lie_on_the_workers_pods(lab: PodLab) -> None:
         counted.append(int(lab.psql(worker, f"SELECT sum(n) FROM ({query}) AS parts")))
     assert min(counted) > 0
     assert sum(counted) == ROWS["pacientes"]
+
+
+def test_verify_looks_at_every_object_that_was_made(lab: PodLab) -> None:
+    """What the roles' manifests make in the namespace is what `objects-as-made` compares, by kind and name; a Job only runs once."""
+    made = {
+        (thing["kind"], thing["metadata"]["name"])
+        for thing in lab.manifests()
+        if thing["kind"] not in ("Namespace", "Job")
+    }
+    assert made == {*OBJECTS, *(("Service", node) for node in NODES)}
 
 
 def test_every_node_answers_under_its_name(lab: PodLab) -> None:
