@@ -72,14 +72,12 @@ NO_CHANGES = (
     "core/ReplaceComparisonOperator_NotEq_IsNot",
 )
 WANTED = 0.80
-#: Processes that see each other and nobody else, and end with the first of them. Root needs no user namespace for that.
+#: Processes that see each other and nobody else, and end with the first of them: a shell, which buries those that are orphaned. Root
+#: needs no user namespace for that.
 APART = [
-    "unshare",
-    *([] if os.geteuid() == 0 else ["--map-current-user"]),
-    "--pid",
-    "--fork",
-    "--kill-child",
-    "--mount-proc",
+    *("unshare", *([] if os.geteuid() == 0 else ["--map-current-user"])),
+    *("--pid", "--fork", "--kill-child", "--mount-proc"),
+    *("sh", "-c", '"$@"; exit $?', "sh"),
 ]
 TOOL = [*APART, *isolated("requirements/mutation.txt"), "cosmic-ray"]
 
