@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.report import WIDTH
 from ansible_collections.aula.historia_clinica.plugins.module_utils.survey import (
     diagnosis_page,
     object_rows,
@@ -46,7 +45,22 @@ def survey(**changes: Any) -> dict[str, Any]:
     return {"error": "", "pods": pods, "changed": [], **details, **changes}
 
 
-@pytest.mark.parametrize(("text", "number"), [("12m", 0.012), ("3", 3), ("64Mi", 64 * 1024**2), ("1500000n", 0.0015)])
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("3", 3),
+        ("1.5", 1.5),
+        ("1500000n", 0.0015),
+        ("250u", 0.00025),
+        ("12m", 0.012),
+        ("2k", 2000),
+        ("2M", 2_000_000),
+        ("2G", 2_000_000_000),
+        ("3Ki", 3072),
+        ("64Mi", 67_108_864),
+        ("2Gi", 2_147_483_648),
+    ],
+)
 def test_quantities_are_numbers(text: str, number: float) -> None:
     """CPUs and bytes as Kubernetes writes them."""
     assert quantity(text) == pytest.approx(number)
@@ -82,13 +96,21 @@ def test_objects_say_what_there_is_to_say_of_them() -> None:
     template = {"template": {"spec": {"containers": [{"image": "postgres:18"}]}}}
     things = [
         {"kind": "StatefulSet", "spec": {"replicas": 2, **template}, "status": {"readyReplicas": 1}},
+        {"kind": "Deployment", "spec": template},
         {"kind": "Job", "status": {"conditions": [{"type": "Complete", "status": "True"}]}},
         {"kind": "Job", "status": {"active": 1}},
         {"kind": "Service", "spec": {"clusterIP": "10.0.0.1", "ports": [{"port": 5432}]}},
         {"kind": "PersistentVolumeClaim", "status": {"phase": "Bound", "capacity": {"storage": "2Gi"}}},
     ]
     rows = object_rows([{**thing, "metadata": {"name": "some"}} for thing in things])
-    said = ["1 of 2 pods ready, postgres:18", "complete", "runs", "10.0.0.1:5432", "Bound, 2Gi"]
+    said = [
+        "1 of 2 pods ready, postgres:18",
+        "0 of 1 pods ready, postgres:18",
+        "complete",
+        "runs",
+        "10.0.0.1:5432",
+        "Bound, 2Gi",
+    ]
     assert [row["says"] for row in rows] == said
 
 
@@ -103,13 +125,25 @@ def test_a_cluster_that_does_not_answer_is_told() -> None:
     assert "  the cluster does not answer" in pods_section(LAB, survey(error="the cluster does not answer", pods=[]))
 
 
-def test_metrics_are_columns_where_there_are_some() -> None:
-    """Processor in thousandths, memory as people say it."""
-    assert "memory" not in "".join(pods_section(LAB, survey()))
-    lines = pods_section(LAB, survey(pods=[{**ROW, "cpu": 0.0123, "memory_bytes": 64 * 1024**2}]))
-    assert lines[2].split()[-2:] == ["MB", "64"][::-1]
-    assert "12m" in lines[2]
-    assert max(map(len, lines)) <= WIDTH
+def test_pods_are_a_table_and_metrics_are_columns_where_there_are_some() -> None:
+    """Numbers to the right; processor in thousandths, memory as people say it; below it what somebody changed."""
+    small = {"name": "b", "state": "CrashLoopBackOff", "ready": "0/1", "restarts": 12, "seconds": 7200.0}
+    measured = [
+        {**ROW, "name": "citus-coordinator-0", "cpu": 0.0123, "memory_bytes": 64 * 1024**2},
+        {**small, "cpu": None, "memory_bytes": None},
+    ]
+    assert pods_section(LAB, survey(pods=measured, changed=["Secret credentials is not there"])) == [
+        "Pods in the namespace hc-ana of the context historia-clinica",
+        "  name                 state             ready  restarts     up for  CPU  memory",
+        "  citus-coordinator-0  Running             1/1         0  1 min 0 s  12m   64 MB",
+        "  b                    CrashLoopBackOff    0/1        12        2 h    ?       ?",
+        "  ! Secret credentials is not there; make lab puts it right",
+    ]
+    assert pods_section(LAB, survey(pods=[{**small, "cpu": None, "memory_bytes": None}])) == [
+        "Pods in the namespace hc-ana of the context historia-clinica",
+        "  name  state             ready  restarts  up for",
+        "  b     CrashLoopBackOff    0/1        12     2 h",
+    ]
 
 
 def test_the_diagnosis_has_everything_in_one_go() -> None:

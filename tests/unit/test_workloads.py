@@ -93,6 +93,14 @@ def test_unfinished_takes_a_statefulset_whose_revision_is_current() -> None:
     assert unfinished(workload("StatefulSet", **same | {"updateRevision": "b"})) != ""
 
 
+@pytest.mark.parametrize("kind", ["StatefulSet", "Deployment"])
+def test_unfinished_counts_none_where_the_cluster_counts_nothing(kind: str) -> None:
+    """The cluster leaves out a count of nothing, and how many are wanted where it is one."""
+    one = workload(kind, currentRevision="a", updateRevision="a", replicas=1, updatedReplicas=1)
+    del one["spec"]["replicas"]
+    assert unfinished(one) == f"{kind} some: 0 of 1 pods are ready"
+
+
 def test_a_failed_job_is_done_and_says_why() -> None:
     """Waiting for a Job ends with its failure."""
     condition = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "limit"}
@@ -108,6 +116,17 @@ def test_pods_that_are_ready_finished_or_leaving_are_no_trouble() -> None:
     leaving = {"metadata": {"name": "c", "deletionTimestamp": "now"}, "status": {"phase": "Running"}}
     ready = pod("a", phase="Running", conditions=[{"type": "Ready", "status": "True"}])
     assert find_troubles([ready, pod("b", phase="Succeeded"), leaving], []) == []
+
+
+def test_a_pod_that_says_it_is_not_ready_is_trouble() -> None:
+    """As one that does not say."""
+    assert only([pod(phase="Running", conditions=[{"type": "Ready", "status": "False"}])]).pod == "citus-worker-1"
+
+
+def test_events_of_something_else_with_the_pods_name_are_not_the_pods() -> None:
+    """A node's Service is called like its pod."""
+    mine, service = event("Killing", "mine"), event("Updated", "the Service's", kind="Endpoints")
+    assert only([pod()], [mine, service]).events == ["Warning Killing (x1): mine"]
 
 
 @pytest.mark.parametrize(
@@ -161,6 +180,34 @@ def test_a_program_that_keeps_ending_is_given_up(restarts: int, hopeless: bool) 
     assert f"exit code 1 (Error), {restarts} restarts" in trouble.state
 
 
+@pytest.mark.parametrize(
+    "status",
+    [
+        container({"waiting": {"reason": "CrashLoopBackOff"}}, lastState={"terminated": {"exitCode": 1}}),
+        container({"terminated": {"exitCode": 1}}),
+        container({"running": {}}, lastState={"terminated": {"exitCode": 1}}, restartCount=1),
+    ],
+    ids=["waits to be started again", "has just ended", "was started again"],
+)
+def test_a_program_that_has_ended_is_told_by_its_exit_code(status: dict[str, Any]) -> None:
+    """Whatever it does at this moment."""
+    assert "ended with exit code 1" in only([pod(**status)]).state
+
+
+def test_a_container_that_is_made_anew_has_not_ended() -> None:
+    """What its last state was belongs to another one."""
+    status = container({"waiting": {"reason": "ContainerCreating"}}, lastState={"terminated": {"exitCode": 1}})
+    assert only([pod(**status)]).cause == "its container is still being made"
+
+
+@pytest.mark.parametrize("code", [126, 127])
+def test_an_image_without_the_program_is_named(code: int) -> None:
+    """The shell's codes for what cannot be run, and for what is not there."""
+    trouble = only([pod(**container({"terminated": {"exitCode": code, "reason": "Error"}}))])
+    assert trouble.cause == "the image lacks the program that it should run"
+    assert "docker.io/x:1" in trouble.remedy
+
+
 def test_a_program_that_used_too_much_memory_says_so() -> None:
     """OOMKilled is a cause, not a word to look up."""
     ended = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
@@ -177,8 +224,8 @@ def test_a_running_container_that_does_not_serve_is_told_from_a_broken_one() -> 
 def test_a_volume_that_cannot_be_mounted_is_shown() -> None:
     """The kubelet says it in an event only."""
     waiting = container({"waiting": {"reason": "ContainerCreating"}})
-    trouble = only([pod(**waiting)], [event("FailedMount", 'secret "credentials" not found')])
-    assert 'secret "credentials" not found' in trouble.state
+    events = [event("FailedMount", "timed out"), event("FailedMount", 'secret "credentials" not found')]
+    assert only([pod(**waiting)], events).state == 'ContainerCreating: secret "credentials" not found'
 
 
 @pytest.mark.parametrize(
@@ -216,6 +263,7 @@ def test_refusals_to_make_a_pod_are_found_on_its_owner() -> None:
         event("FailedCreate", "exceeded quota: lab", "some", "StatefulSet"),
         event("FailedCreate", "violates PodSecurity", "some-897f4dc57", "ReplicaSet", when="2"),
         event("FailedCreate", "other", "another", "StatefulSet"),
+        event("FailedCreate", "no pod makes pods", "some-897f4dc57", "Pod"),
     ]
     assert find_refusals([workload("StatefulSet")], events) == ["exceeded quota: lab", "violates PodSecurity"]
 
@@ -224,6 +272,16 @@ def test_events_are_the_last_ones_oldest_first() -> None:
     """Six lines, in the order in which they happened."""
     lines = event_lines([event(f"R{number}", "m", when=str(number)) for number in (9, 1, 2, 3, 4, 5, 6)])
     assert [line.split()[1] for line in lines] == ["R2", "R3", "R4", "R5", "R6", "R9"]
+
+
+def test_events_without_a_last_time_are_told_in_order_too() -> None:
+    """Newer ones say when they happened, or only when they were made."""
+    happened, made_only = event("Second", "m"), event("First", "m")
+    for one in (happened, made_only):
+        del one["lastTimestamp"]
+    happened["eventTime"] = "2026-11-26T12:00:02Z"
+    made_only["metadata"]["creationTimestamp"] = "2026-11-26T12:00:01Z"
+    assert [line.split()[1] for line in event_lines([happened, made_only])] == ["First", "Second"]
 
 
 @pytest.mark.parametrize(
@@ -275,6 +333,13 @@ def test_what_a_run_made_and_nobody_changed_is_no_change() -> None:
             port["protocol"] = "TCP"
     mine = {"kind": "Secret", "metadata": {"name": "mine"}, "data": {"a": "b"}}
     assert changed_by_hand([*found, mine], ["citus-worker-1"]) == []
+
+
+def test_a_rule_that_was_emptied_is_a_change() -> None:
+    """An empty selector is every pod; what the cluster leaves out of one is none."""
+    policy = made("NetworkPolicy", "worker", spec={"podSelector": {"matchLabels": {"app": "worker"}}, "egress": [{}]})
+    policy["spec"]["podSelector"] = {}
+    assert "NetworkPolicy worker has other rules than were written" in changed_by_hand([policy], [])
 
 
 def test_what_was_deleted_scaled_or_edited_is_named() -> None:
