@@ -47,12 +47,12 @@ PLUGINS = Path(__file__).parents[1]
 NAMED_BY_PLACE = ("ansible.modules.", "ansible_collections.")
 
 
-def fingerprint(folders: Iterable[Path]) -> str:
-    """What packed modules depend on, in 12 characters: releases, and names, sizes and times of what folders hold."""
+def fingerprint(paths: Iterable[Path]) -> str:
+    """What packed modules depend on, in 12 characters: releases, and names, sizes and times of files."""
     known = hashlib.sha256(f"{__version__} {sys.version}".encode())
-    for path in sorted(path for folder in folders for path in folder.glob("*")):
+    for path in sorted(paths):
         found = path.stat()
-        known.update(f"{path} {found.st_size if path.is_file() else ''} {found.st_mtime_ns}\n".encode())
+        known.update(f"{path} {found.st_size} {found.st_mtime_ns}\n".encode())
     return known.hexdigest()[:12]
 
 
@@ -93,8 +93,9 @@ def lend(kept: Path, used: Path) -> None:
 
 def keep(used: Path, kept: Path) -> None:
     """Keep what a run packed and nobody kept before; what was packed of other files goes."""
-    packed = [path for path in used.iterdir() if path.name.startswith(NAMED_BY_PLACE) and path.suffix != ".lock"]
-    new = [path for path in packed if not (kept / path.name).exists()]
+    packed = [path for path in used.iterdir() if path.name.startswith(NAMED_BY_PLACE)]
+    # Ansible's own locks, and what a worker that was killed had not written to its end, are no payloads.
+    new = [path for path in packed if not path.name.endswith((".lock", "-part")) and not (kept / path.name).exists()]
     if not new:
         return
     if not kept.is_dir():
@@ -118,10 +119,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
     def __init__(self) -> None:
         super().__init__()
         self._used = Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache")
-        own = [PLUGINS / "modules", PLUGINS / "module_utils"]
-        others = [
-            found for path in constants.COLLECTIONS_PATHS for found in Path(path, "ansible_collections").glob("*")
-        ]
+        own = [path for folder in ("modules", "module_utils") for path in (PLUGINS / folder).glob("*.py")]
+        # Not what is in the others: those of the virtual environment go with it. Folders show where one was added or removed.
+        others = [folder for path in constants.COLLECTIONS_PATHS for folder in Path(path).glob("ansible_collections/*")]
         self._kept = Path(sys.prefix, "payloads", fingerprint([*own, *others]))
         with contextlib.suppress(OSError):
             lend(self._kept, self._used)

@@ -65,16 +65,16 @@ def test_an_edited_module_is_packed_anew(tmp_path: Path) -> None:
     """An edit, a new file and one that went each count."""
     module = tmp_path / "modulo.py"
     module.write_text("uno", encoding="utf-8")
-    seen = [payloads.fingerprint([tmp_path])]
+    seen = [payloads.fingerprint(tmp_path.iterdir())]
     module.write_text("otro", encoding="utf-8")
-    seen.append(payloads.fingerprint([tmp_path]))
+    seen.append(payloads.fingerprint(tmp_path.iterdir()))
     os.utime(module, ns=(1, 1))
-    seen.append(payloads.fingerprint([tmp_path]))
+    seen.append(payloads.fingerprint(tmp_path.iterdir()))
     (tmp_path / "nuevo.py").touch()
-    seen.append(payloads.fingerprint([tmp_path]))
+    seen.append(payloads.fingerprint(tmp_path.iterdir()))
     assert len(set(seen)) == 4
     (tmp_path / "nuevo.py").unlink()
-    assert payloads.fingerprint([tmp_path]) == seen[2]
+    assert payloads.fingerprint(tmp_path.iterdir()) == seen[2]
 
 
 @pytest.fixture
