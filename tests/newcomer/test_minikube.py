@@ -60,19 +60,24 @@ class Person:
         return said
 
 
+def in_the_way() -> str:
+    """Why nobody can come with Minikube here; empty where somebody can."""
+    if not MINIKUBE or not shutil.which("minikube"):
+        return "no Minikube is to be used (LAB_TEST_MINIKUBE=1, LAB_TEST_CONTEXT names a profile of the tests)"
+    if os.geteuid() != 0:
+        return "`make lab` would make a lab where a person's labs lie"
+    if STATE.exists():
+        return f"{STATE} has labs, which are a person's"
+    taken = [port for port in PORTS if is_open(port)]
+    return missing() or (f"the lab's default ports are taken: {taken}" if taken else "")
+
+
 @pytest.fixture
 def person() -> Iterator[Person]:
     """Somebody whose lab, if it is still there at the end, goes."""
-    if not MINIKUBE or not shutil.which("minikube"):
-        pytest.skip("no Minikube is to be used (LAB_TEST_MINIKUBE=1, LAB_TEST_CONTEXT names a profile of the tests)")
-    if lacking := missing():
-        pytest.skip(lacking)
-    if os.geteuid() != 0:
-        pytest.skip("`make lab` would make a lab where a person's labs lie")
-    if (STATE / "labs/lab").exists():
-        pytest.skip(f"{STATE} has a lab of this name, which is a person's")
-    if taken := [port for port in PORTS if is_open(port)]:
-        pytest.skip(f"the lab's default ports are taken: {taken}")
+    # What is somebody's is not touched, and what is not there cannot be used: `make test` ends with the name and the reason.
+    if reason := in_the_way():
+        pytest.skip(reason)
     place = Path(tempfile.mkdtemp(prefix="hc-", dir="/tmp"))
     place.chmod(0o755)
     (place / "home").mkdir()
@@ -98,4 +103,5 @@ def test_make_lab_takes_minikube_by_itself(person: Person) -> None:
     assert not STATE.exists()
     assert [port for port in PORTS if is_open(port)] == []
     spaces = person.run(f"minikube -p {CONTEXT} kubectl -- get namespaces -o name")
+    assert "namespace/default" in spaces.split()
     assert "namespace/hc-lab" not in spaces.split()
