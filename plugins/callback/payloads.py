@@ -13,7 +13,7 @@ description:
     longer than most modules work.
   - This keeps the packed modules in the virtual environment that Ansible runs from, compiled, and lends them to the next run.
   - They are as the files are. An edited module, another release of Ansible or other collections make them anew.
-  - Where Ansible runs from no virtual environment of one's own, or packs modules in another way, nothing is kept and nothing differs.
+  - Where Ansible runs from no virtual environment, nothing is kept and nothing differs.
 requirements:
   - enabled in the configuration
 author:
@@ -99,6 +99,7 @@ def keep(used: Path, kept: Path) -> None:
     if not new:
         return
     if not kept.is_dir():
+        # Another run may be removing them too; what stays of them takes room and is never lent.
         shutil.rmtree(kept.parent, ignore_errors=True)
         kept.mkdir(parents=True)
     for path in new:
