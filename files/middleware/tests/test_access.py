@@ -11,20 +11,24 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
+from uuid import uuid4
 
 import jwt
 import psycopg
 import pytest
 from conftest import PASSWORD, Lab
-from flask import Flask
+from flask import Flask, g
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from historia_clinica import create_app, first_login, passwords
 from historia_clinica.access import ALL, OWN, PERMISSIONS, ROLES, Person
 from historia_clinica.config import ConfigurationError
+from historia_clinica.db import SessionClosedError, in_transaction
 from historia_clinica.errors import ProblemError
+from historia_clinica.pipeline import Pipeline
 from historia_clinica.sessions import on_behalf_of
+from historia_clinica.store import MEDICO
 
 V1 = "/api/v1"
 KEY = "the first key of this lab, which no log shows"
@@ -309,6 +313,25 @@ def test_closed_session_learns_nothing_and_leaves_nothing(client: FlaskClient, r
         assert answer.status_code == 401, path
         assert answer.get_json()["detail"].startswith("La sesión se cerró."), path
     assert rules.value("SELECT count(*) FROM accesos") == 0
+
+
+def test_closed_session_writes_nothing(client: FlaskClient, app: Flask, rules: Lab) -> None:
+    """Though what is written travels with the look at the session, and though nobody looks at its answer."""
+    header = log_in(client, "medico")
+    client.delete(f"{V1}/sesiones/actual", headers=header)
+    before = rules.value("SELECT count(*) FROM consultas")
+    assert client.post(f"{V1}/pacientes/{PATIENT}/consultas", json=CONSULTATION, headers=header).status_code == 401
+    assert rules.value("SELECT count(*) FROM consultas") == before
+
+    @in_transaction
+    def hire(pipeline: Pipeline) -> None:
+        MEDICO.insert(pipeline, {"nombre": "N", "especialidad": "E", "registro": "R", "ciudad": "C", "activo": True})
+
+    with app.test_request_context():
+        g.on_behalf = on_behalf_of(Person("1", "administrador", None, str(uuid4())))
+        with pytest.raises(SessionClosedError):
+            hire()
+    assert rules.value("SELECT count(*) FROM medicos WHERE registro = 'R'") == 0
 
 
 def test_refresh_is_used_up_and_a_stolen_one_ends_the_session(client: FlaskClient) -> None:

@@ -10,8 +10,8 @@ from typing import get_args
 
 from flask import g
 
-from historia_clinica.db import Connection
 from historia_clinica.errors import ProblemError
+from historia_clinica.pipeline import Pipeline
 from historia_clinica.schemas import Rol
 from historia_clinica.sql import statement
 
@@ -99,7 +99,7 @@ def require_own_doctor(medico_id: str) -> None:
         raise refused(person, "consultas.escribir")
 
 
-def record(connection: Connection, cedula: str, action: str, reason: str | None) -> None:
+def record(pipeline: Pipeline, cedula: str, action: str, reason: str | None) -> None:
     """Keep who reads a patient's history, when and why, in the patient's shard and in the same transaction.
 
     While the rules are lifted nobody has said who he is, and there is nothing to keep.
@@ -107,7 +107,7 @@ def record(connection: Connection, cedula: str, action: str, reason: str | None)
     person = current()
     if person:
         values = {"cedula": cedula, "documento_id": person.documento_id, "rol": person.rol, "accion": action}
-        connection.execute(statement("acceso_insert"), {**values, "motivo": reason or REASONS[person.rol]})
+        pipeline.execute(statement("acceso_insert"), {**values, "motivo": reason or REASONS[person.rol]})
 
 
 # Why a role reads a history, where whoever reads says nothing.

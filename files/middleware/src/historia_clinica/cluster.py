@@ -12,8 +12,9 @@ import psycopg
 from psycopg.rows import DictRow, tuple_row
 
 from historia_clinica import plans
-from historia_clinica.db import Connection, fetch, in_transaction
+from historia_clinica.db import fetch, in_transaction
 from historia_clinica.errors import status_of
+from historia_clinica.pipeline import Pipeline
 from historia_clinica.sql import statement
 
 SILENT = "Un nodo no responde: una suma sin él sería un número falso."
@@ -86,14 +87,15 @@ def query(name: str) -> dict[str, Any]:
 
 
 @in_transaction
-def explained(connection: Connection, name: str) -> dict[str, Any]:
+def explained(pipeline: Pipeline, name: str) -> dict[str, Any]:
     """Run one of QUERIES, and say how it was done: the plan, the tasks of each node and their time."""
     sql = statement(f"explain_{name}")
     answer: dict[str, Any] = dict.fromkeys(("plan", "nodos", "ms_planear", "ms_ejecutar", "razon"))
+    pipeline.complete()
     # The values are put into the text: a plan with placeholders hides to which node it leads.
-    cursor = psycopg.ClientCursor(connection, row_factory=tuple_row)
+    cursor = psycopg.ClientCursor(pipeline.connection, row_factory=tuple_row)
     try:
-        with connection.transaction():
+        with pipeline.connection.transaction():
             cursor.execute("SET LOCAL citus.explain_all_tasks = on")  # where there is no Citus just a name
             cursor.execute(b"EXPLAIN (VERBOSE, COSTS OFF) " + sql, EXAMPLE)
             answer["plan"] = [line for (line,) in cursor]
@@ -104,8 +106,8 @@ def explained(connection: Connection, name: str) -> dict[str, Any]:
         return answer | {"razon": error.diag.message_primary}
     except psycopg.errors.QueryCanceled as error:
         return answer | {"razon": status_of(error)[1]}
-    nodes = connection.execute(statement("cluster_nodes")).fetchall()
-    shards = connection.execute(statement("cluster_shards")).fetchall()
+    nodes = pipeline.execute(statement("cluster_nodes")).rows()
+    shards = pipeline.execute(statement("cluster_shards")).rows()
     tasks = plans.tasks(
         found,
         {(node["host"], str(node["puerto"])): node["nombre"] for node in nodes},

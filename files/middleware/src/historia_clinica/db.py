@@ -31,9 +31,9 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
 from historia_clinica.config import Settings
+from historia_clinica.pipeline import Connection, Pipeline
 from historia_clinica.sql import statement
 
-Connection = psycopg.Connection[DictRow]
 logger = logging.getLogger(__name__)
 
 # What libpq says when it cannot connect -> what a student reads. The first that matches wins.
@@ -93,6 +93,7 @@ class Database:
             "application_name": "historia-clinica-middleware",
             "autocommit": True,  # most requests are one statement; others open a transaction
             "connect_timeout": settings.connect_timeout,
+            "prepare_threshold": None,  # `Pipeline` does, and psycopg would forget it all with every ROLLBACK
             "options": f"-c statement_timeout={settings.statement_timeout}s -c timezone=UTC"
             " -c citus.propagate_set_commands=local",  # for whom we ask has to reach the shards
             "row_factory": dict_row,
@@ -286,30 +287,25 @@ class SessionClosedError(Exception):
 
 
 @contextmanager
-def asking() -> Iterator[Connection]:
-    """Lend a connection to read for the current request.
+def asking() -> Iterator[Pipeline]:
+    """Lend a pipeline to read by for the current request.
 
     Where the rules hold it is in a transaction that says for whom it asks, and that the reader's
-    audit row belongs to. What that takes travels with the statements of the block: nothing is sent
-    before an answer is waited for. Where the rules are lifted each statement stands alone.
+    audit row belongs to. Where the rules are lifted each message stands alone.
 
     Raises:
         DatabaseUnavailableError: there is no connection.
-        SessionClosedError: whoever asks has no session any more; nothing of the block is kept.
+        SessionClosedError: whoever asks has no session any more; nothing of the block is kept that an
+            answer was waited for before.
     """
     with current_database().connection() as connection:
         if "on_behalf" not in g:
-            yield connection
+            pipeline = Pipeline(connection)
+            yield pipeline
+            pipeline.complete()
             return
-        with _undone(connection):
-            with connection.pipeline():
-                session = _begin(connection, g.on_behalf)
-                try:
-                    yield connection
-                finally:
-                    _require_open(session)  # if it is known: an answer was waited for
-                connection.execute(b"COMMIT")
-            _require_open(session)
+        with _transaction(connection) as pipeline:
+            yield pipeline
 
 
 def ask(query: bytes, parameters: Mapping[str, Any] | None = None) -> list[DictRow]:
@@ -320,9 +316,9 @@ def ask(query: bytes, parameters: Mapping[str, Any] | None = None) -> list[DictR
         SessionClosedError: whoever asks has no session any more.
         psycopg.Error: the database refused the statement.
     """
-    with asking() as connection:
-        cursor = connection.execute(query, parameters)
-    return cursor.fetchall()  # it has them, though the connection is lent to somebody else by now
+    with asking() as pipeline:
+        answer = pipeline.execute(query, parameters)
+    return answer.rows()
 
 
 class OnBehalf(NamedTuple):
@@ -338,50 +334,26 @@ class OnBehalf(NamedTuple):
 
 
 @contextmanager
-def _transaction(connection: Connection) -> Iterator[None]:
+def _transaction(connection: Connection) -> Iterator[Pipeline]:
     """Run a transaction for the current request: committed, or rolled back where anything went wrong."""
+    pipeline = Pipeline(connection)
+    pipeline.execute(b"BEGIN")
     on_behalf: OnBehalf | None = g.get("on_behalf")
-    with _undone(connection):
-        if on_behalf is None:
-            connection.execute(b"BEGIN")
-        else:
-            with connection.pipeline():  # one round trip
-                session = _begin(connection, on_behalf)
-            _require_open(session)
-        yield
-    connection.commit()
-
-
-@contextmanager
-def _undone(connection: Connection) -> Iterator[None]:
-    """Roll back what the block did if anything went wrong in it."""
+    if on_behalf is not None:
+        pipeline.execute(on_behalf.setting, prepare=False)
+        pipeline.execute(statement("sesion_open"), {"id": on_behalf.session}, if_empty=SessionClosedError())
     try:
-        yield
+        yield pipeline
+        pipeline.execute(b"COMMIT")
+        pipeline.complete()
     except BaseException:
         with suppress(psycopg.OperationalError):  # the connection is lost, and the transaction with it
             connection.rollback()
         raise
 
 
-def _begin(connection: Connection, on_behalf: OnBehalf) -> psycopg.Cursor[DictRow]:
-    """Begin a transaction, say for whom, and look whether the session is open: in a pipeline."""
-    connection.execute(b"BEGIN")
-    connection.execute(on_behalf.setting, prepare=False)
-    return connection.execute(statement("sesion_open"), {"id": on_behalf.session})
-
-
-def _require_open(session: psycopg.Cursor[DictRow]) -> None:
-    """Go on unless it is known that the session is closed.
-
-    Raises:
-        SessionClosedError: it is.
-    """
-    if session.rowcount == 0:  # -1: the answer is on its way
-        raise SessionClosedError
-
-
-def in_transaction(work: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]:
-    """Give the function a connection in a transaction, which ends with it.
+def in_transaction(work: Callable[Concatenate[Pipeline, P], T]) -> Callable[P, T]:
+    """Give the function the pipeline of a transaction, which ends with it.
 
     Where another transaction got in between (class 40 of SQLSTATE) nothing of this one is left: it
     is run again, a few times at most.
@@ -392,8 +364,10 @@ def in_transaction(work: Callable[Concatenate[Connection, P], T]) -> Callable[P,
         with current_database().connection() as connection:
             for attempt in range(1, ATTEMPTS + 1):
                 try:
-                    with _transaction(connection):
-                        return work(connection, *arguments, **named)
+                    with _transaction(connection) as pipeline:
+                        result = work(pipeline, *arguments, **named)
+                        pipeline.complete()  # before COMMIT: nothing is kept unless all of it was done
+                        return result
                 except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
                     if attempt == ATTEMPTS:
                         raise
@@ -418,7 +392,7 @@ def fetch(name: str, parameters: dict[str, Any] | None = None) -> list[DictRow]:
         psycopg.Error: the database refused the statement.
     """
     with current_database().connection() as connection:
-        return connection.execute(statement(name), parameters).fetchall()
+        return Pipeline(connection).execute(statement(name), parameters).rows()
 
 
 def current_database() -> Database:

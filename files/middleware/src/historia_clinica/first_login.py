@@ -15,7 +15,8 @@ import sys
 
 from historia_clinica import create_app, passwords, sessions
 from historia_clinica.access import ROLES
-from historia_clinica.db import Connection, in_transaction
+from historia_clinica.db import in_transaction
+from historia_clinica.pipeline import Pipeline
 from historia_clinica.schemas import CEDULA
 from historia_clinica.sql import statement
 from historia_clinica.store import USUARIO
@@ -40,15 +41,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 @in_transaction
-def _first(connection: Connection, documento_id: str, rol: str, nombre: str) -> dict[str, object]:
+def _first(pipeline: Pipeline, documento_id: str, rol: str, nombre: str) -> dict[str, object]:
     key = {"documento_id": documento_id}
-    if USUARIO.lock(connection, key) is None:
-        USUARIO.insert(connection, {**key, "nombre": nombre, "edad": 0, "rol": rol, "medico_id": None, "activo": True})
+    if USUARIO.lock(pipeline, key) is None:
+        USUARIO.insert(pipeline, {**key, "nombre": nombre, "edad": 0, "rol": rol, "medico_id": None, "activo": True})
     password = secrets.token_urlsafe(18)
-    connection.execute(statement("usuario_password"), {**key, "clave_hash": passwords.hashed(password)})
-    user = connection.execute(statement("usuario_log_in"), key).fetchall()[0]
-    sessions.close_all(connection, documento_id)
-    return {"clave": password, **sessions.start(connection, documento_id, user["rol"], user["medico_id"])}
+    pipeline.execute(statement("usuario_password"), {**key, "clave_hash": passwords.hashed(password)})
+    user = pipeline.execute(statement("usuario_log_in"), key).rows()[0]
+    sessions.close_all(pipeline, documento_id)
+    return {"clave": password, **sessions.start(pipeline, documento_id, user["rol"], user["medico_id"])}
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ from typing import NamedTuple
 from flask import request
 from psycopg.errors import UniqueViolation
 
-from historia_clinica.db import Connection, in_transaction
+from historia_clinica.db import in_transaction
 from historia_clinica.errors import InvalidFieldError, ProblemError
+from historia_clinica.pipeline import Pipeline
 from historia_clinica.schemas import CLAVE_IDEMPOTENTE
 from historia_clinica.sql import statement
 
@@ -32,7 +33,7 @@ class _RaceError(Exception):
     """Another request with the same key ended between our look and our write."""
 
 
-def create(cedula: str, work: Callable[[Connection], Created]) -> Created:
+def create(cedula: str, work: Callable[[Pipeline], Created]) -> Created:
     """Create something of a patient, once for each key.
 
     Args:
@@ -56,10 +57,10 @@ def create(cedula: str, work: Callable[[Connection], Created]) -> Created:
 
 
 @in_transaction
-def _once(connection: Connection, cedula: str, key: str, work: Callable[[Connection], Created]) -> Created:
+def _once(pipeline: Pipeline, cedula: str, key: str, work: Callable[[Pipeline], Created]) -> Created:
     mark = sha256(f"{request.method} {request.path}\n".encode() + request.get_data()).hexdigest()
     parameters = {"cedula": cedula, "clave": key}
-    known = connection.execute(statement("solicitud"), parameters).fetchone()
+    known = pipeline.execute(statement("solicitud"), parameters).first()
     if known is not None:
         if known["huella"] != mark:
             raise ProblemError(
@@ -68,8 +69,8 @@ def _once(connection: Connection, cedula: str, key: str, work: Callable[[Connect
                 campo="Idempotency-Key",
             )
         return Created(known["ubicacion"], known["cuerpo"])
-    created = work(connection)
+    created = work(pipeline)
     values = {**parameters, "huella": mark, "ubicacion": created.location, "cuerpo": created.body}
-    if connection.execute(statement("solicitud_insert"), values).rowcount == 0:
+    if pipeline.execute(statement("solicitud_insert"), values).count() == 0:
         raise _RaceError
     return created

@@ -20,8 +20,9 @@ from flask import Flask, current_app, g, request
 from historia_clinica import passwords, schemas, tokens
 from historia_clinica.access import Person
 from historia_clinica.config import Settings
-from historia_clinica.db import Connection, OnBehalf
+from historia_clinica.db import OnBehalf
 from historia_clinica.errors import ProblemError, unauthorized
+from historia_clinica.pipeline import Pipeline
 from historia_clinica.sql import statement
 
 SESSION_HOURS = 12
@@ -103,7 +104,7 @@ def on_behalf_of(person: Person) -> OnBehalf:
     return OnBehalf("SET LOCAL historia.persona = '{}/{}/{}'".format(*values).encode(), person.sesion)
 
 
-def log_in(connection: Connection, documento_id: str, password: str) -> dict[str, Any]:
+def log_in(pipeline: Pipeline, documento_id: str, password: str) -> dict[str, Any]:
     """Open a session for whoever knows the user's password.
 
     Who does not gets the same answer after the same time, whether there is such a user, whether he
@@ -112,11 +113,11 @@ def log_in(connection: Connection, documento_id: str, password: str) -> dict[str
     Raises:
         ProblemError: 401; 429 after too many failures.
     """
-    user = connection.execute(statement("usuario_log_in"), {"documento_id": documento_id}).fetchone()
+    user = pipeline.execute(statement("usuario_log_in"), {"documento_id": documento_id}).first()
     check(documento_id, password, user["clave_hash"] if user and user["activo"] else None)
     if user is None:
         raise AssertionError("nobody's password matches")
-    return start(connection, documento_id, user["rol"], user["medico_id"])
+    return start(pipeline, documento_id, user["rol"], user["medico_id"])
 
 
 def check(documento_id: str, password: str, kept: str | None) -> None:
@@ -138,19 +139,19 @@ def check(documento_id: str, password: str, kept: str | None) -> None:
     failures.succeeded(documento_id)
 
 
-def start(connection: Connection, documento_id: str, rol: str, medico_id: str | None) -> dict[str, Any]:
+def start(pipeline: Pipeline, documento_id: str, rol: str, medico_id: str | None) -> dict[str, Any]:
     """Open a session of a user and return what he needs to go on, as the API answers it."""
     person = Person(documento_id, rol, medico_id, str(uuid4()))
     secret = secrets.token_urlsafe(32)
     until = datetime.now(UTC) + timedelta(hours=SESSION_HOURS)
-    connection.execute(
+    pipeline.execute(
         statement("sesion_insert"),
         {"id": person.sesion, "documento_id": documento_id, "huella": _mark(secret), "vence_en": until},
     )
     return _answer(person, secret)
 
 
-def renew(connection: Connection, refresh: str) -> dict[str, Any] | None:
+def renew(pipeline: Pipeline, refresh: str) -> dict[str, Any] | None:
     """Give a session a new token and a new refresh secret, or None; the old secret is used up.
 
     A secret that comes a second time was stolen, by the first or by the second: the session ends.
@@ -158,22 +159,22 @@ def renew(connection: Connection, refresh: str) -> dict[str, Any] | None:
     session, _, secret = refresh.partition(".")
     new = secrets.token_urlsafe(32)
     values = {"id": session, "huella": _mark(secret), "nueva": _mark(new)}
-    row = connection.execute(statement("sesion_renew"), values).fetchone()
-    user = connection.execute(statement("usuario_log_in"), row).fetchone() if row else None
+    row = pipeline.execute(statement("sesion_renew"), values).first()
+    user = pipeline.execute(statement("usuario_log_in"), row).first() if row else None
     if row is None or user is None or not user["activo"]:
-        close(connection, session)
+        close(pipeline, session)
         return None
     return _answer(Person(row["documento_id"], user["rol"], user["medico_id"], session), new)
 
 
-def close(connection: Connection, session: str) -> None:
+def close(pipeline: Pipeline, session: str) -> None:
     """Close a session: its tokens are refused from now on."""
-    connection.execute(statement("sesion_close"), {"id": session})
+    pipeline.execute(statement("sesion_close"), {"id": session})
 
 
-def close_all(connection: Connection, documento_id: str) -> None:
+def close_all(pipeline: Pipeline, documento_id: str) -> None:
     """Close every session of a user: his password, his role or he himself is no longer what it was."""
-    connection.execute(statement("sesiones_close"), {"documento_id": documento_id})
+    pipeline.execute(statement("sesiones_close"), {"documento_id": documento_id})
 
 
 def _answer(person: Person, secret: str) -> dict[str, Any]:

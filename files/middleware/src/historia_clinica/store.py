@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from historia_clinica.answers import require_match
-from historia_clinica.db import Connection, ask
+from historia_clinica.db import ask
 from historia_clinica.errors import ProblemError
+from historia_clinica.pipeline import Pipeline
 from historia_clinica.sql import search, statement
 
 Key = Mapping[str, Any]
@@ -35,57 +36,57 @@ class Kind:
         """Return the statement that reads those that meet the conditions."""
         return search(self.many, frozenset(conditions))
 
-    def find(self, connection: Connection, key: Key) -> str | None:
+    def find(self, pipeline: Pipeline, key: Key) -> str | None:
         """Return it as JSON, or None where there is none."""
-        row = connection.execute(self.query(key), key).fetchone()
+        row = pipeline.execute(self.query(key), key).first()
         return row["cuerpo"] if row else None
 
-    def read(self, connection: Connection, key: Key) -> str:
+    def read(self, pipeline: Pipeline, key: Key) -> str:
         """Return it as JSON.
 
         Raises:
             ProblemError: 404.
         """
-        body = self.find(connection, key)
+        body = self.find(pipeline, key)
         if body is None:
             raise self.not_found(key)
         return body
 
-    def page(self, connection: Connection, conditions: Key) -> list[str]:
+    def page(self, pipeline: Pipeline, conditions: Key) -> list[str]:
         """Return those that meet the conditions, as JSON: one more than `limite` if there is one."""
-        rows = connection.execute(self.query(conditions), conditions).fetchall()
+        rows = pipeline.execute(self.query(conditions), conditions).rows()
         return [row["cuerpo"] for row in rows]
 
-    def insert(self, connection: Connection, values: Key) -> None:
+    def insert(self, pipeline: Pipeline, values: Key) -> None:
         """Add one.
 
         Raises:
             psycopg.errors.UniqueViolation: it is there already.
         """
-        connection.execute(statement(f"{self.one}_insert"), values)
+        pipeline.execute(statement(f"{self.one}_insert"), values)
 
-    def lock(self, connection: Connection, key: Key) -> str | None:
+    def lock(self, pipeline: Pipeline, key: Key) -> str | None:
         """Return it as JSON, or None, and let nobody else change it until the transaction ends."""
-        if connection.execute(statement(f"{self.one}_lock"), key).fetchone() is None:
-            return None
-        return self.find(connection, key)
+        locked = pipeline.execute(statement(f"{self.one}_lock"), key)
+        body = self.find(pipeline, key)
+        return body if locked.first() else None
 
-    def amend(self, connection: Connection, key: Key, new: Callable[[str], BaseModel]) -> str:
+    def amend(self, pipeline: Pipeline, key: Key, new: Callable[[str], BaseModel]) -> str:
         """Write `new` of what is there over it, and return it as JSON.
 
         Raises:
             ProblemError: 404; 412 or 428 where the caller has not seen what is there.
         """
-        body = self.lock(connection, key)
+        body = self.lock(pipeline, key)
         if body is None:
             raise self.not_found(key)
         require_match(body)
-        return self.update(connection, key, new(body))
+        return self.update(pipeline, key, new(body))
 
-    def update(self, connection: Connection, key: Key, values: BaseModel) -> str:
+    def update(self, pipeline: Pipeline, key: Key, values: BaseModel) -> str:
         """Write the values, whatever is there, and return it as JSON."""
-        connection.execute(statement(f"{self.one}_update"), {**values.model_dump(), **key})
-        return self.read(connection, key)
+        pipeline.execute(statement(f"{self.one}_update"), {**values.model_dump(), **key})
+        return self.read(pipeline, key)
 
     def not_found(self, key: Key) -> ProblemError:
         """Return the 404 that says which one is missing."""

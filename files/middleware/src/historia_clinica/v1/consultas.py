@@ -15,9 +15,10 @@ from flask import Response, url_for
 from pydantic import BaseModel
 
 from historia_clinica import access, answers, idempotency, store
-from historia_clinica.db import Connection, asking, in_transaction
+from historia_clinica.db import asking, in_transaction
 from historia_clinica.errors import InvalidFieldError
 from historia_clinica.idempotency import Created
+from historia_clinica.pipeline import Answer, Pipeline
 from historia_clinica.resource import Resource
 from historia_clinica.schemas import (
     Consulta,
@@ -60,11 +61,11 @@ def search(conditions: ConsultasFiltro) -> Response:
 @blueprint.input(PaginaConMotivo, location="query", arg_name="conditions")
 def list_of_patient(cedula: str, conditions: PaginaConMotivo) -> Response:
     """List a patient's consultations, the newest first, and keep who reads them."""
-    with asking() as connection:
-        bodies = CONSULTA.page(connection, {**_conditions(conditions), "cedula": cedula})
+    with asking() as pipeline:
+        bodies = CONSULTA.page(pipeline, {**_conditions(conditions), "cedula": cedula})
         if not bodies:
-            PACIENTE.read(connection, {"cedula": cedula})  # nobody's list is not an empty list
-        access.record(connection, cedula, "consultas", conditions.motivo)
+            PACIENTE.read(pipeline, {"cedula": cedula})  # nobody's list is not an empty list
+        access.record(pipeline, cedula, "consultas", conditions.motivo)
     return answers.page("consultas", bodies, conditions.limite, KEY)
 
 
@@ -77,9 +78,9 @@ def create(cedula: str, data: ConsultaDatos) -> Response:
     """Register a consultation of a patient."""
     access.require_own_doctor(data.medico_id)
 
-    def insert(connection: Connection) -> Created:
+    def insert(pipeline: Pipeline) -> Created:
         consulta_id = uuid4()
-        body = _insert(connection, {"cedula": cedula, "id": consulta_id}, data)
+        body = _insert(pipeline, {"cedula": cedula, "id": consulta_id}, data)
         return Created(_address(cedula, consulta_id), body)
 
     created = idempotency.create(cedula, insert)
@@ -93,9 +94,9 @@ def create(cedula: str, data: ConsultaDatos) -> Response:
 @blueprint.input(Motivo, location="query", arg_name="why")
 def read(cedula: str, consulta_id: UUID, why: Motivo) -> Response:
     """Answer with one consultation, and keep who reads it."""
-    with asking() as connection:
-        body = CONSULTA.read(connection, {"cedula": cedula, "id": consulta_id})
-        access.record(connection, cedula, "consulta", why.motivo)
+    with asking() as pipeline:
+        body = CONSULTA.read(pipeline, {"cedula": cedula, "id": consulta_id})
+        access.record(pipeline, cedula, "consulta", why.motivo)
     return answers.answer(body)
 
 
@@ -142,18 +143,27 @@ def _address(cedula: str, id: UUID) -> str:  # the column's name
     return url_for("consultas.read", cedula=cedula, consulta_id=id)
 
 
-def _insert(connection: Connection, key: dict[str, Any], data: ConsultaDatos) -> str:
-    if connection.execute(statement("paciente_present"), key).fetchone() is None:
-        raise PACIENTE.not_found(key)
-    _require_active(connection, data.medico_id)
+def _insert(pipeline: Pipeline, key: dict[str, Any], data: ConsultaDatos) -> str:
+    present = pipeline.execute(statement("paciente_present"), key)
+    doctor = _doctor(pipeline, data.medico_id)
     values = data.model_dump() | key
     values["fecha_consulta"] = data.fecha_consulta or datetime.now(UTC)
-    CONSULTA.insert(connection, values)
-    return CONSULTA.read(connection, key)
+    CONSULTA.insert(pipeline, values)
+    inserted = pipeline.execute(CONSULTA.query(key), key)
+    # All of it is one message. What should not have been written is taken back with the transaction.
+    if present.first() is None:
+        raise PACIENTE.not_found(key)
+    _require_active(doctor, data.medico_id)
+    body: str = inserted.rows()[0]["cuerpo"]
+    return body
 
 
-def _require_active(connection: Connection, medico_id: str) -> None:
-    row = connection.execute(statement("medico_present"), {"medico_id": medico_id}).fetchone()
+def _doctor(pipeline: Pipeline, medico_id: str) -> Answer:
+    return pipeline.execute(statement("medico_present"), {"medico_id": medico_id})
+
+
+def _require_active(doctor: Answer, medico_id: str) -> None:
+    row = doctor.first()
     if row is None:
         raise InvalidFieldError("medico_id", f"no hay médico con el número {medico_id}.")
     if not row["activo"]:
@@ -161,44 +171,44 @@ def _require_active(connection: Connection, medico_id: str) -> None:
 
 
 @in_transaction
-def _put(connection: Connection, cedula: str, consulta_id: UUID, data: ConsultaDatos) -> tuple[HTTPStatus, str]:
+def _put(pipeline: Pipeline, cedula: str, consulta_id: UUID, data: ConsultaDatos) -> tuple[HTTPStatus, str]:
     key = {"cedula": cedula, "id": consulta_id}
-    body = _lock(connection, key)
+    body = _lock(pipeline, key)
     if body is None:
         answers.require_no_match()
-        return HTTPStatus.CREATED, _insert(connection, key, data)
+        return HTTPStatus.CREATED, _insert(pipeline, key, data)
     answers.require_none()
     answers.require_match(body)
-    return HTTPStatus.OK, _update(connection, key, body, data)
+    return HTTPStatus.OK, _update(pipeline, key, body, data)
 
 
 @in_transaction
-def _amend(connection: Connection, cedula: str, consulta_id: UUID, new: Callable[[str], ConsultaDatos]) -> str:
+def _amend(pipeline: Pipeline, cedula: str, consulta_id: UUID, new: Callable[[str], ConsultaDatos]) -> str:
     key = {"cedula": cedula, "id": consulta_id}
-    body = _lock(connection, key)
+    body = _lock(pipeline, key)
     if body is None:
         raise CONSULTA.not_found(key)
     answers.require_match(body)
-    return _update(connection, key, body, new(body))
+    return _update(pipeline, key, body, new(body))
 
 
-def _lock(connection: Connection, key: dict[str, Any]) -> str | None:
+def _lock(pipeline: Pipeline, key: dict[str, Any]) -> str | None:
     """Lock a consultation of the person's own: nobody takes over another's.
 
     It is read first, because the database shows for a change only what the person may change.
     """
-    body = CONSULTA.find(connection, key)
+    body = CONSULTA.find(pipeline, key)
     if body is None:
         return None
     access.require_own_doctor(Consulta.model_validate_json(body).medico_id)
-    return CONSULTA.lock(connection, key)
+    return CONSULTA.lock(pipeline, key)
 
 
-def _update(connection: Connection, key: dict[str, Any], body: str, data: ConsultaDatos) -> str:
+def _update(pipeline: Pipeline, key: dict[str, Any], body: str, data: ConsultaDatos) -> str:
     there = Consulta.model_validate_json(body)
     access.require_own_doctor(data.medico_id)
     if data.medico_id != there.medico_id:
-        _require_active(connection, data.medico_id)
+        _require_active(_doctor(pipeline, data.medico_id), data.medico_id)
     return CONSULTA.update(
-        connection, key, data.model_copy(update={"fecha_consulta": data.fecha_consulta or there.fecha_consulta})
+        pipeline, key, data.model_copy(update={"fecha_consulta": data.fecha_consulta or there.fecha_consulta})
     )

@@ -10,8 +10,9 @@ from psycopg.errors import UniqueViolation
 from pydantic import BaseModel
 
 from historia_clinica import answers, store
-from historia_clinica.db import Connection, in_transaction
+from historia_clinica.db import in_transaction
 from historia_clinica.errors import ProblemError
+from historia_clinica.pipeline import Pipeline
 from historia_clinica.resource import Resource
 from historia_clinica.schemas import Medico, MedicoCambios, MedicoDatos, Medicos, MedicosFiltro
 from historia_clinica.sql import statement
@@ -83,18 +84,18 @@ def _taken(registration: str) -> ProblemError:
 
 
 @in_transaction
-def _insert(connection: Connection, data: MedicoDatos) -> tuple[int, str]:
+def _insert(pipeline: Pipeline, data: MedicoDatos) -> tuple[int, str]:
     try:
-        row = connection.execute(statement("medico_insert"), data.model_dump()).fetchall()[0]
+        row = pipeline.execute(statement("medico_insert"), data.model_dump()).rows()[0]
     except UniqueViolation:
         raise _taken(data.registro) from None
-    return row["id"], MEDICO.read(connection, {"id": row["id"]})
+    return row["id"], MEDICO.read(pipeline, {"id": row["id"]})
 
 
 @in_transaction
-def _amend(connection: Connection, medico_id: str, new: Callable[[str], MedicoDatos]) -> str:
+def _amend(pipeline: Pipeline, medico_id: str, new: Callable[[str], MedicoDatos]) -> str:
     try:
-        return MEDICO.amend(connection, {"id": medico_id}, new)
+        return MEDICO.amend(pipeline, {"id": medico_id}, new)
     except UniqueViolation:
         raise ProblemError(
             HTTPStatus.CONFLICT, "registro: ya hay otro médico con ese registro.", campo="registro"
@@ -102,6 +103,6 @@ def _amend(connection: Connection, medico_id: str, new: Callable[[str], MedicoDa
 
 
 @in_transaction
-def _retire(connection: Connection, medico_id: str) -> None:
-    if connection.execute(statement("medico_retire"), {"id": medico_id}).rowcount == 0:
+def _retire(pipeline: Pipeline, medico_id: str) -> None:
+    if pipeline.execute(statement("medico_retire"), {"id": medico_id}).count() == 0:
         raise MEDICO.not_found({"id": medico_id})

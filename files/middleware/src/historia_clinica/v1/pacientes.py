@@ -10,9 +10,10 @@ from psycopg.errors import UniqueViolation
 from pydantic import BaseModel
 
 from historia_clinica import access, answers, idempotency, store
-from historia_clinica.db import Connection, asking, in_transaction
+from historia_clinica.db import asking, in_transaction
 from historia_clinica.errors import ProblemError
 from historia_clinica.idempotency import Created
+from historia_clinica.pipeline import Pipeline
 from historia_clinica.resource import Resource
 from historia_clinica.schemas import (
     Accesos,
@@ -50,11 +51,9 @@ def search(conditions: PacientesFiltro) -> Response:
 def create(data: PacienteNuevo) -> Response:
     """Register a patient."""
 
-    def insert(connection: Connection) -> Created:
-        PACIENTE.insert(connection, data.model_dump())
-        return Created(
-            url_for("pacientes.read", cedula=data.cedula), PACIENTE.read(connection, {"cedula": data.cedula})
-        )
+    def insert(pipeline: Pipeline) -> Created:
+        PACIENTE.insert(pipeline, data.model_dump())
+        return Created(url_for("pacientes.read", cedula=data.cedula), PACIENTE.read(pipeline, {"cedula": data.cedula}))
 
     try:
         created = idempotency.create(data.cedula, insert)
@@ -121,9 +120,9 @@ def history(cedula: str, why: Motivo) -> Response:
 
     Who reads it is kept, beside the history and in the same transaction.
     """
-    with asking() as connection:
-        body = HISTORIA.read(connection, {"cedula": cedula})
-        access.record(connection, cedula, "historia", why.motivo)
+    with asking() as pipeline:
+        body = HISTORIA.read(pipeline, {"cedula": cedula})
+        access.record(pipeline, cedula, "historia", why.motivo)
     return answers.answer(body)
 
 
@@ -150,18 +149,18 @@ def _taken(cedula: str) -> ProblemError:
 
 
 @in_transaction
-def _put(connection: Connection, cedula: str, data: PacienteDatos) -> tuple[HTTPStatus, str]:
+def _put(pipeline: Pipeline, cedula: str, data: PacienteDatos) -> tuple[HTTPStatus, str]:
     key = {"cedula": cedula}
-    body = PACIENTE.lock(connection, key)
+    body = PACIENTE.lock(pipeline, key)
     if body is None:
         answers.require_no_match()
-        PACIENTE.insert(connection, data.model_dump() | key)
-        return HTTPStatus.CREATED, PACIENTE.read(connection, key)
+        PACIENTE.insert(pipeline, data.model_dump() | key)
+        return HTTPStatus.CREATED, PACIENTE.read(pipeline, key)
     answers.require_none()
     answers.require_match(body)
-    return HTTPStatus.OK, PACIENTE.update(connection, key, data)
+    return HTTPStatus.OK, PACIENTE.update(pipeline, key, data)
 
 
 @in_transaction
-def _amend(connection: Connection, cedula: str, new: Callable[[str], PacienteDatos]) -> str:
-    return PACIENTE.amend(connection, {"cedula": cedula}, new)
+def _amend(pipeline: Pipeline, cedula: str, new: Callable[[str], PacienteDatos]) -> str:
+    return PACIENTE.amend(pipeline, {"cedula": cedula}, new)

@@ -9,8 +9,9 @@ from flask import Response, json
 
 from historia_clinica import access, sessions
 from historia_clinica.answers import JSON
-from historia_clinica.db import Connection, asking, in_transaction
+from historia_clinica.db import asking, in_transaction
 from historia_clinica.errors import unauthorized
+from historia_clinica.pipeline import Pipeline
 from historia_clinica.resource import Resource
 from historia_clinica.schemas import Credenciales, Quien, Renovacion, Sesion
 
@@ -69,9 +70,9 @@ def log_out() -> Response:
 
 
 @in_transaction
-def _close(connection: Connection) -> None:
+def _close(pipeline: Pipeline) -> None:
     if person := access.current():
-        sessions.close(connection, person.sesion)
+        sessions.close(pipeline, person.sesion)
 
 
 def _secret(body: dict[str, Any], status: HTTPStatus) -> Response:

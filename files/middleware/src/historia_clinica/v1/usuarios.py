@@ -10,8 +10,9 @@ from psycopg.errors import UniqueViolation
 from pydantic import BaseModel
 
 from historia_clinica import access, answers, passwords, sessions, store
-from historia_clinica.db import Connection, in_transaction
+from historia_clinica.db import in_transaction
 from historia_clinica.errors import ProblemError
+from historia_clinica.pipeline import Pipeline
 from historia_clinica.resource import Resource
 from historia_clinica.schemas import (
     Clave,
@@ -121,46 +122,46 @@ def _taken(documento_id: str) -> ProblemError:
 
 
 @in_transaction
-def _insert(connection: Connection, data: UsuarioNuevo) -> str:
-    USUARIO.insert(connection, data.model_dump())
-    return USUARIO.read(connection, {"documento_id": data.documento_id})
+def _insert(pipeline: Pipeline, data: UsuarioNuevo) -> str:
+    USUARIO.insert(pipeline, data.model_dump())
+    return USUARIO.read(pipeline, {"documento_id": data.documento_id})
 
 
 @in_transaction
-def _put(connection: Connection, documento_id: str, data: UsuarioDatos) -> tuple[HTTPStatus, str]:
+def _put(pipeline: Pipeline, documento_id: str, data: UsuarioDatos) -> tuple[HTTPStatus, str]:
     key = {"documento_id": documento_id}
-    body = USUARIO.lock(connection, key)
+    body = USUARIO.lock(pipeline, key)
     if body is None:
         answers.require_no_match()
-        USUARIO.insert(connection, data.model_dump() | key)
-        return HTTPStatus.CREATED, USUARIO.read(connection, key)
+        USUARIO.insert(pipeline, data.model_dump() | key)
+        return HTTPStatus.CREATED, USUARIO.read(pipeline, key)
     answers.require_none()
     answers.require_match(body)
-    sessions.close_all(connection, documento_id)
-    return HTTPStatus.OK, USUARIO.update(connection, key, data)
+    sessions.close_all(pipeline, documento_id)
+    return HTTPStatus.OK, USUARIO.update(pipeline, key, data)
 
 
 @in_transaction
-def _amend(connection: Connection, documento_id: str, new: Callable[[str], UsuarioDatos]) -> str:
-    sessions.close_all(connection, documento_id)
-    return USUARIO.amend(connection, {"documento_id": documento_id}, new)
+def _amend(pipeline: Pipeline, documento_id: str, new: Callable[[str], UsuarioDatos]) -> str:
+    sessions.close_all(pipeline, documento_id)
+    return USUARIO.amend(pipeline, {"documento_id": documento_id}, new)
 
 
 @in_transaction
-def _retire(connection: Connection, documento_id: str) -> None:
-    sessions.close_all(connection, documento_id)
-    if connection.execute(statement("usuario_retire"), {"documento_id": documento_id}).rowcount == 0:
+def _retire(pipeline: Pipeline, documento_id: str) -> None:
+    sessions.close_all(pipeline, documento_id)
+    if pipeline.execute(statement("usuario_retire"), {"documento_id": documento_id}).count() == 0:
         raise USUARIO.not_found({"documento_id": documento_id})
 
 
 @in_transaction
-def _set_password(connection: Connection, documento_id: str, data: Clave) -> None:
+def _set_password(pipeline: Pipeline, documento_id: str, data: Clave) -> None:
     person = access.current()
-    user = connection.execute(statement("usuario_log_in"), {"documento_id": documento_id}).fetchone()
+    user = pipeline.execute(statement("usuario_log_in"), {"documento_id": documento_id}).first()
     if user is None:
         raise USUARIO.not_found({"documento_id": documento_id})
     if person and person.documento_id == documento_id:
         sessions.check(documento_id, data.clave_actual or "", user["clave_hash"])
-    sessions.close_all(connection, documento_id)
+    sessions.close_all(pipeline, documento_id)
     values = {"documento_id": documento_id, "clave_hash": passwords.hashed(data.clave)}
-    connection.execute(statement("usuario_password"), values)
+    pipeline.execute(statement("usuario_password"), values)
