@@ -66,6 +66,29 @@ def test_restart_of_the_database_costs_no_request(app: Flask, lab: Lab) -> None:
         fill_pool(app, lab)
 
 
+def test_restart_of_a_node_costs_no_reader_anything(app: Flask, lab: Lab) -> None:
+    """Each connection has one of the server's own to the node, which broke; the first who notices replaces them all."""
+    fill_pool(app, lab)
+    lab.admin.execute(
+        """
+        CREATE TABLE stale AS SELECT pid FROM pg_stat_activity WHERE usename = 'middleware';
+        CREATE FUNCTION reached() RETURNS boolean SECURITY DEFINER LANGUAGE plpgsql AS $$
+        BEGIN
+            IF EXISTS (SELECT FROM public.stale WHERE pid = pg_backend_pid()) THEN
+                RAISE 'connection to the remote node failed' USING ERRCODE = 'connection_failure';
+            END IF;
+            RETURN true;
+        END $$;
+        ALTER TABLE usuario RENAME TO part;
+        CREATE VIEW usuario AS SELECT * FROM part WHERE reached();
+        GRANT SELECT ON usuario TO middleware;
+        """
+    )
+    assert lab.value("SELECT count(*) FROM stale") == 8
+    assert [app.test_client().get("/usuarios").status_code for _ in range(16)] == [200] * 16
+    assert app.extensions["database"].errors["08006"] == 1
+
+
 def test_first_request_after_a_long_outage_is_answered(app: Flask, lab: Lab) -> None:
     """The pauses between psycopg's own attempts grow with the outage; nobody waits for them."""
     client = app.test_client()

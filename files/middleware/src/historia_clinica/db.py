@@ -53,6 +53,8 @@ QUEUE = 1024
 LONGEST_WAIT_SECONDS = 10
 # How long somebody waits for a connection while there is no such queue: a statement may take 5 s more.
 PATIENCE_SECONDS = 4
+# No connection is replaced twice within this time because a node of the database went away.
+NODES_SECONDS = 1
 # How long everybody is refused at once after somebody waited in vain, and should stay away.
 OVERLOAD_SECONDS = 1
 
@@ -119,6 +121,7 @@ class Database:
         self._lock = threading.Lock()
         self._asking = 0  # requests that hold a connection or want one
         self._refusing_until = 0.0
+        self._drained = 0.0  # when, on the monotonic clock
         self._lent: dict[Connection, float] = {}  # each since when
         self._probing = threading.Lock()
         # Why there is no connection; None while the last that was tried is fine, empty until one
@@ -158,8 +161,11 @@ class Database:
         except DatabaseBusyError:
             raise  # a word of ours, the database did nothing wrong
         except (psycopg.Error, DatabaseUnavailableError) as error:
+            sqlstate: str = getattr(error, "sqlstate", None) or ""
             with self._lock:
-                self.errors[getattr(error, "sqlstate", None) or ""] += 1
+                self.errors[sqlstate] += 1
+            if sqlstate.startswith("08"):
+                self._forget_nodes()
             raise
         finally:
             with self._lock:
@@ -218,6 +224,18 @@ class Database:
         except psycopg.OperationalError:
             return False
         return True
+
+    def _forget_nodes(self) -> None:
+        """Replace every connection, since the server's own connections to its nodes go with it.
+
+        Citus keeps them as long as it is connected to, and tells whoever asks next that they broke: once for each
+        connection of the pool, long after the node is back.
+        """
+        with self._lock:
+            if monotonic() - self._drained < NODES_SECONDS:
+                return
+            self._drained = monotonic()
+        self._pool.drain()
 
     def _cut_off(self) -> None:
         """Break connections whose server says nothing any more, not even that a statement timed out.
