@@ -94,6 +94,11 @@ def told(name: str, result: http_load.Result, **more: Any) -> dict[str, Any]:
     }
 
 
+def show(row: dict[str, Any]) -> None:
+    """Print it for a person."""
+    print(*(f"{name} {value}" for name, value in row.items()), sep=", ", flush=True)
+
+
 def measure(lab: Lab, place: Path, clients: int, each: int) -> list[dict[str, Any]]:
     """Send the loads, one after the other, to one service that goes on running."""
     with lab.connect() as admin:
@@ -138,7 +143,7 @@ def measure(lab: Lab, place: Path, clients: int, each: int) -> list[dict[str, An
             if name == "stuck":
                 row["kept"] = row["kept"] and set(result.statuses) == {503}
             rows.append(row)
-            print(row, flush=True)
+            show(row)
         memory.stop()
     growth = memory.peak - before
     rows.append(
@@ -150,7 +155,7 @@ def measure(lab: Lab, place: Path, clients: int, each: int) -> list[dict[str, An
             "kept": growth <= GROWTH_MIB,
         }
     )
-    print(rows[-1])
+    show(rows[-1])
     return rows
 
 
