@@ -142,6 +142,11 @@ MEASUREMENTS: tuple[tuple[str, str, tuple[tuple[str, dict[str, str], str], ...]]
         "API con sus reglas, junto a FastAPI con las mismas (1,0)",
         (("api-rules", {"load": "mezcla", "server": "fastapi"}, "{ratio} x"),),
     ),
+    (
+        "API, 1,000 clients at once, the database stuck: longest wait (10 s); growth of memory (100 MiB)",
+        "API, 1.000 clientes a la vez, la base de datos trabada: espera más larga (10 s); crecimiento de la memoria (100 MiB)",
+        (("overload", {"load": "stuck"}, "{longest_s} s; "), ("overload", {"load": "memory"}, "{growth_mib} MiB")),
+    ),
 )
 
 
@@ -151,7 +156,7 @@ def measured(name: str, which: dict[str, str], text: str) -> str:
     if not file.exists():
         return "-"
     results = json.loads(file.read_text(encoding="utf-8"))["results"]
-    rows = [row for result in results for row in result.get("table", [result])]
+    rows = [row for result in results for row in result.get("table") or result.get("loads") or [result]]
     found = [row for row in rows if which.items() <= row.items()]
     return text.format(**found[0]) if found else "-"
 
