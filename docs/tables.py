@@ -143,8 +143,8 @@ MEASUREMENTS: tuple[tuple[str, str, tuple[tuple[str, dict[str, str], str], ...]]
         (("api-rules", {"load": "mezcla", "server": "fastapi"}, "{ratio} x"),),
     ),
     (
-        "API, 1,000 clients at once, the database stuck: longest wait (10 s); growth of memory (100 MiB)",
-        "API, 1.000 clientes a la vez, la base de datos trabada: espera más larga (10 s); crecimiento de la memoria (100 MiB)",
+        "API, 1,000 clients, the database stuck: longest wait (10 s); memory (100 MiB more)",
+        "API, 1.000 clientes, base de datos trabada: espera más larga (10 s); memoria (100 MiB más)",
         (("overload", {"load": "stuck"}, "{longest_s} s; "), ("overload", {"load": "memory"}, "{growth_mib} MiB")),
     ),
 )
