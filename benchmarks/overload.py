@@ -178,7 +178,7 @@ def main() -> None:
     finally:
         workshop.clean()
         shutil.rmtree(place, ignore_errors=True)
-    print(json.dumps({"engine": options.engine, "clients": options.clients, "loads": rows}))
+    print(json.dumps({"engine": options.engine, "clients": options.clients, "table": rows}))
     if not all(row["kept"] for row in rows):
         sys.exit(1)
 

@@ -156,7 +156,7 @@ def measured(name: str, which: dict[str, str], text: str) -> str:
     if not file.exists():
         return "-"
     results = json.loads(file.read_text(encoding="utf-8"))["results"]
-    rows = [row for result in results for row in result.get("table") or result.get("loads") or [result]]
+    rows = [row for result in results for row in result.get("table", [result])]
     found = [row for row in rows if which.items() <= row.items()]
     return text.format(**found[0]) if found else "-"
 

@@ -75,8 +75,9 @@ def in_the_way() -> str:
 @pytest.fixture
 def person() -> Iterator[Person]:
     """Somebody whose lab, if it is still there at the end, goes."""
-    # What is somebody's is not touched, and what is not there cannot be used: `make test` ends with the name and the reason.
     if reason := in_the_way():
+        # A person's labs and ports are not touched, and a Minikube that is not there cannot be used. `make test` ends with the
+        # test's name and this reason; with the testbed there is none, and the test runs.
         pytest.skip(reason)
     place = Path(tempfile.mkdtemp(prefix="hc-", dir="/tmp"))
     place.chmod(0o755)

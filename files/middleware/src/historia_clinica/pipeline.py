@@ -2,7 +2,7 @@
 
 It is libpq's pipeline mode (https://www.postgresql.org/docs/current/libpq-pipeline-mode.html), asked for through psycopg.pq.
 psycopg's own pipeline sends each statement by itself and looks at the socket twice for each: under the rules, where a read is
-five statements, the service answered a fifth fewer requests with it (benchmarks/middleware.py --access rules).
+five statements, the service answered an eighth fewer requests with it (benchmarks/middleware.py --access rules).
 """
 
 from __future__ import annotations
