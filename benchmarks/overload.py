@@ -139,9 +139,8 @@ def measure(lab: Lab, place: Path, clients: int, each: int) -> list[dict[str, An
             more = {"acknowledged": result.statuses[201], "rows": written(mark)} if name == "writes" else {}
             row = told(name, result, **more)
             if name == "writes":
-                row["kept"] = row["kept"] and more["acknowledged"] == more["rows"]
-            if name == "stuck":
-                row["kept"] = row["kept"] and set(result.statuses) == {503}
+                row["kept"] = row["kept"] and 0 < more["acknowledged"] == more["rows"]
+            row["kept"] = row["kept"] and set(result.statuses) <= ({503} if name == "stuck" else {200, 201, 503})
             rows.append(row)
             show(row)
         memory.stop()
