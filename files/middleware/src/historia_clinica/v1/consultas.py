@@ -144,27 +144,26 @@ def _address(cedula: str, id: UUID) -> str:  # the column's name
 
 
 def _insert(pipeline: Pipeline, key: dict[str, Any], data: ConsultaDatos) -> str:
-    present = pipeline.execute(statement("paciente_present"), key)
-    doctor = _doctor(pipeline, data.medico_id)
+    allowed = _allowed(pipeline, key["cedula"], data.medico_id)
     values = data.model_dump() | key
     values["fecha_consulta"] = data.fecha_consulta or datetime.now(UTC)
     CONSULTA.insert(pipeline, values)
-    inserted = pipeline.execute(CONSULTA.query(key), key)
+    inserted = pipeline.execute(CONSULTA.query(key), key)  # Citus lets RETURNING build no JSON
     # All of it is one message. What should not have been written is taken back with the transaction.
-    if present.first() is None:
-        raise PACIENTE.not_found(key)
-    _require_active(doctor, data.medico_id)
+    _require_allowed(allowed, key, data.medico_id)
     body: str = inserted.rows()[0]["cuerpo"]
     return body
 
 
-def _doctor(pipeline: Pipeline, medico_id: str) -> Answer:
-    return pipeline.execute(statement("medico_present"), {"medico_id": medico_id})
+def _allowed(pipeline: Pipeline, cedula: str, medico_id: str) -> Answer:
+    return pipeline.execute(statement("consulta_allowed"), {"cedula": cedula, "medico_id": medico_id})
 
 
-def _require_active(doctor: Answer, medico_id: str) -> None:
-    row = doctor.first()
+def _require_allowed(allowed: Answer, key: dict[str, Any], medico_id: str) -> None:
+    row = allowed.first()
     if row is None:
+        raise PACIENTE.not_found(key)
+    if row["activo"] is None:
         raise InvalidFieldError("medico_id", f"no hay médico con el número {medico_id}.")
     if not row["activo"]:
         raise InvalidFieldError("medico_id", f"el médico {medico_id} está retirado.")
@@ -208,7 +207,7 @@ def _update(pipeline: Pipeline, key: dict[str, Any], body: str, data: ConsultaDa
     there = Consulta.model_validate_json(body)
     access.require_own_doctor(data.medico_id)
     if data.medico_id != there.medico_id:
-        _require_active(_doctor(pipeline, data.medico_id), data.medico_id)
+        _require_allowed(_allowed(pipeline, key["cedula"], data.medico_id), key, data.medico_id)
     return CONSULTA.update(
         pipeline, key, data.model_copy(update={"fecha_consulta": data.fecha_consulta or there.fecha_consulta})
     )

@@ -1,1 +1,0 @@
-SELECT activo FROM medicos WHERE id = %(medico_id)s

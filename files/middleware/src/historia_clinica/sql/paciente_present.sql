@@ -1,1 +1,0 @@
-SELECT cedula FROM pacientes WHERE cedula = %(cedula)s
