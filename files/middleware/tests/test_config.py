@@ -30,13 +30,11 @@ def test_settings_come_from_the_environment() -> None:
         | {
             "PGPORT": "15432",
             "PGCONNECT_TIMEOUT": "7",
-            "HISTORIA_CLINICA_THREADS": "6",
             "HISTORIA_CLINICA_POOL_SIZE": "3",
             "HISTORIA_CLINICA_STATEMENT_TIMEOUT": "9",
         }
     ) == Settings(
         "citus-coordinator:15432",
-        threads=6,
         pool_size=3,
         statement_timeout=9,
         connect_timeout=7,

@@ -43,8 +43,8 @@ def test_request_is_a_log_line_with_its_trace_and_without_a_document(serve: Call
     assert "1072319876" not in service.log()
 
 
-def test_overload_is_refused_soon_and_in_order(serve: Callable[..., Service], lab: Lab) -> None:  # noqa: F811
-    """Every connection is stuck: who comes then is told so and when to come back, and the process still lives."""
+def test_overload_is_refused_before_anybody_waits_for_long(serve: Callable[..., Service], lab: Lab) -> None:  # noqa: F811
+    """Every connection is stuck: who comes then is told so and when to come back, and meanwhile the process lives."""
     service = serve()
     wait_until(lambda: "Usuarios en la tabla usuario: 2." in service.messages())
 
@@ -64,13 +64,11 @@ def test_overload_is_refused_soon_and_in_order(serve: Callable[..., Service], la
         more = [threads.submit(ask, n) for n in range(292)]
         begin = perf_counter()
         assert service.get("/healthz/live")[0] == 200
-        assert perf_counter() - begin < 3
+        assert perf_counter() - begin < 1
         answers = [answer.result() for answer in more]
     assert {status for status, _, _ in answers} == {503}
     assert all(after and int(after) > 0 for _, after, _ in answers)
     assert max(seconds for _, _, seconds in answers) < 10
-    # All but those who had a thread to wait in: they were refused at once.
-    assert sum(seconds < 3 for _, _, seconds in answers) > 150
     assert {answer.result()[0] for answer in stuck} == {200}  # they had a connection, and the lock is gone
     assert service.get("/usuarios")[0] == 200
 

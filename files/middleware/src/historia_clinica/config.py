@@ -30,8 +30,6 @@ class Settings:
 
     Attributes:
         address: where the database is, as a person writes it; only for messages.
-        threads: requests that the server hands over at once, its blocking threads: many more than
-            connections, for those who wait are seen only here, and a thread that waits costs little.
         pool_size: connections that one worker may hold.
         statement_timeout: seconds after which the server cancels a statement.
         connect_timeout: seconds to wait for a connection.
@@ -40,7 +38,6 @@ class Settings:
     """
 
     address: str
-    threads: int = 128
     pool_size: int = 8
     statement_timeout: int = 5
     connect_timeout: int = 2
@@ -73,7 +70,6 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         access="rules" if access == "rules" else "open",
         signing_keys=Path(keys) if keys else None,
         address=f"{environment['PGHOST']}:{environment.get('PGPORT') or '5432'}",
-        threads=_whole_number(environment, "HISTORIA_CLINICA_THREADS", Settings.threads, 1000),
         pool_size=_whole_number(environment, "HISTORIA_CLINICA_POOL_SIZE", Settings.pool_size, 100),
         statement_timeout=_whole_number(
             environment, "HISTORIA_CLINICA_STATEMENT_TIMEOUT", Settings.statement_timeout, 600

@@ -18,6 +18,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
@@ -29,6 +30,7 @@ from flask import Flask, current_app, g
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
+from historia_clinica import fibers
 from historia_clinica.config import Settings
 from historia_clinica.pipeline import Connection, Pipeline
 from historia_clinica.sql import statement
@@ -47,16 +49,11 @@ REASONS: tuple[tuple[str, str], ...] = (
     ("timeout|timed out", "no responde a tiempo"),
 )
 
-# The server holds up to so many requests (granian's backlog), in an order that it keeps, and none of
-# them should wait longer than this for its answer.
-QUEUE = 1024
-LONGEST_WAIT_SECONDS = 10
-# How long somebody waits for a connection while there is no such queue: a statement may take 5 s more.
+# How long somebody waits for a connection while all are in use; a statement may take 5 s more, and after 10 s
+# in all everybody should have his answer.
 PATIENCE_SECONDS = 4
 # No connection is replaced twice within this time because a node of the database went away.
 NODES_SECONDS = 1
-# How long everybody is refused at once after somebody waited in vain, and should stay away.
-OVERLOAD_SECONDS = 1
 
 
 class DatabaseUnavailableError(Exception):
@@ -118,9 +115,10 @@ class Database:
         #: Errors of the database by SQLSTATE; an empty one where the connection broke.
         self.errors: Counter[str] = Counter()
         self._settings = settings
+        self._turns = fibers.Semaphore(settings.pool_size)
+        self._connecting = ThreadPoolExecutor(settings.pool_size, "connecting")
         self._lock = threading.Lock()
         self._asking = 0  # requests that hold a connection or want one
-        self._refusing_until = 0.0
         self._drained = 0.0  # when, on the monotonic clock
         self._lent: dict[Connection, float] = {}  # each since when
         self._probing = threading.Lock()
@@ -147,17 +145,17 @@ class Database:
         """
         with self._lock:
             self._asking += 1
-            last = self._asking >= self._settings.threads
         try:
-            connection = self._checked(last)
-            with self._lock:
-                self._lent[connection] = monotonic()
-            try:
-                yield connection
-            finally:
+            with self._turn():
+                connection = self._checked()
                 with self._lock:
-                    del self._lent[connection]
-                self._pool.putconn(connection)
+                    self._lent[connection] = monotonic()
+                try:
+                    yield connection
+                finally:
+                    with self._lock:
+                        del self._lent[connection]
+                    self._pool.putconn(connection)
         except DatabaseBusyError:
             raise  # a word of ours, the database did nothing wrong
         except (psycopg.Error, DatabaseUnavailableError) as error:
@@ -178,37 +176,37 @@ class Database:
         size = self._pool.get_stats()["pool_size"]
         return PoolState(size=size, in_use=in_use, waiting=max(0, asking - in_use))
 
-    def _checked(self, last: bool) -> Connection:
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait until there is a connection for this request, too."""
+        if not self._turns.acquire(PATIENCE_SECONDS):
+            raise DatabaseBusyError
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def _checked(self) -> Connection:
         if self._reason is not None:
-            self._probe()
-        connection = self._take(last)
+            fibers.outside(self._connecting, self._probe)
+        connection = self._take()
         if self._alive(connection):
             return connection
         self._pool.putconn(connection)  # broken: the pool throws it away
-        self._probe()
+        fibers.outside(self._connecting, self._probe)
         self._pool.drain()  # the server is there: its restart broke every idle connection
-        connection = self._take(last)
+        connection = self._take()
         if self._alive(connection):
             return connection
         self._pool.putconn(connection)
         raise self._unavailable(f"La base de datos en {self._address} corta las conexiones.")
 
-    def _take(self, last: bool) -> Connection:
-        """Take a connection out of the pool.
-
-        Args:
-            last: whether this request has the last thread. Then a queue stands behind it that nobody
-                sees; its wait is the queue's wait in small, and decides for all of it.
-        """
-        patience: float = PATIENCE_SECONDS
-        if last:
-            patience = LONGEST_WAIT_SECONDS * self._settings.threads / QUEUE
-            if monotonic() < self._refusing_until:
-                raise DatabaseBusyError
+    def _take(self) -> Connection:
         try:
-            return self._pool.getconn(patience)
+            if self._pool.get_stats()["pool_available"]:
+                return self._pool.getconn(PATIENCE_SECONDS)
+            return fibers.outside(self._connecting, self._pool.getconn, PATIENCE_SECONDS)  # it has to connect first
         except psycopg.OperationalError as error:  # PoolTimeout, PoolClosed
-            self._refusing_until = monotonic() + OVERLOAD_SECONDS
             raise DatabaseBusyError from error
 
     @staticmethod
@@ -241,7 +239,7 @@ class Database:
         """Break connections whose server says nothing any more, not even that a statement timed out.
 
         A server that is frozen, or whose disk is, keeps its connections open and obeys no timeout of
-        its own: without this the threads would wait with it until none is left.
+        its own: without this the connections would wait with it until none is left.
         """
         longest = 3 * self._settings.statement_timeout
         while not self.closed.wait(1):

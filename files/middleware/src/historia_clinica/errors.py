@@ -258,6 +258,7 @@ DETAILS = {
     400: "El cuerpo no es JSON que se pueda leer.",
     404: "Esa ruta no existe; / dice qué servicio es este.",
     405: "Esa ruta existe, pero no con ese método; la cabecera Allow dice con cuáles.",
+    408: "El cuerpo no llegó entero a tiempo; envíelo otra vez.",
     413: "El cuerpo es demasiado grande.",
 }
 

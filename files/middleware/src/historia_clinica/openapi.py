@@ -47,6 +47,7 @@ DESCRIPTIONS = {
     "403": "Quien pregunta no puede hacer eso",
     "404": "No existe",
     "406": "Accept pide otra forma que JSON",
+    "408": "El cuerpo no llegó entero a tiempo",
     "409": "Ya existe",
     "412": "Lo que se cambia ya no es lo que se leyó",
     "413": "El cuerpo es demasiado grande",
@@ -130,7 +131,7 @@ def complete(spec: dict[str, Any]) -> dict[str, Any]:
 def _complete(method: str, operation: dict[str, Any]) -> None:
     statuses = {"406", "503"}
     if method in ("post", "put", "patch"):
-        statuses |= {"400", "413", "415", "422"}
+        statuses |= {"400", "408", "413", "415", "422"}
         operation["requestBody"]["required"] = True
         if method == "patch":
             content = operation["requestBody"]["content"]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from historia_clinica import fibers
+
 # 19 MiB and two passes: what a password deserves, and what two at once may take in a small pod.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_at_once = threading.BoundedSemaphore(2)
+_two = ThreadPoolExecutor(2, "passwords")
 
 # What is compared with where there is no user or no password: it takes as long, and never matches.
 _NOBODY = _hasher.hash("nobody has this password: \N{LATIN SMALL LETTER N WITH TILDE}")
@@ -20,17 +23,15 @@ _NOBODY = _hasher.hash("nobody has this password: \N{LATIN SMALL LETTER N WITH T
 
 def hashed(password: str) -> str:
     """Return the hash to keep."""
-    with _at_once:
-        return _hasher.hash(password)
+    return fibers.outside(_two, _hasher.hash, password)
 
 
 def matches(password: str, kept: str | None) -> bool:
     """Say whether the password is the one whose hash was kept; as slowly where none was."""
-    with _at_once:
-        try:
-            _hasher.verify(kept or _NOBODY, password)
-        except (VerificationError, InvalidHashError):
-            return False
+    try:
+        fibers.outside(_two, _hasher.verify, kept or _NOBODY, password)
+    except (VerificationError, InvalidHashError):
+        return False
     return kept is not None
 
 

@@ -11,12 +11,18 @@ import re
 import select
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from psycopg import pq
+from psycopg.abc import PQGen
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.rows import DictRow
+from psycopg.waiting import Ready, Wait
+
+from historia_clinica import fibers
+
+T = TypeVar("T")
 
 # A connection keeps so many prepared statements; when there would be more it forgets all of them.
 MOST_PREPARED = 100
@@ -32,6 +38,20 @@ class Connection(psycopg.Connection[DictRow]):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.prepared: dict[_Text, bytes] = {}
+
+    def wait(self, gen: PQGen[T], *arguments: Any, **named: Any) -> T:
+        """Do the steps of an operation of psycopg, as it does, and in a fiber let the other requests go on meanwhile."""
+        if not fibers.inside():
+            return super().wait(gen, *arguments, **named)
+        try:
+            wanted = next(gen)
+            while True:
+                events = (select.POLLIN if wanted & Wait.R else 0) | (select.POLLOUT if wanted & Wait.W else 0)
+                found = fibers.ready(self.pgconn.socket, events)
+                wanted = gen.send(Ready.W if found & select.POLLOUT else Ready.R)
+        except StopIteration as end:
+            value: T = end.value
+            return value
 
 
 class _Text(NamedTuple):
@@ -223,10 +243,7 @@ class Pipeline:
         return server.get_result()
 
     def _wait(self, events: int) -> int:
-        poll = select.poll()
-        poll.register(self.connection.pgconn.socket, events)
-        [(_, ready)] = poll.poll()
-        return ready
+        return fibers.ready(self.connection.pgconn.socket, events)
 
 
 @lru_cache(maxsize=1024)

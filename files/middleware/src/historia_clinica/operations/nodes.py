@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 
 import psycopg
 from psycopg.rows import DictRow
 
+from historia_clinica import fibers
 from historia_clinica.db import Database, DatabaseUnavailableError
 from historia_clinica.sql import statement
 
@@ -41,23 +43,23 @@ class Nodes:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._asking = threading.Lock()
+        self._one = ThreadPoolExecutor(1, "ask-nodes")
         self._seen: Seen | None = None
-        self._first = threading.Event()
+        self._asked: Future[Seen] | None = None
 
     def seen(self) -> Seen:
         """Return the nodes as they were when last asked, and have them asked again if that is long ago."""
-        if (self._seen is None or self._seen.age > FRESH_SECONDS) and self._asking.acquire(blocking=False):
-            threading.Thread(target=self._ask, name="ask-nodes", daemon=True).start()
-        self._first.wait(FIRST_SECONDS)
+        if self._asked is None or (self._asked.done() and self._asked.result().age > FRESH_SECONDS):
+            self._asked = self._one.submit(self._ask)
+        if self._seen is None:
+            with suppress(TimeoutError):
+                fibers.result(self._asked, FIRST_SECONDS)
         return self._seen or Seen()
 
-    def _ask(self) -> None:
+    def _ask(self) -> Seen:
         try:
             with self._database.connection() as connection:
                 self._seen = Seen(connection.execute(statement("node_states")).fetchall())
         except (DatabaseUnavailableError, psycopg.Error):
             self._seen = Seen()
-        finally:
-            self._first.set()
-            self._asking.release()
+        return self._seen
