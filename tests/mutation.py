@@ -57,6 +57,7 @@ MODULES: dict[str, tuple[str, str]] = {
         for name, tests in {
             "access": "test_access",
             "config": "test_config",
+            "fibers": "test_fibers",
             "idempotency": "test_api",
             "load/sample": "test_sample",
             "passwords": "test_access",

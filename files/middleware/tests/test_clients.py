@@ -77,6 +77,13 @@ def test_large_body_is_refused_before_it_ends(serve: Callable[..., Service], sen
     assert answer_of(send(serve(), HEAD, *sent))[0] == 413
 
 
+def test_body_of_sixty_thousand_levels_is_refused(serve: Callable[..., Service]) -> None:  # noqa: F811
+    """A fiber's stack is the loop's: what would overflow it is a 400, and the service goes on."""
+    service = serve()
+    assert answer_of(send(service, HEAD, b"Content-Length: 60000\r\n\r\n", b"[" * 60_000))[0] == 400
+    assert service.get("/usuarios")[0] == 200
+
+
 def test_client_that_goes_away_is_no_error(serve: Callable[..., Service]) -> None:  # noqa: F811
     """In the middle of a body, or before the answer."""
     service = serve()

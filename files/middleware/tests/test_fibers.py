@@ -44,6 +44,36 @@ def test_others_go_on_while_a_fiber_waits_for_a_descriptor(pipe: tuple[int, int]
     assert together(read, write)[0] == b"hello"
 
 
+def test_loop_is_told_what_to_wait_for_outside_of_the_fiber(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libuv has pointers into the stack that a fiber has meanwhile: told from there it has ended the process."""
+    told: list[tuple[str, bool]] = []
+    loop = asyncio.SelectorEventLoop()
+
+    def spy(name: str) -> None:
+        method = getattr(loop, name)
+
+        def tell(*given: object) -> object:
+            told.append((name, fibers.inside()))
+            return method(*given)
+
+        monkeypatch.setattr(loop, name, tell)
+
+    def read() -> bytes:
+        for _ in range(2):
+            fibers.ready(pipe[0], select.POLLIN)
+        return os.read(pipe[0], 9)
+
+    os.write(pipe[1], b"hello")
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.get_loop()  # it has a pipe of its own
+        spy("add_reader")
+        spy("remove_reader")
+        assert runner.run(fibers.run(read)) == b"hello"
+    assert told[:4] == [("add_reader", False), ("remove_reader", False)] * 2
+
+
 def test_thread_waits_for_a_descriptor(pipe: tuple[int, int]) -> None:
     """Outside of a fiber it just blocks."""
     readable, writable = pipe
@@ -108,6 +138,7 @@ def test_semaphore_refuses_whoever_waited_in_vain() -> None:
     semaphore = fibers.Semaphore(1)
     assert semaphore.acquire(0)
     assert together(lambda: semaphore.acquire(0.01), lambda: semaphore.acquire(0.02)) == [False, False]
+    assert semaphore.waiting == 0
     assert not semaphore.acquire(0.01)
     semaphore.release()
     assert semaphore.acquire(0)
@@ -122,3 +153,24 @@ def test_semaphore_is_for_threads_and_fibers_alike() -> None:
         threading.Timer(0.02, semaphore.release).start()
 
     assert together(lambda: semaphore.acquire(10), leave) == [True, None]
+
+
+def test_fiber_that_is_cancelled_gives_back_what_it_holds() -> None:
+    """The server ends while somebody waits."""
+    given: list[str] = []
+
+    def hold() -> None:
+        try:
+            fibers.result(Future())
+        finally:
+            given.append("back")
+
+    async def main() -> None:
+        task = asyncio.create_task(fibers.run(hold))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert given == ["back"]

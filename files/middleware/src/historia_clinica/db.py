@@ -118,7 +118,6 @@ class Database:
         self._turns = fibers.Semaphore(settings.pool_size)
         self._connecting = ThreadPoolExecutor(settings.pool_size, "connecting")
         self._lock = threading.Lock()
-        self._asking = 0  # requests that hold a connection or want one
         self._drained = 0.0  # when, on the monotonic clock
         self._lent: dict[Connection, float] = {}  # each since when
         self._probing = threading.Lock()
@@ -143,8 +142,6 @@ class Database:
         Raises:
             DatabaseUnavailableError: there is none; the text says why.
         """
-        with self._lock:
-            self._asking += 1
         try:
             with self._turn():
                 connection = self._checked()
@@ -165,16 +162,11 @@ class Database:
             if sqlstate.startswith("08"):
                 self._forget_nodes()
             raise
-        finally:
-            with self._lock:
-                self._asking -= 1
 
     def state(self) -> PoolState:
         """Return how many connections there are, are in use and are waited for."""
-        with self._lock:
-            in_use, asking = len(self._lent), self._asking
         size = self._pool.get_stats()["pool_size"]
-        return PoolState(size=size, in_use=in_use, waiting=max(0, asking - in_use))
+        return PoolState(size=size, in_use=len(self._lent), waiting=self._turns.waiting)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

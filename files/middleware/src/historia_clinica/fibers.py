@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import select
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar, cast
@@ -22,36 +22,29 @@ T = TypeVar("T")
 
 
 class Fiber(greenlet):
-    """A function that runs on an event loop and may stop in the middle, wherever that is."""
-
-    def __init__(self, run: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(run)
-        self.loop = loop
-
-    def wait(self) -> Any:
-        """Let the loop go on, and return what it switches back with."""
-        return cast(greenlet, self.parent).switch()
+    """A function that may stop in the middle, wherever that is, until something is there that it waits for."""
 
 
 async def run(function: Callable[[], T]) -> T:
-    """Run a function in a fiber of the current loop and return what it returns.
+    """Run a function in a fiber and return what it returns.
+
+    Everything is awaited here, outside of the fiber: it has a piece of the stack that the loop has pointers into meanwhile
+    (libuv's have ended processes), so it may not touch what the loop waits for.
 
     Raises:
         Exception: what the function raised.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def main() -> None:
+    fiber = Fiber(function)
+    found = fiber.switch()
+    while not fiber.dead:
         try:
-            result = function()
-        except BaseException as error:
-            _settle(done, error=error)
+            value = await found
+        except BaseException as error:  # the server's end: the fiber gives back what it holds
+            found = fiber.throw(error)
         else:
-            _settle(done, result)
-
-    Fiber(main, loop).switch()
-    return await done
+            found = fiber.switch(value)
+    result: T = found
+    return result
 
 
 def inside() -> bool:
@@ -69,24 +62,11 @@ def ready(descriptor: int, events: int) -> int:
     Returns:
         Which of them it can; anything where it broke, which shows with the next call.
     """
-    fiber = getcurrent()
-    found: int
-    if not isinstance(fiber, Fiber):
-        poll = select.poll()
-        poll.register(descriptor, events)
-        [(_, found)] = poll.poll()
-        return found
-    if events & select.POLLIN:
-        fiber.loop.add_reader(descriptor, fiber.switch, select.POLLIN)
-    if events & select.POLLOUT:
-        fiber.loop.add_writer(descriptor, fiber.switch, select.POLLOUT)
-    try:
-        found = fiber.wait()
-    finally:
-        if events & select.POLLIN:
-            fiber.loop.remove_reader(descriptor)
-        if events & select.POLLOUT:
-            fiber.loop.remove_writer(descriptor)
+    if inside():
+        return _await(_ready(descriptor, events))
+    poll = select.poll()
+    poll.register(descriptor, events)
+    [(_, found)] = poll.poll()
     return found
 
 
@@ -97,19 +77,10 @@ def result(future: Future[T], seconds: float | None = None) -> T:
         TimeoutError: nothing was there within that time.
         Exception: what was put into it instead.
     """
-    fiber = getcurrent()
-    if not isinstance(fiber, Fiber):
-        return future.result(seconds)
-    if not future.done():
-        loop = fiber.loop
-        woken: asyncio.Future[None] = loop.create_future()
-        woken.add_done_callback(fiber.switch)
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(_settle, woken, None))
-        timer = loop.call_later(seconds, _settle, woken, None) if seconds is not None else None
-        fiber.wait()
-        if timer:
-            timer.cancel()
-    return future.result(0)
+    if inside() and not future.done():
+        _await(_done(future, seconds))
+        seconds = 0
+    return future.result(seconds)
 
 
 def outside(executor: Executor, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
@@ -129,6 +100,11 @@ class Semaphore:
         self._free = number
         self._waiting: deque[Future[None]] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     def acquire(self, seconds: float) -> bool:
         """Return whether there was room within that time."""
         with self._lock:
@@ -140,27 +116,56 @@ class Semaphore:
         try:
             result(turn, seconds)
         except TimeoutError:
-            return not turn.cancel()  # not to be cancelled: the turn came at that very moment
-        return True
+            with self._lock:
+                if turn in self._waiting:
+                    self._waiting.remove(turn)
+                    return False
+        return True  # perhaps at the very moment of giving up
 
     def release(self) -> None:
         """Let the next one in."""
         with self._lock:
-            while self._waiting:
-                turn = self._waiting.popleft()
-                if turn.set_running_or_notify_cancel():
-                    break
-            else:
+            if not self._waiting:
                 self._free += 1
                 return
+            turn = self._waiting.popleft()
         turn.set_result(None)
 
 
-def _settle(future: asyncio.Future[T], result: T | None = None, error: BaseException | None = None) -> None:
-    """Put something into a future unless there is something already, or nobody waits any more."""
-    if future.done():
-        return
-    if error is not None:
-        future.set_exception(error)
-    else:
-        future.set_result(result)  # type: ignore[arg-type]  # None where T is None
+def _await(awaitable: Coroutine[Any, Any, T]) -> T:
+    """Have the current fiber's `run` await something, and return what that returns."""
+    found: T = cast(greenlet, getcurrent().parent).switch(awaitable)
+    return found
+
+
+async def _ready(descriptor: int, events: int) -> int:
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[int] = loop.create_future()
+    if events & select.POLLIN:
+        loop.add_reader(descriptor, _settle, found, select.POLLIN)
+    if events & select.POLLOUT:
+        loop.add_writer(descriptor, _settle, found, select.POLLOUT)
+    try:
+        return await found
+    finally:
+        if events & select.POLLIN:
+            loop.remove_reader(descriptor)
+        if events & select.POLLOUT:
+            loop.remove_writer(descriptor)
+
+
+async def _done(future: Future[Any], seconds: float | None) -> None:
+    """Wait until the future is done, or the time is over."""
+    loop = asyncio.get_running_loop()
+    woken: asyncio.Future[None] = loop.create_future()
+    future.add_done_callback(lambda _: loop.call_soon_threadsafe(_settle, woken, None))
+    timer = loop.call_later(seconds, _settle, woken, None) if seconds is not None else None
+    await woken
+    if timer:
+        timer.cancel()
+
+
+def _settle(future: asyncio.Future[T], result: T) -> None:
+    """Put something into a future, unless there is something already."""
+    if not future.done():
+        future.set_result(result)
