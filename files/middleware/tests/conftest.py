@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import pwd
 import shutil
@@ -26,6 +28,7 @@ from flask.testing import FlaskClient
 from historia_clinica import create_app
 
 SOURCE = Path(__file__).parents[1] / "src"
+README = SOURCE.parent / "README.md"
 SCHEMA = (Path(__file__).parent / "sql" / "lab.sql").read_text(encoding="utf-8")
 PASSWORD = "a-password-that-no-log-shows"
 
@@ -242,3 +245,75 @@ def app(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
 def client(app: Flask) -> FlaskClient:
     """Give a client of that application."""
     return app.test_client()
+
+
+class Service:
+    """A granian that runs, its answers and its log."""
+
+    def __init__(self, lab: Lab, log: Path, **variables: str) -> None:
+        self.port = free_port()
+        self._log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                lab.python(*granian_arguments(self.port), **variables),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        wait_until(self.listens)
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Return status and body of an answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def listens(self) -> bool:
+        """Say whether somebody answers at the port."""
+        assert self.process.poll() is None, self.log()
+        return self.answers()
+
+    def answers(self) -> bool:
+        """Say whether a request gets its answer."""
+        try:
+            return self.get("/")[0] == 200
+        except OSError:
+            return False
+
+    def log(self) -> str:
+        """Return all that was written so far."""
+        return self._log.read_text(encoding="utf-8")
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the service's own log lines: granian's are plain text."""
+        return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+
+    def messages(self) -> str:
+        """Return the messages of those lines."""
+        return "\n".join(line["mensaje"] for line in self.lines())
+
+
+def granian_arguments(port: int) -> list[str]:
+    """Return the arguments of Python that the README recommends, with another port."""
+    block = README.read_text(encoding="utf-8").partition("python -m granian")[2].partition("```")[0]
+    arguments = block.replace("\\\n", " ").split()
+    assert "--port=8080" in arguments
+    return ["-m", "granian"] + [f"--port={port}" if a == "--port=8080" else a for a in arguments]
+
+
+@pytest.fixture
+def serve(lab: Lab, tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Give a function that starts the service of the lab."""
+    services: list[Service] = []
+
+    def start(**variables: str) -> Service:
+        services.append(Service(lab, tmp_path / f"{len(services)}.log", **variables))
+        return services[-1]
+
+    yield start
+    for service in services:
+        service.process.kill()
+        service.process.wait()

@@ -68,6 +68,14 @@ def test_header_that_comes_twice_counts_twice(app: Flask) -> None:
     assert seen(app, (b"accept", b"text/html"), (b"accept", b"*/*"))["headers"]["Accept"] == "text/html,*/*"
 
 
+def test_length_that_comes_twice_is_one_length() -> None:
+    """The server lets that through where both are the same."""
+    app = Flask("length")
+    app.add_url_rule("/", view_func=lambda: str(request.content_length))
+    twice = [(b"content-length", b"70000")] * 2
+    assert ask(app, *twice)[1]["body"] == b"70000"
+
+
 def test_header_with_underscores_is_not_the_one_with_hyphens(app: Flask) -> None:
     """Otherwise whoever removes the one in front of us would be got around."""
     assert seen(app, (b"if_match", b'"x"'))["headers"] == {}

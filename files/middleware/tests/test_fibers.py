@@ -6,7 +6,7 @@ import asyncio
 import os
 import select
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -24,9 +24,12 @@ def together(*functions: Callable[[], object]) -> list[object]:
 
 
 @pytest.fixture
-def pipe() -> tuple[int, int]:
+def pipe() -> Iterator[tuple[int, int]]:
     """Give the two ends of a pipe."""
-    return os.pipe()
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
 
 
 def test_others_go_on_while_a_fiber_waits_for_a_descriptor(pipe: tuple[int, int]) -> None:

@@ -11,13 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any
 
-from conftest import Lab, wait_until
-from test_server import Service, serve  # noqa: F401  # the fixture
+from conftest import Lab, Service, wait_until
 
 LOCKED = "SELECT count(*) FROM pg_locks WHERE relation = 'usuario'::regclass AND NOT granted"
 
 
-def test_request_is_a_log_line_with_its_trace_and_without_a_document(serve: Callable[..., Service]) -> None:  # noqa: F811
+def test_request_is_a_log_line_with_its_trace_and_without_a_document(serve: Callable[..., Service]) -> None:
     """Method, route, status, time and the trace that the answer has; nothing of what was asked for."""
     service = serve()
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
@@ -43,7 +42,7 @@ def test_request_is_a_log_line_with_its_trace_and_without_a_document(serve: Call
     assert "1072319876" not in service.log()
 
 
-def test_overload_is_refused_before_anybody_waits_for_long(serve: Callable[..., Service], lab: Lab) -> None:  # noqa: F811
+def test_overload_is_refused_before_anybody_waits_for_long(serve: Callable[..., Service], lab: Lab) -> None:
     """Every connection is stuck: who comes then is told so and when to come back, and meanwhile the process lives."""
     service = serve()
     wait_until(lambda: "Usuarios en la tabla usuario: 2." in service.messages())
@@ -73,7 +72,7 @@ def test_overload_is_refused_before_anybody_waits_for_long(serve: Callable[..., 
     assert service.get("/usuarios")[0] == 200
 
 
-def test_sigterm_under_load_loses_no_request(serve: Callable[..., Service]) -> None:  # noqa: F811
+def test_sigterm_under_load_loses_no_request(serve: Callable[..., Service]) -> None:
     """Everything that the service did, as its log tells, somebody got the answer of."""
     service = serve()
     answered: Counter[int] = Counter()

@@ -67,7 +67,8 @@ class Application:
         try:
             content = b"".join(chunks)
         finally:
-            chunks.close()  # type: ignore[attr-defined]  # werkzeug's ClosingIterator
+            if close := getattr(chunks, "close", None):  # PEP 3333: where there is one
+                close()
         return *started[-1], content
 
 
@@ -104,10 +105,12 @@ def _environ(scope: Scope) -> dict[str, Any]:
         if b"_" in raw:
             continue  # it would pass for the one with a hyphen
         name = raw.decode("latin-1").upper().replace("-", "_")
-        if name not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-            name = "HTTP_" + name
         text = value.decode("latin-1")
-        environ[name] = f"{environ[name]},{text}" if name in environ else text
+        if name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            environ[name] = text  # no lists: the server lets a length come twice if it is the same
+        else:
+            name = "HTTP_" + name
+            environ[name] = f"{environ[name]},{text}" if name in environ else text
     return environ
 
 

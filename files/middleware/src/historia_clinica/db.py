@@ -143,8 +143,9 @@ class Database:
             DatabaseUnavailableError: there is none; the text says why.
         """
         try:
+            until = monotonic() + PATIENCE_SECONDS
             with self._turn():
-                connection = self._checked()
+                connection = self._checked(until)
                 with self._lock:
                     self._lent[connection] = monotonic()
                 try:
@@ -178,26 +179,27 @@ class Database:
         finally:
             self._turns.release()
 
-    def _checked(self) -> Connection:
+    def _checked(self, until: float) -> Connection:
         if self._reason is not None:
             fibers.outside(self._connecting, self._probe)
-        connection = self._take()
+        connection = self._take(until)
         if self._alive(connection):
             return connection
         self._pool.putconn(connection)  # broken: the pool throws it away
         fibers.outside(self._connecting, self._probe)
         self._pool.drain()  # the server is there: its restart broke every idle connection
-        connection = self._take()
+        connection = self._take(until)
         if self._alive(connection):
             return connection
         self._pool.putconn(connection)
         raise self._unavailable(f"La base de datos en {self._address} corta las conexiones.")
 
-    def _take(self) -> Connection:
+    def _take(self, until: float) -> Connection:
+        """Take a connection out of the pool, which has until then (on the monotonic clock) to make one."""
         try:
             if self._pool.get_stats()["pool_available"]:
-                return self._pool.getconn(PATIENCE_SECONDS)
-            return fibers.outside(self._connecting, self._pool.getconn, PATIENCE_SECONDS)  # it has to connect first
+                return self._pool.getconn()
+            return fibers.outside(self._connecting, self._pool.getconn, until - monotonic())
         except psycopg.OperationalError as error:  # PoolTimeout, PoolClosed
             raise DatabaseBusyError from error
 

@@ -45,21 +45,21 @@ class Nodes:
         self._database = database
         self._one = ThreadPoolExecutor(1, "ask-nodes")
         self._seen: Seen | None = None
-        self._asked: Future[Seen] | None = None
+        self._asked: Future[None] | None = None
 
     def seen(self) -> Seen:
         """Return the nodes as they were when last asked, and have them asked again if that is long ago."""
-        if self._asked is None or (self._asked.done() and self._asked.result().age > FRESH_SECONDS):
+        stale = self._seen is None or self._seen.age > FRESH_SECONDS
+        if stale and (self._asked is None or self._asked.done()):
             self._asked = self._one.submit(self._ask)
-        if self._seen is None:
+        if self._seen is None and self._asked:
             with suppress(TimeoutError):
                 fibers.result(self._asked, FIRST_SECONDS)
         return self._seen or Seen()
 
-    def _ask(self) -> Seen:
+    def _ask(self) -> None:
         try:
             with self._database.connection() as connection:
                 self._seen = Seen(connection.execute(statement("node_states")).fetchall())
         except (DatabaseUnavailableError, psycopg.Error):
             self._seen = Seen()
-        return self._seen
