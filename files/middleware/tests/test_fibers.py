@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import socket
 import threading
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import pytest
 
 from historia_clinica import fibers
+
+T = TypeVar("T")
 
 
 def together(*functions: Callable[[], object]) -> list[object]:
@@ -47,21 +52,39 @@ def test_others_go_on_while_a_fiber_waits_for_a_descriptor(pipe: tuple[int, int]
     assert together(read, write)[0] == b"hello"
 
 
-def test_loop_is_told_what_to_wait_for_outside_of_the_fiber(
-    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """libuv has pointers into the stack that a fiber has meanwhile: told from there it has ended the process."""
-    told: list[tuple[str, bool]] = []
-    loop = asyncio.SelectorEventLoop()
+class Spied:
+    """A loop, and what it was told to wait for: the method, and whether a fiber told it."""
 
-    def spy(name: str) -> None:
-        method = getattr(loop, name)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.told: list[tuple[str, bool]] = []
+        self._loop = asyncio.SelectorEventLoop()
+        for name in ("add_reader", "remove_reader"):
+            monkeypatch.setattr(self._loop, name, self._spy(name, getattr(self._loop, name)))
 
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run it, for ten seconds at most."""
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.get_loop()  # which has a pipe of its own
+            self.told.clear()
+            found: T = runner.run(asyncio.wait_for(main, 10))
+        return found
+
+    def _spy(self, name: str, method: Callable[..., object]) -> Callable[..., object]:
         def tell(*given: object) -> object:
-            told.append((name, fibers.inside()))
+            self.told.append((name, fibers.inside()))
             return method(*given)
 
-        monkeypatch.setattr(loop, name, tell)
+        return tell
+
+
+@pytest.fixture
+def spied(monkeypatch: pytest.MonkeyPatch) -> Spied:
+    """Give a loop that is listened to."""
+    return Spied(monkeypatch)
+
+
+def test_loop_is_told_what_to_wait_for_outside_of_the_fiber(pipe: tuple[int, int], spied: Spied) -> None:
+    """libuv has pointers into the stack that a fiber has meanwhile: told from there it has ended the process."""
 
     def read() -> bytes:
         for _ in range(2):
@@ -69,12 +92,71 @@ def test_loop_is_told_what_to_wait_for_outside_of_the_fiber(
         return os.read(pipe[0], 9)
 
     os.write(pipe[1], b"hello")
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.get_loop()  # it has a pipe of its own
-        spy("add_reader")
-        spy("remove_reader")
-        assert runner.run(fibers.run(read)) == b"hello"
-    assert told[:4] == [("add_reader", False), ("remove_reader", False)] * 2
+    assert spied.run(fibers.run(read)) == b"hello"
+    assert spied.told[:4] == [("add_reader", False), ("remove_reader", False)] * 2
+
+
+def test_watch_tells_the_loop_once(pipe: tuple[int, int], spied: Spied) -> None:
+    """However often a fiber waits for the same socket; and outside of the fiber."""
+    watch = fibers.Watch(pipe[0])
+
+    def read() -> bytes:
+        found = b""
+        for letter in (b"a", b"b", b"c"):
+            asyncio.get_running_loop().call_soon(os.write, pipe[1], letter)
+            watch.wait()
+            found += os.read(pipe[0], 1)
+        return found
+
+    assert spied.run(fibers.run(read)) == b"abc"
+    assert spied.told[:1] == [("add_reader", False)]
+    assert "add_reader" not in dict(spied.told[1:])
+
+
+def test_watch_ends_with_the_other_end() -> None:
+    """The loop forgets a socket that nobody uses any more as soon as its other end has gone."""
+    ours, theirs = socket.socketpair()
+
+    async def main() -> None:
+        watch = fibers.Watch(ours.fileno())
+        theirs.send(b"x")
+        await fibers.run(watch.wait)
+        ours.recv(1)
+        there = weakref.ref(watch)
+        del watch
+        ours.close()
+        theirs.close()
+        while there():
+            await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+
+
+@pytest.mark.parametrize("run", [together, lambda function: [function()]], ids=["fiber", "thread"])
+def test_watch_is_for_threads_and_fibers_alike(
+    run: Callable[[Callable[[], object]], list[object]], pipe: tuple[int, int]
+) -> None:
+    """One after the other, too: what one loop was told another one has to be told again."""
+    watch = fibers.Watch(pipe[0])
+    for _ in range(2):
+        os.write(pipe[1], b"x")
+        run(watch.wait)
+        assert os.read(pipe[0], 1) == b"x"
+
+
+def test_watch_leaves_the_loop_in_peace_where_nobody_waits(pipe: tuple[int, int], spied: Spied) -> None:
+    """The loop tells of what comes unasked once; whoever waits next gets it."""
+    watch = fibers.Watch(pipe[0])
+
+    async def main() -> None:
+        os.write(pipe[1], b"x")
+        await fibers.run(watch.wait)
+        while spied.told != [("add_reader", False), ("remove_reader", False)]:  # nobody has read it
+            await asyncio.sleep(0)
+        await fibers.run(watch.wait)
+        assert os.read(pipe[0], 1) == b"x"
+
+    spied.run(main())
 
 
 def test_thread_waits_for_a_descriptor(pipe: tuple[int, int]) -> None:

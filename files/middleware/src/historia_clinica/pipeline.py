@@ -33,11 +33,13 @@ class Connection(psycopg.Connection[DictRow]):
 
     Attributes:
         prepared: the names of statements by their text and the types of their parameters.
+        watch: waits for the server's next word.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.prepared: dict[_Text, bytes] = {}
+        self.watch = fibers.Watch(self.pgconn.socket)
 
     def wait(self, gen: PQGen[T], *arguments: Any, **named: Any) -> T:
         """Do the steps of an operation of psycopg, as it does, and in a fiber let the other requests go on meanwhile."""
@@ -175,7 +177,7 @@ class Pipeline:
             prepared = [self._send(command) for command in queue]
             server.pipeline_sync()
             while server.flush():  # not all at once: a server that is busy with answering reads nothing
-                if self._wait(select.POLLIN | select.POLLOUT) & select.POLLIN:
+                if fibers.ready(server.socket, select.POLLIN | select.POLLOUT) & select.POLLIN:
                     server.consume_input()
             for command, first in zip(queue, prepared, strict=True):
                 self._receive(command, first)
@@ -238,12 +240,9 @@ class Pipeline:
     def _result(self) -> pq.abc.PGresult | None:
         server = self.connection.pgconn
         while server.is_busy():
-            self._wait(select.POLLIN)
+            self.connection.watch.wait()
             server.consume_input()
         return server.get_result()
-
-    def _wait(self, events: int) -> int:
-        return fibers.ready(self.connection.pgconn.socket, events)
 
 
 @lru_cache(maxsize=1024)
