@@ -25,6 +25,9 @@ def without_documents(text: str) -> str:
     return _DOCUMENT.sub("*****", text)
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, default=str)
+
+
 class JsonFormatter(logging.Formatter):
     """Writes a record as one line of JSON; `extra={"datos": {...}}` adds fields to it."""
 
@@ -41,13 +44,17 @@ class JsonFormatter(logging.Formatter):
             line["peticion"] = identifier
         if record.exc_info:
             line["traza"] = without_documents(self.formatException(record.exc_info))
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _JSON.encode(line)
 
 
 def configure() -> None:
     """Send everything from INFO on to stderr as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
+    # What no line says needs not be found out for each of them:
+    # https://docs.python.org/3/howto/logging.html#optimization
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # The pool tells each failed attempt and each request; db.py tells when the database goes and
     # comes back, once.

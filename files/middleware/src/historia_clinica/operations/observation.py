@@ -23,33 +23,28 @@ def init_app(app: Flask, metrics: Metrics) -> None:
     """Observe the requests of an application."""
 
     def begin() -> None:
-        g.begin = perf_counter()
-        g.trace = trace.of(request.headers.get(trace.HEADER))
-        logs.request_id.set(g.trace.trace)
+        here = trace.of(request.environ.get("HTTP_TRACEPARENT"))
+        g.observed = here, perf_counter()
+        logs.request_id.set(here.trace)
 
     def end(response: Response) -> Response:
-        seconds = perf_counter() - g.begin
+        here, begun = g.observed
+        seconds = perf_counter() - begun
+        rule, method, status = request.url_rule, request.method, response.status_code
         # The route and not the path: a path has a person's document in it.
-        route = request.url_rule.rule if request.url_rule else "ninguna"
-        method = request.method if request.method in METHODS else "OTRO"
-        metrics.observe(route, method, response.status_code, seconds)
-        if response.status_code >= 400 or not route.startswith(SILENT):
-            logger.info(
-                "%s %s %s",
-                method,
-                route,
-                response.status_code,
-                extra={
-                    "datos": {
-                        "metodo": method,
-                        "ruta": route,
-                        "estado": response.status_code,
-                        "ms": round(seconds * 1000, 1),
-                        "tramo": g.trace.span,
-                    }
-                },
-            )
-        response.headers[trace.HEADER] = g.trace.header
+        route = rule.rule if rule else "ninguna"
+        method = method if method in METHODS else "OTRO"
+        metrics.observe(route, method, status, seconds)
+        if status >= 400 or not route.startswith(SILENT):
+            data = {
+                "metodo": method,
+                "ruta": route,
+                "estado": status,
+                "ms": round(seconds * 1000, 1),
+                "tramo": here.span,
+            }
+            logger.info("%s %s %s", method, route, status, extra={"datos": data})
+        response.headers[trace.HEADER] = here.header
         return response
 
     def forget(_error: BaseException | None) -> None:

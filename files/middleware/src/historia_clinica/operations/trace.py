@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
+from typing import NamedTuple
 
 HEADER = "traceparent"
 
@@ -19,8 +19,7 @@ _FORM = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Trace:
+class Trace(NamedTuple):
     """A request's place.
 
     Attributes:
@@ -41,8 +40,9 @@ class Trace:
 
 def of(header: str | None) -> Trace:
     """Continue the caller's trace, or begin one where the header is missing or malformed."""
-    span = secrets.token_hex(8)
+    new = secrets.token_hex(24)
+    trace, span = new[:32], new[32:]
     found = _FORM.fullmatch(header.strip()) if header else None
     if found is None or (found["version"] == "00" and found["more"]):
-        return Trace(secrets.token_hex(16), span, "00")
+        return Trace(trace, span, "00")
     return Trace(found["trace"], span, found["flags"])
