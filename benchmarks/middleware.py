@@ -242,7 +242,7 @@ def show(table: list[dict[str, Any]]) -> None:
 def measure(bench: Bench, number: int) -> list[dict[str, Any]]:
     """Let the servers answer in turn, as often as asked."""
     servers: dict[str, Callable[[str, int], Measured]] = {
-        "ours": bench.served(service.granian_command(PORT)),
+        "ours": bench.served(service.command(PORT)),
         "original": bench.served([sys.executable, str(RIVALS / "original.py"), str(PORT)]),
         "fastapi": bench.served(
             [

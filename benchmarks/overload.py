@@ -120,7 +120,7 @@ def measure(lab: Lab, place: Path, clients: int, each: int) -> list[dict[str, An
             admin.rollback()
         return result
 
-    with service.running(service.granian_command(PORT), PORT, service.environment(lab), place) as process:
+    with service.running(service.command(PORT), PORT, service.environment(lab), place) as process:
         http_load.run(
             ("127.0.0.1", PORT), reads(keys), 16, seconds=2
         )  # connections and plans are there before it counts

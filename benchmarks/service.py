@@ -35,11 +35,11 @@ def environment(lab: Lab, access: str = "open") -> dict[str, str]:
     }
 
 
-def granian_command(port: int) -> list[str]:
+def command(port: int) -> list[str]:
     """The command of the package's README, at another port."""
     text = (ROOT / "files/middleware/README.md").read_text(encoding="utf-8")
-    arguments = text.partition("python -m granian")[2].partition("```")[0].replace("\\\n", " ").split()
-    return [sys.executable, "-m", "granian", *(f"--port={port}" if a == "--port=8080" else a for a in arguments)]
+    arguments = text.partition("python -m historia_clinica.server")[2].partition("```")[0].split()
+    return [sys.executable, "-m", "historia_clinica.server", *(f"--port={port}" if a == "--port=8080" else a for a in arguments)]
 
 
 @contextlib.contextmanager

@@ -99,7 +99,7 @@ EXAMPLES = r"""
     directory: /var/lib/historia-clinica/labs/lab
     programs:
       - name: middleware
-        command: [/var/lib/historia-clinica/runtime/bin/python, -m, granian, historia_clinica.asgi:create]
+        command: [/var/lib/historia-clinica/runtime/bin/python, -m, historia_clinica.server, --port=8080]
 """
 
 RETURN = r"""

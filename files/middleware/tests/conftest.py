@@ -248,14 +248,14 @@ def client(app: Flask) -> FlaskClient:
 
 
 class Service:
-    """A granian that runs, its answers and its log."""
+    """The process of a service, its answers and its log."""
 
     def __init__(self, lab: Lab, log: Path, **variables: str) -> None:
         self.port = free_port()
         self._log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                lab.python(*granian_arguments(self.port), **variables),
+                lab.python(*server_arguments(self.port), **variables),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -288,20 +288,20 @@ class Service:
         return self._log.read_text(encoding="utf-8")
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return the service's own log lines: granian's are plain text."""
-        return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        """Return the lines of the log."""
+        return [json.loads(line) for line in self.log().splitlines()]
 
     def messages(self) -> str:
         """Return the messages of those lines."""
         return "\n".join(line["mensaje"] for line in self.lines())
 
 
-def granian_arguments(port: int) -> list[str]:
+def server_arguments(port: int) -> list[str]:
     """Return the arguments of Python that the README recommends, with another port."""
-    block = README.read_text(encoding="utf-8").partition("python -m granian")[2].partition("```")[0]
-    arguments = block.replace("\\\n", " ").split()
+    block = README.read_text(encoding="utf-8").partition("python -m historia_clinica.server")[2].partition("```")[0]
+    arguments = block.split()
     assert "--port=8080" in arguments
-    return ["-m", "granian"] + [f"--port={port}" if a == "--port=8080" else a for a in arguments]
+    return ["-m", "historia_clinica.server"] + [f"--port={port}" if a == "--port=8080" else a for a in arguments]
 
 
 @pytest.fixture

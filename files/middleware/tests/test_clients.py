@@ -12,6 +12,8 @@ from time import perf_counter
 import pytest
 from conftest import Service, wait_until
 
+from historia_clinica.server import HEAD_SECONDS, LARGEST_HEAD
+
 LOG_IN = json.dumps({"documento_id": "79000000", "clave": "no es la clave"}).encode()
 HEAD = b"POST /api/v1/sesiones HTTP/1.1\r\nHost: lab\r\nContent-Type: application/json\r\n"
 
@@ -91,6 +93,53 @@ def test_client_that_goes_away_is_no_error(serve: Callable[..., Service]) -> Non
     wait_until(lambda: '"/api/v1/sesiones"' in service.log())  # the whole one was asked, and nobody hears the answer
     assert service.get("/usuarios")[0] == 200
     assert {line["nivel"] for line in service.lines()} == {"info"}
+
+
+def test_head_that_does_not_come_is_not_waited_for(serve: Callable[..., Service]) -> None:
+    """Whether it stops in the middle, in a later request too, or comes a byte at a time, or nothing comes at all."""
+    service = serve()
+    first = b"GET /healthz/live HTTP/1.1\r\nHost: lab\r\n\r\n"
+    slow = [send(service), send(service, b"GET /"), send(service, first, b"GET / HTTP/1.1\r\nHost: l")]
+    dripping = send(service, b"GET / HTTP/1.1\r\n")
+
+    def drip() -> bool:
+        try:
+            dripping.sendall(b"a")
+            return dripping.recv(1, socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    begin = perf_counter()
+    wait_until(drip)
+    for connection in slow:
+        with connection:
+            while connection.recv(4096):
+                pass
+    assert perf_counter() - begin < HEAD_SECONDS + 2
+
+
+def test_head_without_an_end_is_refused(serve: Callable[..., Service]) -> None:
+    """Nobody keeps more of it than fits."""
+    line = b"GET / HTTP/1.1\r\n"
+    connection = send(serve(), line, b"a:".ljust(LARGEST_HEAD - len(line), b"b"))
+    assert answer_of(connection) == (400, b"The head of the request is too large.")
+
+
+def test_connection_is_there_for_the_next_request(serve: Callable[..., Service]) -> None:
+    """Longer than the head of a request may take: what waits between two requests is no late head."""
+    service = serve()
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
+    connection.request("GET", "/healthz/live")
+    connection.getresponse().read()
+    there = connection.sock
+    other = send(service)
+    while other.recv(1):  # until the service has given up somebody who came later
+        pass
+    connection.request("GET", "/healthz/live")
+    assert connection.getresponse().status == 200
+    assert connection.sock is there
 
 
 @pytest.mark.parametrize("path", ["/%FF", "/%00", "/usuarios%2F", "/api/v1/pacientes/%ED%A0%80", "//", "/?%FF=%FF"])

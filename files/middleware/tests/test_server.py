@@ -1,16 +1,14 @@
-"""The service as it runs: granian with the command of the README, in a process of its own."""
+"""The service as it runs: by the command of the README, in a process of its own."""
 
 from __future__ import annotations
 
-import os
-import re
 import signal
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from resource import RUSAGE_CHILDREN, getrusage
 
-from conftest import PASSWORD, Lab, Service, wait_until
+from conftest import PASSWORD, Lab, Service, server_arguments, wait_until
 
 
 def test_service_starts_fast(serve: Callable[..., Service]) -> None:
@@ -96,29 +94,22 @@ def test_sigterm_finishes_what_is_in_flight(serve: Callable[..., Service], lab: 
     assert service.process.wait(timeout=20) == 0
 
 
-def test_worker_does_not_outlive_its_server(serve: Callable[..., Service]) -> None:
-    """After kill -9 of granian nobody answers with the old code beside the one that follows."""
+def test_second_service_at_the_same_port_says_so(serve: Callable[..., Service], lab: Lab) -> None:
+    """It ends; the first one goes on answering."""
     service = serve()
-    service.process.kill()
-    service.process.wait()
-    wait_until(lambda: not service.answers())
-
-
-def test_worker_that_dies_comes_back(serve: Callable[..., Service]) -> None:
-    """Another worker is started where one was killed."""
-    service = serve()
-    found = re.search(r"Spawning worker-1 with PID: (\d+)", service.log())
-    assert found is not None
-    os.kill(int(found[1]), signal.SIGKILL)
-    wait_until(lambda: service.log().count("Started worker-1") == 2)
-    wait_until(service.listens)
+    done = subprocess.run(
+        lab.python(*server_arguments(service.port)), capture_output=True, text=True, timeout=20, check=False
+    )
+    assert done.returncode != 0
+    assert "address already in use" in done.stderr
+    assert service.get("/healthz/live")[0] == 200
 
 
 def test_service_does_not_start_without_its_variables(lab: Lab) -> None:
     """The last line names what is missing; the process ends instead of starting over for ever."""
     del lab.environment["PGHOST"]
     done = subprocess.run(
-        lab.python("-c", "import historia_clinica; historia_clinica.create_app()"),
+        lab.python(*server_arguments(0)),
         capture_output=True,
         text=True,
         check=False,

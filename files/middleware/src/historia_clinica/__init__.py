@@ -1,6 +1,6 @@
 """Middleware of the lab "historia clínica distribuida": an HTTP API over a distributed database.
 
-`create_app` is what a WSGI server runs; `python -m historia_clinica.load` fills the tables with
+`python -m historia_clinica.server` answers, `python -m historia_clinica.load` fills the tables with
 sample data.
 """
 
@@ -38,7 +38,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         logs,
         openapi,
         operations,
-        orphan,
         sessions,
         usuarios,
         v1,
@@ -46,7 +45,6 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     settings = settings or config.from_environment()
     logs.configure()
-    orphan.stop_with_parent()
 
     app = openapi.create(__name__, __version__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY

@@ -9,7 +9,6 @@ https://asgi.readthedocs.io/en/latest/specs/www.html, https://peps.python.org/pe
 from __future__ import annotations
 
 import asyncio
-import gc
 import io
 import sys
 from collections.abc import Awaitable, Callable
@@ -19,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 from flask import Flask
 from werkzeug.exceptions import RequestTimeout
 
-from historia_clinica import LARGEST_BODY, create_app, fibers
+from historia_clinica import LARGEST_BODY, fibers
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -28,14 +27,6 @@ Send = Callable[[Message], Awaitable[None]]
 
 # A body has at most 64 KiB: whoever takes longer is not going to send it.
 BODY_SECONDS = 10
-
-
-def create() -> Application:
-    """Make the application of a worker process, for its server."""
-    application = Application(create_app())
-    gc.collect()
-    gc.freeze()  # what is there now stays: looking at it again and again costs a tenth of each request
-    return application
 
 
 class Application:
@@ -52,6 +43,8 @@ class Application:
             return
         environ["wsgi.input"] = body
         status, headers, content = await fibers.run(lambda: self._answer(environ))
+        if isinstance(body, _Late):
+            headers.append((b"connection", b"close"))  # what comes of it after all is no other request
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
@@ -92,7 +85,7 @@ def _environ(scope: Scope) -> dict[str, Any]:
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "SERVER_NAME": scope["server"][0],
         "SERVER_PORT": str(scope["server"][1]),
-        "REMOTE_ADDR": scope["client"][0],
+        "REMOTE_ADDR": scope["client"][0] if scope["client"] else "",  # none where the client has gone already
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope["scheme"],
         "wsgi.input_terminated": True,

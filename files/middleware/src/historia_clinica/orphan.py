@@ -1,8 +1,6 @@
 """A child process that does not outlive its parent, however the parent ended.
 
-A granian that is killed with -9 cannot stop its worker, and the two listen with SO_REUSEPORT: the
-supervisor's new granian would share the port with the old worker, which answers every other request
-with the old code.
+A loader that is killed with -9 cannot stop the processes that make its rows, and they would go on filling memory for nobody.
 """
 
 from __future__ import annotations
