@@ -353,6 +353,26 @@ def test_consultation_is_put_under_an_identifier_of_the_caller(client: FlaskClie
     assert patched.get_json() == replaced.get_json() | {"tratamiento": "Reposo"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ñandú «a» 'b' \"c\" \\ / % $1",
+        "\x01 \x1f \x7f \u0085 \u2028",
+        "a\n\tb\r\b\f",
+        "\U0001f468\u200d\u2695\ufe0f",
+        "e\u0301",
+    ],
+)
+def test_consultation_is_answered_as_it_will_be_read(client: FlaskClient, text: str) -> None:
+    """The same representation to the byte, so that its ETag allows the first change."""
+    for moment in ("2026-02-03T10:30:00.5-05:00", "1900-01-01T00:00:00Z", None):
+        body = CONSULTATION | {"motivo": text, "diagnostico": text} | ({"fecha_consulta": moment} if moment else {})
+        created = client.post(f"{V1}/pacientes/10001/consultas", json=body)
+        assert created.status_code == 201
+        read = client.get(created.headers["Location"])
+        assert (read.data, read.headers["ETag"]) == (created.data, created.headers["ETag"])
+
+
 def test_consultation_needs_its_patient_and_an_active_doctor(client: FlaskClient) -> None:
     """No such patient: 404. No such doctor, or one who is retired: 422 on `medico_id`."""
     problem(client.post(f"{V1}/pacientes/99999/consultas", json=CONSULTATION), 404)

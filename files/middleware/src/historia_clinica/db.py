@@ -19,7 +19,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from time import monotonic
@@ -135,49 +135,59 @@ class Database:
         self.closed.set()
         self._pool.close()
 
-    @contextmanager
-    def connection(self) -> Iterator[Connection]:
+    def connection(self) -> AbstractContextManager[Connection]:
         """Lend a connection that was alive a moment ago.
 
         Raises:
             DatabaseUnavailableError: there is none; the text says why.
         """
+        return _Loan(self)
+
+    def lend(self) -> Connection:
+        """As `connection`, until it is given back."""
+        until = monotonic() + PATIENCE_SECONDS
+        if not self._turns.acquire(PATIENCE_SECONDS):
+            raise DatabaseBusyError
         try:
-            until = monotonic() + PATIENCE_SECONDS
-            with self._turn():
-                connection = self._checked(until)
-                with self._lock:
-                    self._lent[connection] = monotonic()
-                try:
-                    yield connection
-                finally:
-                    with self._lock:
-                        del self._lent[connection]
-                    self._pool.putconn(connection)
-        except DatabaseBusyError:
-            raise  # a word of ours, the database did nothing wrong
-        except (psycopg.Error, DatabaseUnavailableError) as error:
-            sqlstate: str = getattr(error, "sqlstate", None) or ""
-            with self._lock:
-                self.errors[sqlstate] += 1
-            if sqlstate.startswith("08"):
-                self._forget_nodes()
+            connection = self._checked(until)
+        except BaseException as error:
+            self._turns.release()
+            self._note(error)
             raise
+        with self._lock:
+            self._lent[connection] = monotonic()
+        return connection
+
+    def take_back(self, connection: Connection, error: BaseException | None) -> None:
+        """Have a connection for the next one, which may have broken.
+
+        Args:
+            connection: that was lent.
+            error: what went wrong meanwhile.
+        """
+        with self._lock:
+            del self._lent[connection]
+        try:
+            self._pool.putconn(connection)
+        finally:
+            self._turns.release()
+        if error is not None:
+            self._note(error)
 
     def state(self) -> PoolState:
         """Return how many connections there are, are in use and are waited for."""
         size = self._pool.get_stats()["pool_size"]
         return PoolState(size=size, in_use=len(self._lent), waiting=self._turns.waiting)
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Wait until there is a connection for this request, too."""
-        if not self._turns.acquire(PATIENCE_SECONDS):
-            raise DatabaseBusyError
-        try:
-            yield
-        finally:
-            self._turns.release()
+    def _note(self, error: BaseException) -> None:
+        """Count what the database did wrong."""
+        if isinstance(error, DatabaseBusyError) or not isinstance(error, psycopg.Error | DatabaseUnavailableError):
+            return
+        sqlstate: str = getattr(error, "sqlstate", None) or ""
+        with self._lock:
+            self.errors[sqlstate] += 1
+        if sqlstate.startswith("08"):
+            self._forget_nodes()
 
     def _checked(self, until: float) -> Connection:
         if self._reason is not None:
@@ -273,6 +283,20 @@ class Database:
         return DatabaseUnavailableError(reason)
 
 
+class _Loan:
+    """A connection for as long as a block lasts; a generator would cost each request a fiftieth more."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> Connection:
+        self._connection = self._database.lend()
+        return self._connection
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self._database.take_back(self._connection, error)
+
+
 def _plain(error: psycopg.OperationalError, address: str) -> str:
     text = str(error)
     for pattern, sentence in REASONS:
@@ -302,14 +326,8 @@ def asking() -> Iterator[Pipeline]:
         SessionClosedError: whoever asks has no session any more; nothing of the block is kept that an
             answer was waited for before.
     """
-    with current_database().connection() as connection:
-        if "on_behalf" not in g:
-            pipeline = Pipeline(connection)
-            yield pipeline
-            pipeline.complete()
-            return
-        with _transaction(connection) as pipeline:
-            yield pipeline
+    with current_database().connection() as connection, _Asking(connection) as pipeline:
+        yield pipeline
 
 
 def ask(query: bytes, parameters: Mapping[str, Any] | None = None) -> list[DictRow]:
@@ -337,40 +355,68 @@ class OnBehalf(NamedTuple):
     session: str
 
 
-@contextmanager
-def _transaction(connection: Connection) -> Iterator[Pipeline]:
-    """Run a transaction for the current request: committed, or rolled back where anything went wrong."""
-    pipeline = Pipeline(connection)
-    pipeline.execute(b"BEGIN")
-    on_behalf: OnBehalf | None = g.get("on_behalf")
-    if on_behalf is not None:
-        pipeline.execute(on_behalf.setting, prepare=False)
-        pipeline.execute(statement("sesion_open"), {"id": on_behalf.session}, if_empty=SessionClosedError())
-    try:
-        yield pipeline
-        pipeline.execute(b"COMMIT")
-        pipeline.complete()
-    except BaseException:
-        with suppress(psycopg.OperationalError):  # the connection is lost, and the transaction with it
-            connection.rollback()
-        raise
+class _Asking:
+    """What the current request asks on a connection: by messages that stand alone, unless the rules hold or it is told.
+
+    In a transaction all of it is kept, or nothing where anything went wrong.
+    """
+
+    def __init__(self, connection: Connection, transaction: bool = False) -> None:
+        self._connection = connection
+        self._pipeline = Pipeline(connection)
+        self._on_behalf: OnBehalf | None = g.get("on_behalf")
+        self._transaction = transaction or self._on_behalf is not None
+
+    def __enter__(self) -> Pipeline:
+        pipeline = self._pipeline
+        if self._transaction:
+            pipeline.execute(b"BEGIN")
+        if self._on_behalf:
+            pipeline.execute(self._on_behalf.setting, prepare=False)
+            pipeline.execute(statement("sesion_open"), {"id": self._on_behalf.session}, if_empty=SessionClosedError())
+        return pipeline
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is not None:
+            self._roll_back()
+            return
+        try:
+            if self._transaction:
+                self._pipeline.execute(b"COMMIT")
+            self._pipeline.complete()
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        if self._transaction:
+            with suppress(psycopg.OperationalError):  # the connection is lost, and the transaction with it
+                self._connection.rollback()
+
+
+def alone(work: Callable[Concatenate[Pipeline, P], T]) -> Callable[P, T]:
+    """Give the function a pipeline to write one statement by, which is a transaction by itself where the rules are lifted.
+
+    Where another transaction got in between (class 40 of SQLSTATE) nothing of it is left: it is run again, a few times at
+    most.
+    """
+    return _attempted(work, transaction=False)
 
 
 def in_transaction(work: Callable[Concatenate[Pipeline, P], T]) -> Callable[P, T]:
-    """Give the function the pipeline of a transaction, which ends with it.
+    """Give the function the pipeline of a transaction, which ends with it, and run it again as `alone` does."""
+    return _attempted(work, transaction=True)
 
-    Where another transaction got in between (class 40 of SQLSTATE) nothing of this one is left: it
-    is run again, a few times at most.
-    """
 
+def _attempted(work: Callable[Concatenate[Pipeline, P], T], transaction: bool) -> Callable[P, T]:
     @wraps(work)
     def wrapper(*arguments: P.args, **named: P.kwargs) -> T:
         with current_database().connection() as connection:
             for attempt in range(1, ATTEMPTS + 1):
                 try:
-                    with _transaction(connection) as pipeline:
+                    with _Asking(connection, transaction) as pipeline:
                         result = work(pipeline, *arguments, **named)
-                        pipeline.complete()  # before COMMIT: nothing is kept unless all of it was done
+                        pipeline.settle()  # before COMMIT: nothing is kept unless all of it was done
                         return result
                 except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
                     if attempt == ATTEMPTS:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from flask import request
 from psycopg.errors import UniqueViolation
 
-from historia_clinica.db import in_transaction
+from historia_clinica.db import alone, in_transaction
 from historia_clinica.errors import InvalidFieldError, ProblemError
 from historia_clinica.pipeline import Pipeline
 from historia_clinica.schemas import CLAVE_IDEMPOTENTE
@@ -33,12 +33,13 @@ class _RaceError(Exception):
     """Another request with the same key ended between our look and our write."""
 
 
-def create(cedula: str, work: Callable[[Pipeline], Created]) -> Created:
+def create(cedula: str, work: Callable[[Pipeline], Created], *, single: bool = False) -> Created:
     """Create something of a patient, once for each key.
 
     Args:
         cedula: whose shard it is.
         work: creates it, in the transaction that also keeps the key.
+        single: whether it writes by one statement, which without a key needs no transaction around it.
 
     Raises:
         InvalidFieldError: the key has another form than a key.
@@ -47,7 +48,7 @@ def create(cedula: str, work: Callable[[Pipeline], Created]) -> Created:
     """
     key = request.headers.get("Idempotency-Key")
     if key is None:
-        return in_transaction(work)()
+        return alone(work)() if single else in_transaction(work)()
     if not re.match(CLAVE_IDEMPOTENTE, key):
         raise InvalidFieldError("Idempotency-Key", "tiene que tener de 1 a 100 caracteres visibles de ASCII.")
     try:

@@ -196,6 +196,15 @@ class Pipeline:
         if self.failure:
             raise self.failure
 
+    def settle(self) -> None:
+        """Wait only where a statement that found nothing would mean something: an error ends what follows by itself.
+
+        Raises:
+            psycopg.Error: as `complete` does.
+        """
+        if any(command.answer.if_empty for command in self._queue):
+            self.complete()
+
     def load(self, result: pq.abc.PGresult) -> list[DictRow]:
         """Return the rows of a result as Python's values."""
         names = [(result.fname(column) or b"").decode() for column in range(result.nfields)]
