@@ -10,8 +10,10 @@ import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
+import greenlet
 import pytest
 
 from historia_clinica import fibers
@@ -172,6 +174,31 @@ def test_error_of_a_fiber_is_raised_where_it_is_awaited() -> None:
     """As that of any function."""
     with pytest.raises(ZeroDivisionError):
         together(lambda: 1 / 0)
+
+
+def test_fiber_is_used_again_and_keeps_nothing() -> None:
+    """Not what the one before set, returned or raised."""
+    said = ContextVar("said", default="nothing")
+
+    class Thing:
+        """Something whose end is seen."""
+
+    def use() -> tuple[object, str, Thing]:
+        before = said.get()
+        said.set("something")
+        return greenlet.getcurrent(), before, Thing()
+
+    async def main() -> None:
+        first, before, thing = await fibers.run(use)
+        there = weakref.ref(thing)
+        del thing
+        assert there() is None
+        with pytest.raises(ZeroDivisionError):
+            await fibers.run(lambda: 1 / 0)
+        again, after, _ = await fibers.run(use)
+        assert (again, before, after) == (first, "nothing", "nothing")
+
+    asyncio.run(main())
 
 
 def test_what_blocks_is_called_in_a_thread_meanwhile() -> None:

@@ -13,17 +13,58 @@ import select
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, Future
-from threading import Lock
-from typing import Any, ParamSpec, TypeVar, cast
+from contextvars import Context
+from threading import Lock, get_ident, local
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 from greenlet import getcurrent, greenlet
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# Of those that have nothing to do: a new one takes memory for its frames from the system, and gives it back at its end.
+MOST_IDLE = 64
+
+
+class _End(NamedTuple):
+    """How a function ended."""
+
+    result: Any = None
+    error: BaseException | None = None
+
 
 class Fiber(greenlet):
-    """A function that may stop in the middle, wherever that is, until something is there that it waits for."""
+    """Runs one function after another; each may stop in the middle, wherever that is, until something is there.
+
+    What it is given and gives lies here only meanwhile, so that a fiber which has nothing to do keeps nothing alive.
+    """
+
+    function: Callable[[], object]
+    end: _End | None = None
+
+    def run(self) -> None:
+        """Do what the first `switch` is for, and each after an end."""
+        while True:
+            self._once()
+            cast(greenlet, self.parent).switch()
+
+    def _once(self) -> None:
+        function = self.function
+        del self.function
+        try:
+            self.end = _End(Context().run(function))  # nothing of the one before
+        except BaseException as error:
+            self.end = _End(error=error)
+
+
+class _Idle(local):
+    """The fibers of a thread that have nothing to do."""
+
+    def __init__(self) -> None:
+        self.fibers: list[Fiber] = []
+
+
+_idle = _Idle()
 
 
 async def run(function: Callable[[], T]) -> T:
@@ -35,17 +76,24 @@ async def run(function: Callable[[], T]) -> T:
     Raises:
         Exception: what the function raised.
     """
-    fiber = Fiber(function)
+    idle = _idle.fibers
+    fiber = idle.pop() if idle else Fiber()
+    fiber.function = function
     found = fiber.switch()
-    while not fiber.dead:
+    while fiber.end is None:
         try:
             value = await found
         except BaseException as error:  # the server's end: the fiber gives back what it holds
             found = fiber.throw(error)
         else:
             found = fiber.switch(value)
-    result: T = found
-    return result
+    (result, failure), fiber.end = fiber.end, None
+    if len(idle) < MOST_IDLE:
+        idle.append(fiber)
+    if failure is not None:
+        raise failure
+    returned: T = result
+    return returned
 
 
 def inside() -> bool:
@@ -204,7 +252,15 @@ async def _done(future: Future[Any], seconds: float | None) -> None:
     """Wait until the future is done, or the time is over."""
     loop = asyncio.get_running_loop()
     woken: asyncio.Future[None] = loop.create_future()
-    future.add_done_callback(lambda _: loop.call_soon_threadsafe(_settle, woken, None))
+    here = get_ident()
+
+    def wake(_: object) -> None:
+        if get_ident() == here:
+            _settle(woken, None)
+        else:
+            loop.call_soon_threadsafe(_settle, woken, None)
+
+    future.add_done_callback(wake)
     timer = loop.call_later(seconds, _settle, woken, None) if seconds is not None else None
     await woken
     if timer:
