@@ -39,7 +39,12 @@ def command(port: int) -> list[str]:
     """The command of the package's README, at another port."""
     text = (ROOT / "files/middleware/README.md").read_text(encoding="utf-8")
     arguments = text.partition("python -m historia_clinica.server")[2].partition("```")[0].split()
-    return [sys.executable, "-m", "historia_clinica.server", *(f"--port={port}" if a == "--port=8080" else a for a in arguments)]
+    return [
+        sys.executable,
+        "-m",
+        "historia_clinica.server",
+        *(f"--port={port}" if a == "--port=8080" else a for a in arguments),
+    ]
 
 
 @contextlib.contextmanager

@@ -61,6 +61,7 @@ MODULES: dict[str, tuple[str, str]] = {
             "idempotency": "test_api",
             "load/sample": "test_sample",
             "passwords": "test_access",
+            "server": "test_clients",
             "sessions": "test_access",
             "tokens": "test_access",
         }.items()

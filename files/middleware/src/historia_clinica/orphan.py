@@ -1,6 +1,6 @@
 """A child process that does not outlive its parent, however the parent ended.
 
-A loader that is killed with -9 cannot stop the processes that make its rows, and they would go on filling memory for nobody.
+A loader that is killed with -9 cannot stop the processes that make its rows, and they would go on writing for nobody.
 """
 
 from __future__ import annotations
