@@ -78,6 +78,7 @@ class _Writer(threading.Thread):
         #: When the last round that is finished was begun: a round writes on every worker.
         self.begun = 0.0
         self.stuck = ""
+        self._answer = b""  # the last one
 
     def run(self) -> None:
         """Write until the soak is over."""
@@ -111,14 +112,16 @@ class _Writer(threading.Thread):
                 return
             # Retry-After says 2 s; whoever looks for the moment of recovery asks more often.
             self._soak.over.wait(0.05)
-        self.stuck = f"{path} was not acknowledged within {RECOVERY_SECONDS} s: {dict(self.answers)}"
+        self.stuck = (
+            f"{path} was not acknowledged within {RECOVERY_SECONDS} s: {dict(self.answers)}, the last {self._answer!r}"
+        )
 
     def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self._soak.lab.api_port, timeout=20)
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
-            answer.read()
+            self._answer = answer.read()
             return answer.status
         finally:
             connection.close()
@@ -189,11 +192,11 @@ class Soak:
         for writer in writers:
             writer.start()
         try:
-            self._wait(writers, time.monotonic())
+            self._wait(writers, time.monotonic(), "before anything was killed")
             for victim in victims:
                 self.kill(victim)
                 at = time.monotonic()
-                self._wait(writers, at)
+                self._wait(writers, at, f"after {victim} was killed")
                 outcome.recoveries[victim].append(time.monotonic() - at)
                 tell(f"{victim}: {outcome.recoveries[victim][-1]:.1f} s")
         finally:
@@ -206,12 +209,12 @@ class Soak:
         outcome.found = self._found()
         return outcome
 
-    def _wait(self, writers: list[_Writer], since: float) -> None:
+    def _wait(self, writers: list[_Writer], since: float, when: str) -> None:
         """Wait until each writer has finished a round that it began later."""
         while not all(writer.begun > since for writer in writers):
             stuck = [writer.stuck for writer in writers if writer.stuck]
             if stuck:
-                raise RuntimeError(stuck[0])
+                raise RuntimeError(f"{when}: {stuck[0]}")
             time.sleep(0.01)
 
     def _found(self) -> list[str]:
