@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-import socket
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
@@ -96,69 +95,6 @@ def test_loop_is_told_what_to_wait_for_outside_of_the_fiber(pipe: tuple[int, int
     os.write(pipe[1], b"hello")
     assert spied.run(fibers.run(read)) == b"hello"
     assert spied.told[:4] == [("add_reader", False), ("remove_reader", False)] * 2
-
-
-def test_watch_tells_the_loop_once(pipe: tuple[int, int], spied: Spied) -> None:
-    """However often a fiber waits for the same socket; and outside of the fiber."""
-    watch = fibers.Watch(pipe[0])
-
-    def read() -> bytes:
-        found = b""
-        for letter in (b"a", b"b", b"c"):
-            asyncio.get_running_loop().call_soon(os.write, pipe[1], letter)
-            watch.wait()
-            found += os.read(pipe[0], 1)
-        return found
-
-    assert spied.run(fibers.run(read)) == b"abc"
-    assert spied.told[:1] == [("add_reader", False)]
-    assert "add_reader" not in dict(spied.told[1:])
-
-
-def test_watch_ends_with_the_other_end() -> None:
-    """The loop forgets a socket that nobody uses any more as soon as its other end has gone."""
-    ours, theirs = socket.socketpair()
-
-    async def main() -> None:
-        watch = fibers.Watch(ours.fileno())
-        theirs.send(b"x")
-        await fibers.run(watch.wait)
-        ours.recv(1)
-        there = weakref.ref(watch)
-        del watch
-        ours.close()
-        theirs.close()
-        while there():
-            await asyncio.sleep(0)
-
-    asyncio.run(asyncio.wait_for(main(), 10))
-
-
-@pytest.mark.parametrize("run", [together, lambda function: [function()]], ids=["fiber", "thread"])
-def test_watch_is_for_threads_and_fibers_alike(
-    run: Callable[[Callable[[], object]], list[object]], pipe: tuple[int, int]
-) -> None:
-    """One after the other, too: what one loop was told another one has to be told again."""
-    watch = fibers.Watch(pipe[0])
-    for _ in range(2):
-        os.write(pipe[1], b"x")
-        run(watch.wait)
-        assert os.read(pipe[0], 1) == b"x"
-
-
-def test_watch_leaves_the_loop_in_peace_where_nobody_waits(pipe: tuple[int, int], spied: Spied) -> None:
-    """The loop tells of what comes unasked once; whoever waits next gets it."""
-    watch = fibers.Watch(pipe[0])
-
-    async def main() -> None:
-        os.write(pipe[1], b"x")
-        await fibers.run(watch.wait)
-        while spied.told != [("add_reader", False), ("remove_reader", False)]:  # nobody has read it
-            await asyncio.sleep(0)
-        await fibers.run(watch.wait)
-        assert os.read(pipe[0], 1) == b"x"
-
-    spied.run(main())
 
 
 def test_thread_waits_for_a_descriptor(pipe: tuple[int, int]) -> None:

@@ -8,7 +8,6 @@ little, and nobody stands in a queue that is not seen.
 from __future__ import annotations
 
 import asyncio
-import os
 import select
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -117,51 +116,6 @@ def ready(descriptor: int, events: int) -> int:
     poll.register(descriptor, events)
     [(_, found)] = poll.poll()
     return found
-
-
-class Watch:
-    """Waits until a socket can be read from, again and again.
-
-    The loop is told of it once, not before each wait, which would be six calls of the system. The watch has a descriptor of
-    its own for the same socket, so that whoever has the other may close it at any time and in any thread: the loop forgets
-    the socket with the last word of the other end.
-
-    Args:
-        descriptor: of the socket.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = os.dup(descriptor)
-        self._loop: asyncio.AbstractEventLoop | None = None  # that knows of it
-        self._found: asyncio.Future[None] | None = None  # of the fiber that waits
-
-    def __del__(self) -> None:
-        os.close(self._descriptor)
-
-    def wait(self) -> None:
-        """Wait until there is something to read, or the other end has gone."""
-        if not inside():
-            ready(self._descriptor, select.POLLIN)
-            return
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            _await(self._begin(loop))
-        self._found = loop.create_future()
-        try:
-            _await(self._found)
-        finally:
-            self._found = None
-
-    async def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        loop.add_reader(self._descriptor, self._wake, loop)
-        self._loop = loop
-
-    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._found is None:  # nobody reads what was not asked for: the loop would tell of it for ever
-            loop.remove_reader(self._descriptor)
-            self._loop = None
-        else:
-            _settle(self._found, None)
 
 
 def result(future: Future[T], seconds: float | None = None) -> T:

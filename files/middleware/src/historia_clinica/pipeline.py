@@ -33,13 +33,11 @@ class Connection(psycopg.Connection[DictRow]):
 
     Attributes:
         prepared: the names of statements by their text and the types of their parameters.
-        watch: waits for the server's next word.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.prepared: dict[_Text, bytes] = {}
-        self.watch = fibers.Watch(self.pgconn.socket)
 
     def wait(self, gen: PQGen[T], *arguments: Any, **named: Any) -> T:
         """Do the steps of an operation of psycopg, as it does, and in a fiber let the other requests go on meanwhile."""
@@ -249,7 +247,7 @@ class Pipeline:
     def _result(self) -> pq.abc.PGresult | None:
         server = self.connection.pgconn
         while server.is_busy():
-            self.connection.watch.wait()
+            fibers.ready(server.socket, select.POLLIN)
             server.consume_input()
         return server.get_result()
 
