@@ -7,17 +7,14 @@ import os
 import select
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
-from typing import Any, TypeVar
 
 import greenlet
 import pytest
 
 from historia_clinica import fibers
-
-T = TypeVar("T")
 
 
 def together(*functions: Callable[[], object]) -> list[object]:
@@ -53,39 +50,21 @@ def test_others_go_on_while_a_fiber_waits_for_a_descriptor(pipe: tuple[int, int]
     assert together(read, write)[0] == b"hello"
 
 
-class Spied:
-    """A loop, and what it was told to wait for: the method, and whether a fiber told it."""
+def test_loop_is_told_what_to_wait_for_outside_of_the_fiber(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libuv has pointers into the stack that a fiber has meanwhile: told from there it has ended the process."""
+    told: list[tuple[str, bool]] = []
+    loop = asyncio.SelectorEventLoop()
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.told: list[tuple[str, bool]] = []
-        self._loop = asyncio.SelectorEventLoop()
-        for name in ("add_reader", "remove_reader"):
-            monkeypatch.setattr(self._loop, name, self._spy(name, getattr(self._loop, name)))
+    def spy(name: str) -> None:
+        method = getattr(loop, name)
 
-    def run(self, main: Coroutine[Any, Any, T]) -> T:
-        """Run it, for ten seconds at most."""
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.get_loop()  # which has a pipe of its own
-            self.told.clear()
-            found: T = runner.run(asyncio.wait_for(main, 10))
-        return found
-
-    def _spy(self, name: str, method: Callable[..., object]) -> Callable[..., object]:
         def tell(*given: object) -> object:
-            self.told.append((name, fibers.inside()))
+            told.append((name, fibers.inside()))
             return method(*given)
 
-        return tell
-
-
-@pytest.fixture
-def spied(monkeypatch: pytest.MonkeyPatch) -> Spied:
-    """Give a loop that is listened to."""
-    return Spied(monkeypatch)
-
-
-def test_loop_is_told_what_to_wait_for_outside_of_the_fiber(pipe: tuple[int, int], spied: Spied) -> None:
-    """libuv has pointers into the stack that a fiber has meanwhile: told from there it has ended the process."""
+        monkeypatch.setattr(loop, name, tell)
 
     def read() -> bytes:
         for _ in range(2):
@@ -93,8 +72,12 @@ def test_loop_is_told_what_to_wait_for_outside_of_the_fiber(pipe: tuple[int, int
         return os.read(pipe[0], 9)
 
     os.write(pipe[1], b"hello")
-    assert spied.run(fibers.run(read)) == b"hello"
-    assert spied.told[:4] == [("add_reader", False), ("remove_reader", False)] * 2
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.get_loop()  # it has a pipe of its own
+        spy("add_reader")
+        spy("remove_reader")
+        assert runner.run(fibers.run(read)) == b"hello"
+    assert told[:4] == [("add_reader", False), ("remove_reader", False)] * 2
 
 
 def test_thread_waits_for_a_descriptor(pipe: tuple[int, int]) -> None:

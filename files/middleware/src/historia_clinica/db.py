@@ -284,7 +284,7 @@ class Database:
 
 
 class _Loan:
-    """A connection for as long as a block lasts; a generator would cost each request a fiftieth more."""
+    """A connection for as long as a block lasts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

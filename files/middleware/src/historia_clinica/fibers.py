@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import select
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
 from contextvars import Context
 from threading import Lock, get_ident, local
@@ -180,7 +180,7 @@ class Semaphore:
         turn.set_result(None)
 
 
-def _await(awaitable: Awaitable[T]) -> T:
+def _await(awaitable: Coroutine[Any, Any, T]) -> T:
     """Have the current fiber's `run` await something, and return what that returns."""
     found: T = cast(greenlet, getcurrent().parent).switch(awaitable)
     return found
