@@ -12,14 +12,10 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
 from support.labs import Lab
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "files/middleware/src"
-#: What the role makes of a variable that nobody sets.
-DEFAULTS = yaml.safe_load((ROOT / "roles/middleware/defaults/main.yml").read_text(encoding="utf-8"))
 
 
 def environment(lab: Lab, access: str = "open") -> dict[str, str]:
@@ -36,7 +32,6 @@ def environment(lab: Lab, access: str = "open") -> dict[str, str]:
         "PGPASSFILE": str(lab.directory / f"credentials/{user}.pgpass"),
         "PYTHONPATH": str(PACKAGE),
         "HISTORIA_CLINICA_ACCESS": access,
-        "HISTORIA_CLINICA_POOL_SIZE": str(DEFAULTS["middleware_connections"]),
     }
 
 

@@ -250,14 +250,12 @@ def client(app: Flask) -> FlaskClient:
 class Service:
     """The process of a service, its answers and its log."""
 
-    def __init__(self, lab: Lab, place: Path, processes: int = 1, **variables: str) -> None:
+    def __init__(self, lab: Lab, log: Path, **variables: str) -> None:
         self.port = free_port()
-        self.temporary = place / "tmp"
-        self.temporary.mkdir(parents=True)
-        self._log = log = place / "log"
+        self._log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                lab.python(*server_arguments(self.port, processes), TMPDIR=str(self.temporary), **variables),
+                lab.python(*server_arguments(self.port), **variables),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -298,13 +296,12 @@ class Service:
         return "\n".join(line["mensaje"] for line in self.lines())
 
 
-def server_arguments(port: int, processes: int = 1) -> list[str]:
-    """Return the arguments of Python that the README recommends, with another port, and as many processes."""
+def server_arguments(port: int) -> list[str]:
+    """Return the arguments of Python that the README recommends, with another port."""
     block = README.read_text(encoding="utf-8").partition("python -m historia_clinica.server")[2].partition("```")[0]
     arguments = block.split()
-    other = {"--port=8080": f"--port={port}", "--processes=2": f"--processes={processes}"}
-    assert other.keys() <= set(arguments)
-    return ["-m", "historia_clinica.server", *(other.get(argument, argument) for argument in arguments)]
+    assert "--port=8080" in arguments
+    return ["-m", "historia_clinica.server"] + [f"--port={port}" if a == "--port=8080" else a for a in arguments]
 
 
 @pytest.fixture
@@ -312,8 +309,8 @@ def serve(lab: Lab, tmp_path: Path) -> Iterator[Callable[..., Service]]:
     """Give a function that starts the service of the lab."""
     services: list[Service] = []
 
-    def start(processes: int = 1, **variables: str) -> Service:
-        services.append(Service(lab, tmp_path / str(len(services)), processes, **variables))
+    def start(**variables: str) -> Service:
+        services.append(Service(lab, tmp_path / f"{len(services)}.log", **variables))
         return services[-1]
 
     yield start

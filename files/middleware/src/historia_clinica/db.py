@@ -16,6 +16,7 @@ import os
 import re
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -111,8 +112,8 @@ class Database:
             open=False,
         )
         self.closed = threading.Event()
-        #: Told of each error of the database: its SQLSTATE, an empty one where the connection broke.
-        self.on_error: Callable[[str], object] = lambda sqlstate: None
+        #: Errors of the database by SQLSTATE; an empty one where the connection broke.
+        self.errors: Counter[str] = Counter()
         self._settings = settings
         self._turns = fibers.Semaphore(settings.pool_size)
         self._connecting = ThreadPoolExecutor(settings.pool_size, "connecting")
@@ -183,7 +184,8 @@ class Database:
         if isinstance(error, DatabaseBusyError) or not isinstance(error, psycopg.Error | DatabaseUnavailableError):
             return
         sqlstate: str = getattr(error, "sqlstate", None) or ""
-        self.on_error(sqlstate)
+        with self._lock:
+            self.errors[sqlstate] += 1
         if sqlstate.startswith("08"):
             self._forget_nodes()
 

@@ -40,8 +40,8 @@ class Sessions:
     Attributes:
         lifted: whether the rules do not hold.
         keys: that sign tokens; None where the rules are lifted and nobody named them.
-        failures: log-ins that failed, of each user, as this process saw them. Not of each address: behind a
-            forwarder everybody has the same one.
+        failures: log-ins that failed, of each user. Not of each address: behind a forwarder everybody
+            has the same one.
     """
 
     lifted: bool

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import threading
+from collections import Counter as Tally
 from collections.abc import Iterator
 from functools import cache
 
 from flask import Blueprint, Flask, Response, current_app
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from historia_clinica.db import Database
@@ -26,26 +24,17 @@ BROKEN = "08"
 
 
 class Metrics:
-    """The numbers of an application, in a registry of its own.
-
-    Where several processes answer at one port (server.py) they count in files of one folder, and whichever is asked adds
-    them up: https://prometheus.github.io/client_python/multiprocess/.
-    """
+    """The numbers of one worker process, in a registry of its own."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._registry = CollectorRegistry()
-        several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
-        if several:
-            MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
-        own = None if several else self._registry
-        requests = Counter("http_requests", "Requests answered.", ["route", "method", "status"], registry=own)
+        self.registry = CollectorRegistry()
+        requests = Counter("http_requests", "Requests answered.", ["route", "method", "status"], registry=self.registry)
         seconds = Histogram(
             "http_request_duration_seconds",
             "Time from a request to its answer.",
             ["route", "method"],
             buckets=BUCKETS,
-            registry=own,
+            registry=self.registry,
         )
         # Every request looks for these two: in a dictionary, and not behind the lock of each metric.
         self._requests = cache(requests.labels)
@@ -54,51 +43,38 @@ class Metrics:
             "http_retries",
             "Requests that were tried again after a transient error of the database.",
             ["route"],
-            registry=own,
+            registry=self.registry,
         )
-        errors = Counter("db_errors", "Errors of the database by class of SQLSTATE.", ["class"], registry=own)
-        database.on_error = lambda sqlstate: errors.labels(sqlstate[:2] or BROKEN).inc()
-        self._size, self._in_use, self._waiting = (
-            Gauge(f"db_pool_{name}", text, registry=own, multiprocess_mode="livesum")
-            for name, text in (
-                ("size", "Connections that are open."),
-                ("in_use", "Connections that are lent to a request."),
-                ("waiting", "Requests that wait for a connection."),
-            )
-        )
-        self._registry.register(NodesCollector(Nodes(database)))
-        if several:
-            threading.Thread(target=self._keep_looking, name="metrics", daemon=True).start()
+        self.registry.register(DatabaseCollector(database, Nodes(database)))
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
         self._requests(route, method, status).inc()
         self._seconds(route, method).observe(seconds)
 
-    def text(self) -> bytes:
-        """Write every number down; of the other processes' pools as they were a second ago."""
-        self._look()
-        return generate_latest(self._registry)
 
-    def _look(self) -> None:
-        pool = self._database.state()
-        self._size.set(pool.size)
-        self._in_use.set(pool.in_use)
-        self._waiting.set(pool.waiting)
+class DatabaseCollector(Collector):
+    """What is asked when somebody reads: the pool's state, the errors so far, the nodes as last seen."""
 
-    def _keep_looking(self) -> None:
-        while not self._database.closed.wait(1):
-            self._look()
-
-
-class NodesCollector(Collector):
-    """What is asked when somebody reads: the nodes as last seen."""
-
-    def __init__(self, nodes: Nodes) -> None:
+    def __init__(self, database: Database, nodes: Nodes) -> None:
+        self._database = database
         self._nodes = nodes
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families, as a registry asks for them."""
+        pool = self._database.state()
+        yield GaugeMetricFamily("db_pool_size", "Connections that are open.", pool.size)
+        yield GaugeMetricFamily("db_pool_in_use", "Connections that are lent to a request.", pool.in_use)
+        yield GaugeMetricFamily("db_pool_waiting", "Requests that wait for a connection.", pool.waiting)
+
+        classes: Tally[str] = Tally()
+        for sqlstate, number in list(self._database.errors.items()):
+            classes[sqlstate[:2] or BROKEN] += number
+        errors = CounterMetricFamily("db_errors", "Errors of the database by class of SQLSTATE.", labels=["class"])
+        for name, number in sorted(classes.items()):
+            errors.add_metric([name], number)
+        yield errors
+
         seen = self._nodes.seen()
         up = GaugeMetricFamily("lab_node_up", "Whether a node of the database answers.", labels=["node", "role"])
         shards = GaugeMetricFamily("lab_node_shards", "Shards that a node holds.", labels=["node", "role"])
@@ -124,4 +100,4 @@ def init_app(app: Flask) -> Metrics:
 def metrics() -> Response:
     """Write every number down. It asks no node and waits for none."""
     numbers: Metrics = current_app.extensions["metrics"]
-    return Response(numbers.text(), content_type=CONTENT_TYPE_PLAIN_1_0_0)
+    return Response(generate_latest(numbers.registry), content_type=CONTENT_TYPE_PLAIN_1_0_0)
