@@ -43,9 +43,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         v1,
     )
 
-    settings = settings or config.from_environment()
     logs.configure()
-
+    settings = settings or config.from_environment()
     app = openapi.create(__name__, __version__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # JSON is UTF-8: names keep their accents

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import logging
 import signal
 import sys
 from typing import cast
@@ -18,6 +19,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from historia_clinica import create_app
 from historia_clinica.asgi import Application
+from historia_clinica.config import ConfigurationError
+
+logger = logging.getLogger(__name__)
 
 LARGEST_HEAD = 64 * 1024  # bytes: many times the largest token
 HEAD_SECONDS = 10
@@ -76,7 +80,11 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
     options = parser.parse_args()
-    application = Application(create_app())
+    try:
+        application = Application(create_app())
+    except ConfigurationError as error:
+        logger.critical(error)
+        sys.exit(1)
     gc.collect()
     gc.freeze()  # what is there now stays: looking at it again and again costs a tenth of each request
     config = uvicorn.Config(
