@@ -265,10 +265,13 @@ def test_no_secret_is_in_any_output(lab: PodLab) -> None:
     ]
     assert len(set(secrets)) == 5
     assert lab.made is not None
-    # The probe's pod goes away a minute after it ended, maybe right now; -vvv shows what it printed.
+    # The probe's pod goes away a minute after it ended, maybe between two questions; -vvv shows what it printed.
     staying = "app.kubernetes.io/component!=network-probe"
-    described = lab.kubectl("describe", "all", "-l", staying)
-    texts = {"site.yml -vvv --diff": lab.made.stdout + lab.made.stderr, "describe": described}
+    texts = {
+        "site.yml -vvv --diff": lab.made.stdout + lab.made.stderr,
+        "get": lab.kubectl("get", "all", "-o", "yaml"),
+        "describe": lab.kubectl("describe", "all", "-l", staying),
+    }
     for log in (lab.directory / "logs").iterdir():
         texts[str(log)] = log.read_text(encoding="utf-8", errors="replace")
     pods = lab.kubectl("get", "pods", "-l", staying, "-o", "name").split()
