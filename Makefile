@@ -23,10 +23,10 @@ play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(if $(U
 say_labs = { ansible -i '$(INVENTORY)' --list-hosts '$(LAB)' 2>/dev/null | grep -q '(0)' \
 	&& { echo 'There is no lab $(LAB) in $(INVENTORY). It has:' && ansible -i '$(INVENTORY)' --list-hosts all | tail -n +2; } >&2; exit 1; }
 
-.PHONY: help env docs lock lab status diagnose verify psql token stop start teardown reset preflight test soak interrupted changed mutation bench lint unit integration molecule
+.PHONY: help env docs lock lab status diagnose verify psql token stop start teardown reset preflight test test-long soak interrupted changed mutation bench lint unit integration molecule
 
 help: ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 env: .venv/.complete ## make .venv: Ansible and the tools of the tests
 
@@ -69,6 +69,9 @@ reset: env ## remove the lab and make it anew
 
 test: env ## lint, unit, integration and Molecule; ends with what could not run here, and why
 	@python tests/run.py $(ARGS)
+
+test-long: env ## the whole tables, rounds and second engines that `make test` leaves out: hours
+	@python tests/run.py --long $(ARGS)
 
 soak: env ## kill servers while the lab is written to, and count what is there: ARGS='--rounds 20'
 	@python tests/soak.py $(ARGS)

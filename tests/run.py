@@ -1,7 +1,7 @@
 """Run every test that this machine can run, and close with the list of those that it cannot, and why.
 
 `make test` runs it; ARGS names suites (lint, unit, middleware, integration, kubernetes, newcomer, molecule) to run
-only those.
+only those. `make test-long` runs, with `--long`, what `make test` leaves out: the tests that are marked `long`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "collections")]
@@ -49,18 +51,28 @@ def lint(log: TextIO) -> Outcome:
     return Outcome(passed=1) if done.returncode == 0 else Outcome(failed=["make lint"])
 
 
-def pytest_suite(log: TextIO, *paths: str, folder: str = ".") -> Outcome:
+def pytest_suite(log: TextIO, *paths: str, folder: str = ".", long: bool = False) -> Outcome:
     """Tests of pytest, read from the report that it writes.
 
     Args:
         log: where its output goes.
         paths: what to run.
         folder: where to run it, relative to the checkout: the middleware is a project of its own.
+        long: run the tests that are marked `long`, which are left out otherwise.
     """
     with tempfile.TemporaryDirectory() as place:
         report = Path(place, "report.xml")
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "--junit-xml", str(report), *paths],
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "--junit-xml",
+                str(report),
+                *(["-m", "long"] if long else []),
+                *paths,
+            ],
             cwd=ROOT / folder,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -77,7 +89,8 @@ def pytest_suite(log: TextIO, *paths: str, folder: str = ".") -> Outcome:
                 outcome.skipped.append((name, skipped.get("message") or "no reason given"))
             else:
                 outcome.passed += 1
-    if done.returncode != 0 and not outcome.failed:
+    nothing_collected = long and done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
+    if done.returncode != 0 and not outcome.failed and not nothing_collected:
         outcome.failed.append(f"pytest {' '.join(paths)} (exit {done.returncode})")
     return outcome
 
@@ -116,25 +129,33 @@ def molecule(log: TextIO) -> Outcome:
 #: What wants a cluster.
 CLUSTER = ("tests/integration/test_kubernetes.py", "tests/integration/test_minikube.py")
 Suite = Callable[[TextIO], Outcome]
-SUITES: dict[str, Suite] = {
-    "lint": lint,
-    "unit": lambda log: pytest_suite(log, "tests/unit"),
-    "middleware": lambda log: pytest_suite(log, "tests", folder="files/middleware"),
-    "integration": lambda log: pytest_suite(log, "tests/integration", *(f"--ignore={path}" for path in CLUSTER)),
-    "molecule": molecule,
-    "kubernetes": lambda log: pytest_suite(log, *CLUSTER),
-    "newcomer": lambda log: pytest_suite(log, "tests/newcomer"),
-}
+
+
+def pytest_suites(long: bool) -> dict[str, Suite]:
+    """The suites that pytest runs, by name: what `make test` runs of them, or what is marked `long`."""
+    return {
+        "unit": lambda log: pytest_suite(log, "tests/unit", long=long),
+        "middleware": lambda log: pytest_suite(log, "tests", folder="files/middleware", long=long),
+        "integration": lambda log: pytest_suite(
+            log, "tests/integration", *(f"--ignore={path}" for path in CLUSTER), long=long
+        ),
+        "kubernetes": lambda log: pytest_suite(log, *CLUSTER, long=long),
+        "newcomer": lambda log: pytest_suite(log, "tests/newcomer", long=long),
+    }
+
+
+SUITES: dict[str, Suite] = {"lint": lint, **pytest_suites(long=False), "molecule": molecule}
+LONG_SUITES = pytest_suites(long=True)
 #: They make labs, each with names, ports and directories of its own: two of them run at the same time.
-LONG = ("integration", "molecule", "kubernetes", "newcomer")
+SIDE_BY_SIDE = ("integration", "molecule", "kubernetes", "newcomer")
 
 
-def run(name: str) -> tuple[str, Outcome]:
+def run(name: str, suites: dict[str, Suite]) -> tuple[str, Outcome]:
     """Run a suite while others run: what it prints is shown in one piece."""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         started = time.monotonic()
         try:
-            outcome = SUITES[name](log)
+            outcome = suites[name](log)
         except Exception as error:  # else it would be silent until all others are through
             outcome = Outcome(failed=[f"{name}: {error!r}"])
         log.seek(0)
@@ -142,27 +163,29 @@ def run(name: str) -> tuple[str, Outcome]:
     return f"{name} {time.monotonic() - started:.0f} s", outcome
 
 
-def run_alone(name: str) -> tuple[str, Outcome]:
+def run_alone(name: str, suites: dict[str, Suite]) -> tuple[str, Outcome]:
     """Run a suite, with its output as it comes."""
     print(f"\n=== {name}", flush=True)
     started = time.monotonic()
-    outcome = SUITES[name](sys.stdout)
+    outcome = suites[name](sys.stdout)
     return f"{name} {time.monotonic() - started:.0f} s", outcome
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Run the suites named, or all of them."""
-    unknown = set(names) - set(SUITES)
+    names = [argument for argument in arguments if argument != "--long"]
+    suites = LONG_SUITES if "--long" in arguments else SUITES
+    unknown = set(names) - set(suites)
     if unknown:
-        print(f"There is no suite {', '.join(sorted(unknown))}; there are: {', '.join(SUITES)}", file=sys.stderr)
+        print(f"There is no suite {', '.join(sorted(unknown))}; there are: {', '.join(suites)}", file=sys.stderr)
         return 2
     if len(names) == 1:
-        results = [run_alone(names[0])]
+        results = [run_alone(names[0], suites)]
     else:
-        chosen = names or list(SUITES)
-        results = [run_alone(name) for name in chosen if name not in LONG]
+        chosen = names or list(suites)
+        results = [run_alone(name, suites) for name in chosen if name not in SIDE_BY_SIDE]
         with ThreadPoolExecutor(max_workers=2) as pool:
-            results += pool.map(run, [name for name in chosen if name in LONG])
+            results += pool.map(lambda name: run(name, suites), [name for name in chosen if name in SIDE_BY_SIDE])
     total = Outcome()
     for _, outcome in results:
         total.passed += outcome.passed
