@@ -1,15 +1,16 @@
 """What README.md promises to somebody who has just cloned the project: each of its commands, in its order, on the default ports.
 
+The newcomer is an ordinary user of a machine that has never seen the lab (support/virgin.py says what that is here).
 Never run here: `make test`, which would call itself; `make lint`, and a short form of `make soak`, which `make test` runs;
 `make docs` and `make lock`, which write checked-in files anew and are for those who change them.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,9 @@ from pathlib import Path
 import pytest
 
 from support.labs import ROOT, citus_servers
-from support.newcomer import BARE_PATH, PORTS, WRONG, Newcomer, is_open, missing, page_commands
+from support.newcomer import PORTS, WRONG, Newcomer, is_open, page_commands
 from support.readme import commands
+from support.virgin import NoRootError
 
 README = commands(ROOT / "README.md")
 #: Of the table of commands, those that no block of the README has; each is run before the command that is named.
@@ -59,6 +61,7 @@ EXPECTED = {
     r"make teardown": r"changed=[1-9].*failed=0",
     r"make help": r"make teardown +\w",
     r"make env": "",
+    r"rm -rf .venv; .* make env": r"\ABringing Ansible into .venv, once: .*\n\Z",
     r"make preflight": r"Nothing stands in the way of the lab\..*failed=0",
     r"\S+ansible-galaxy collection build": r"Created collection",
     r"\S+ansible-galaxy collection install": r"was installed successfully",
@@ -84,8 +87,6 @@ class Visit:
         done = self.somebody.run(command, timeout=600)
         said = f"{place}: {command}\nended with {done.rc} after {done.seconds:.1f} s"
         print(said)  # shown where a test fails, and with pytest -s
-        if not self.ran and "is a package index reachable?" in done.output:
-            pytest.skip("no package index is reachable, and a newcomer's caches are empty")
         said += f" and printed:\n{done.output[-6000:]}"
         assert done.rc == 0, said
         assert re.search(expected(command), done.output, re.DOTALL), f"{said}\nexpected: {expected(command)}"
@@ -115,14 +116,16 @@ def expected(command: str) -> str:
 @pytest.fixture(scope="module")
 def visit() -> Iterator[Visit]:
     """A newcomer, who takes everything along at the end."""
-    if lacking := missing():
-        pytest.skip(lacking)
     if taken := [port for port in PORTS if is_open(port)]:
         pytest.skip(f"the README's commands use the default ports, and these are taken: {taken}")
-    if os.geteuid() != 0 and shutil.which("minikube", path=BARE_PATH):
-        pytest.skip("`make lab` would take this account's Minikube, which is a person's")
-    with contextlib.closing(Newcomer(ROOT)) as somebody:
-        yield Visit(somebody)
+    if not index_answers():
+        pytest.skip("no package index is reachable, and a newcomer's caches are empty")
+    servers = [str(Path(folder).parents[2]) for folder in [citus_servers()] if folder]
+    try:
+        with Newcomer.arrive(ROOT, *servers) as somebody:
+            yield Visit(somebody)
+    except NoRootError as reason:
+        pytest.skip(f"there is no root that has never seen the lab: {reason}")
 
 
 def test_a_newcomer_can_follow_the_readme(visit: Visit) -> None:
@@ -160,12 +163,35 @@ def test_a_lab_with_citus_works_the_same(visit: Visit) -> None:
 
 
 def test_nothing_is_left(visit: Visit) -> None:
-    """After the last `make teardown` no process, no file of a lab and no open port is there."""
+    """After the last `make teardown` no process, no file of a lab and no open port is there; what was downloaded is kept."""
     arrived(visit)
-    assert [process.cmdline() for process in visit.somebody.processes()] == []
-    assert not visit.somebody.state.exists()
-    assert files_below(visit.somebody.home, besides=".ansible") == []
+    somebody = visit.somebody
+    assert [process.cmdline() for process in somebody.root.processes()] == []
+    assert somebody.root.files() == []
+    assert not somebody.state.exists()
+    kept = [somebody.home / ".ansible", somebody.home / ".cache", somebody.checkout.parent]
+    assert files_below(somebody.home, besides=kept) == []
     assert [port for port in PORTS if is_open(port)] == []
+
+
+def index_answers() -> bool:
+    """Whether pip reaches its index."""
+    asked = [sys.executable, "-m", "pip", "index", "versions", "uv"]
+    return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "PIP_NO_CACHE_DIR=1",
+        pytest.param("PIP_CACHE_DIR=/root/of/somebody/else", marks=pytest.mark.long),
+        pytest.param("XDG_CACHE_HOME=", marks=pytest.mark.long),
+    ],
+)
+def test_the_environment_is_made_wherever_pip_keeps_its_cache(visit: Visit, setting: str) -> None:
+    """Where pip names no folder for its cache, or one that the newcomer may not make, `.venv` is made all the same."""
+    visit.follow(f"rm -rf .venv; {setting} make env", "somebody's settings of pip")
+    assert visit.somebody.root.files() == []
 
 
 def arrived(visit: Visit) -> None:
@@ -174,11 +200,11 @@ def arrived(visit: Visit) -> None:
         pytest.fail("the newcomer did not come to the end of README.md", pytrace=False)
 
 
-def files_below(folder: Path, besides: str) -> list[str]:
-    """The files in a folder, but for those in one of its folders."""
+def files_below(folder: Path, besides: list[Path]) -> list[str]:
+    """The files in a folder, but for those in some of its folders."""
     return [
         str(Path(place, name))
         for place, _, names in os.walk(folder)
         for name in names
-        if not Path(place).is_relative_to(folder / besides)
+        if not any(Path(place).is_relative_to(other) for other in besides)
     ]

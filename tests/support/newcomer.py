@@ -1,10 +1,9 @@
-"""Somebody who comes to the project for the first time: another user, an empty home, a clean clone, a bare environment."""
+"""Somebody who comes to the project for the first time: an ordinary user on a machine that has never seen it, with a clone."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -12,17 +11,18 @@ import socket
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
+from support.virgin import BARE_PATH, Root, open_root
 
-BARE_PATH = "/usr/local/bin:/usr/bin:/bin"
-TOOLS = ("bash", "curl", "git", "make")
 #: What says where packages come from is the machine's, not a person's.
 KEPT = ("PIP_", "UV_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-#: Numbers that neither a system's users nor those of containers have: what runs under one of them is the newcomer's.
-UIDS = range(61200, 61800)
+SETTINGS = ("/etc/pip.conf", "/etc/uv")
+#: A home and a checkout as people have them.
+HOME = "/home/casa vacía"
+CHECKOUT = f"{HOME}/las cosas de José/historia-clinica"
 #: The default ports of a lab with three workers, and those of the class.
 PORTS = [port for lab in range(4) for port in (8080 + lab, *range(15432 + 100 * lab, 15436 + 100 * lab))]
 #: What no command of the lab prints.
@@ -44,141 +44,77 @@ class Done:
     seconds: float
 
 
+@dataclass
 class Newcomer:
-    """A user whose home is empty, with a clone of the project in a folder whose path has blanks and accents.
-
-    As root it is a user made for this; otherwise it is oneself, with another home.
+    """A user whose home is empty, but for a clone of the project in a folder whose path has blanks and accents.
 
     Attributes:
-        place: the folder that holds everything of the newcomer's.
-        home: the home; a lab finds its place below it.
-        checkout: the clone.
+        root: the machine that has never seen the lab.
+        environment: all that is in the environment.
     """
 
-    def __init__(self, project: Path) -> None:
-        # Short: a server's socket lies deep below, and its path may have 107 characters.
-        self.place = Path(tempfile.mkdtemp(prefix="hc-", dir="/tmp"))
-        self.place.chmod(0o755)
-        self.home = self.place / "casa vacía"
-        self.checkout = self.place / "las cosas de José" / "historia-clinica"
-        self.account: pwd.struct_passwd | None = None
-        self._runs = 0
-        try:
-            for folder in (self.home, self.checkout.parent, self.place / "cache"):
-                folder.mkdir()
-            clone(project, self.checkout)
-            if os.geteuid() == 0:
-                self._create_account()
-        except BaseException:
-            self.close()
-            raise
+    root: Root
+    environment: dict[str, str] = field(default_factory=dict)
 
-    def _create_account(self) -> None:
-        taken = {entry.pw_uid for entry in pwd.getpwall()} | {
-            process.info["uids"].real for process in psutil.process_iter(["uids"]) if process.info["uids"]
-        }
-        uid = next(uid for uid in UIDS if uid not in taken)
-        name = f"newcomer-{uid}"
-        subprocess.run(
-            [
-                "useradd",
-                "--key",
-                f"UID_MAX={UIDS.stop}",
-                "--uid",
-                str(uid),
-                "--user-group",
-                "--no-create-home",
-                "--home-dir",
-                str(self.home),
-                name,
-            ],
-            check=True,
-        )
-        self.account = pwd.getpwnam(name)
-        for folder in (self.home, self.checkout.parent, self.place / "cache"):
-            subprocess.run(["chown", "-R", f"{name}:", str(folder)], check=True)
+    @classmethod
+    @contextlib.contextmanager
+    def arrive(cls, project: Path, *lent: str) -> Iterator[Newcomer]:
+        """Come, with a clone of the project; at the end all of it is gone.
+
+        Args:
+            project: what is cloned, with what is not committed yet.
+            lent: paths of this machine that the newcomer has, too.
+
+        Raises:
+            NoRootError: this machine has no place to come to.
+        """
+        kept = {name: value for name, value in os.environ.items() if name.startswith(KEPT)}
+        files = [value for value in kept.values() if os.path.isabs(value)]
+        with open_root("newcomer", HOME, [*SETTINGS, *files, *lent]) as root:
+            somebody = cls(root, {**kept, "HOME": HOME, "PATH": BARE_PATH})
+            somebody.checkout.parent.mkdir(parents=True)
+            clone(project, somebody.checkout)
+            if os.geteuid() == 0:
+                subprocess.run(["chown", "-R", f"{root.uid}:{root.uid}", str(root.place / HOME[1:])], check=True)
+            yield somebody
+
+    @property
+    def home(self) -> Path:
+        """The home, as this machine sees it."""
+        return self.root.place / HOME[1:]
+
+    @property
+    def checkout(self) -> Path:
+        """The clone, as this machine sees it."""
+        return self.root.place / CHECKOUT[1:]
 
     @property
     def state(self) -> Path:
-        """Where the newcomer's labs and their runtime lie."""
+        """Where the newcomer's labs and their runtime lie, as this machine sees it."""
         return self.home / ".local/state/historia-clinica"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """All that is in the environment."""
-        return {
-            **{name: value for name, value in os.environ.items() if name.startswith(KEPT)},
-            "HOME": str(self.home),
-            "PATH": BARE_PATH,
-            "PIP_CACHE_DIR": str(self.place / "cache/pip"),
-            "UV_CACHE_DIR": str(self.place / "cache/uv"),
-        }
 
     def run(self, command: str, timeout: float = 300) -> Done:
         """Run a command in the clone, as typed in bash.
 
         Output goes to a file: whoever is started in the background and keeps it open delays nobody.
         """
-        self._runs += 1
-        log = self.place / f"{self._runs}.log"
         started = time.monotonic()
-        with log.open("wb") as output:
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
             process = subprocess.Popen(
-                ["bash", "-c", command],
-                cwd=self.checkout,
+                [*self.root.enter, "env", f"--chdir={CHECKOUT}", "bash", "-c", command],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                user=self.account.pw_uid if self.account else None,
-                group=self.account.pw_gid if self.account else None,
-                extra_groups=[] if self.account else None,
             )
             try:
                 rc = process.wait(timeout)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 rc = process.wait()
-        return Done(rc, log.read_text(encoding="utf-8", errors="replace"), time.monotonic() - started)
-
-    def processes(self) -> list[psutil.Process]:
-        """What runs: all of the account's; of one's own, what names the place."""
-        return [
-            process
-            for process in psutil.process_iter(["uids", "cmdline", "status"])
-            if process.info["status"] != psutil.STATUS_ZOMBIE
-            and (
-                process.info["uids"] and process.info["uids"].real == self.account.pw_uid
-                if self.account
-                else str(self.place) in " ".join(process.info["cmdline"] or [])
-            )
-        ]
-
-    def close(self) -> None:
-        """Leave, and take everything along."""
-        while processes := self.processes():  # again: a supervisor may have started something meanwhile
-            for process in processes:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-            time.sleep(0.1)
-        if self.account:
-            subprocess.run(["userdel", self.account.pw_name], check=True)
-        shutil.rmtree(self.place)
-
-
-def missing() -> str:
-    """What this machine lacks for a newcomer; empty where it has all."""
-    tools = [tool for tool in TOOLS if not shutil.which(tool, path=BARE_PATH)]
-    look = (
-        "for p in python3 python3.13 python3.12 python3.11; do "
-        "$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' && exit; done; exit 1"
-    )
-    if subprocess.run(["bash", "-c", look], env={"PATH": BARE_PATH}, stderr=subprocess.DEVNULL, check=False).returncode:
-        tools.append("python3 (3.11 or newer, with venv)")
-    if os.geteuid() == 0 and not shutil.which("useradd"):
-        tools.append("useradd")
-    return f"not in {BARE_PATH}: {', '.join(tools)}" if tools else ""
+            output.seek(0)
+            return Done(rc, output.read(), time.monotonic() - started)
 
 
 def clone(project: Path, checkout: Path) -> None:
