@@ -1,9 +1,9 @@
 """Write the tables of the documentation that the code knows better.
 
-They are the variables of the roles, the permissions of the API, the changes by hand that a lab survives, and what the benchmarks
-found.
+They are the variables of the roles, the permissions of the API, the changes by hand that a lab survives, what differs between the
+engines, and what the benchmarks found.
 `make docs` rewrites them; tests compare. A table stands between ``<!-- variables -->`` and ``<!-- /variables -->``,
-or ``permissions``, ``changes`` and ``figures`` likewise.
+or ``permissions``, ``changes``, ``differences`` and ``figures`` likewise.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from historia_clinica.access import PERMISSIONS  # of the package, which needs no installation
 from historia_clinica.access import ROLES as PEOPLE
 from support.changes import CHANGES, CHANGES_OF_PODS
+from support.differences import CASES, SECTIONS, Case
 from support.labs import ENGINES
 
 ROLES = Path(__file__).parents[1] / "roles"
@@ -79,6 +81,42 @@ def changes(path: Path) -> str:
         rows.append(f"| {name} | {engine} | `{change.promise}` | {deed} |")
     text = "\n".join(rows) + "\n"
     return CHANGED.sub(lambda _: text, path.read_text(encoding="utf-8"))
+
+
+DIFFERING = re.compile(r"(?<=<!-- differences -->\n).*?(?=<!-- /differences -->)", re.DOTALL)
+#: Each page with what its first column is called.
+APART = {
+    Path(__file__).with_name("en") / "differences.md": "somebody does",
+    Path(__file__).with_name("es") / "differences.md": "alguien hace",
+}
+
+
+def compared(cases: Iterable[Case], heading: str, language: str) -> str:
+    """A table of cases: what somebody does, and what each engine answers.
+
+    Args:
+        cases: its rows.
+        heading: of the first column.
+        language: ``en`` or ``es``.
+    """
+    rows = [
+        f"| {heading} |".replace("|  |", "| |") + "".join(f" `{engine}` |" for engine in ENGINES),
+        "| --- | --- | --- |",
+    ]
+    rows += [
+        f"| {case.does[language]} | {' | '.join(case.answers[engine].words[language] for engine in ENGINES)} |"
+        for case in cases
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def differences(path: Path) -> str:
+    """A page about what differs between the engines as it should be: a table for each section of the cases that the tests run."""
+    language = path.parent.name
+    text = "\n".join(
+        f"## {section.heading[language]}\n\n{compared(section.cases, APART[path], language)}" for section in SECTIONS
+    )
+    return DIFFERING.sub(lambda _: text, path.read_text(encoding="utf-8"))
 
 
 MEASURED = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- /figures -->)", re.DOTALL)
@@ -161,8 +199,8 @@ def measured(name: str, which: dict[str, str], text: str) -> str:
     return text.format(**found[0]) if found else "-"
 
 
-def figures(path: Path) -> str:
-    """A README with the table of figures as it should be."""
+def readme(path: Path) -> str:
+    """A README with its tables, of the figures and of what differs most, as they should be."""
     spanish = path.name == "README.es.md"
     rows = [
         "| medido | Citus | `postgres_fdw` |" if spanish else "| measured | Citus | `postgres_fdw` |",
@@ -178,7 +216,9 @@ def figures(path: Path) -> str:
             texts = [text.replace(".", ",") for text in texts]
         rows.append(f"| {castellano if spanish else english} | {' | '.join(texts)} |")
     text = "\n".join(rows) + "\n"
-    return MEASURED.sub(lambda _: text, path.read_text(encoding="utf-8"))
+    most = compared((case for case in CASES if case.readme), "", "es" if spanish else "en")
+    page = MEASURED.sub(lambda _: text, path.read_text(encoding="utf-8"))
+    return DIFFERING.sub(lambda _: most, page)
 
 
 def cell(value: Any) -> str:
@@ -229,7 +269,8 @@ def main() -> int:
     pages = {role / "README.md": written(role) for role in sorted(ROLES.iterdir())}
     pages |= {page: guide(page) for page in GUIDES}
     pages |= {page: changes(page) for page in HANDS}
-    pages |= {page: figures(page) for page in READMES}
+    pages |= {page: differences(page) for page in APART}
+    pages |= {page: readme(page) for page in READMES}
     for page, text in pages.items():
         if page.read_text(encoding="utf-8") != text:
             page.write_text(text, encoding="utf-8")

@@ -40,9 +40,15 @@ def test_guide_prints_the_table_of_permissions(guide: Path) -> None:
 
 
 @pytest.mark.parametrize("page", tables.READMES, ids=lambda page: page.name)
-def test_readme_prints_what_the_benchmarks_found(page: Path) -> None:
-    """`make docs` writes it from benchmarks/figures; nobody types a figure."""
-    assert page.read_text(encoding="utf-8") == tables.figures(page)
+def test_readme_prints_what_was_found(page: Path) -> None:
+    """`make docs` writes it from benchmarks/figures and tests/support/differences.yml; nobody types a figure."""
+    assert page.read_text(encoding="utf-8") == tables.readme(page)
+
+
+@pytest.mark.parametrize("page", tables.APART, ids=str)
+def test_page_about_the_engines_prints_what_the_tests_ask(page: Path) -> None:
+    """`make docs` writes it; nobody writes it by hand."""
+    assert page.read_text(encoding="utf-8") == tables.differences(page)
 
 
 @pytest.mark.parametrize("page", tables.HANDS, ids=str)
