@@ -327,9 +327,9 @@ def _copied(evidence: Evidence, table: str) -> str:
 
 def medicos_everywhere(evidence: Evidence) -> str:
     """Every worker has the doctors, all of them, and gets what is written from now on."""
-    deaf = [str(row["node_name"]) for row in evidence.rows("not-copying")]
+    deaf = [f"{row['node_name']}: {row['problem']}" for row in evidence.rows("not-copying")]
     if deaf:
-        raise Broken(f"does not receive its copy: {', '.join(deaf)}")
+        raise Broken("; ".join(deaf))
     return _copied(evidence, "medicos")
 
 

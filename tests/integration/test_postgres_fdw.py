@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from support.hands import broken_promises
 from support.labs import Lab, only
 
 WORKERS = ["citus-worker-1", "citus-worker-2"]
@@ -182,6 +186,121 @@ def test_a_doctor_is_not_written_while_a_worker_gets_no_copy(lab: Lab) -> None:
         copying = "SELECT lab.copying(%s)"
         lab.wait_until(lambda: admin.execute(copying, [subscription]).fetchone() == ("sync",))
         writer.execute(update)
+
+
+@contextmanager
+def read_all_the_time(lab: Lab, node: str, query: str) -> Iterator[set[Any]]:
+    """What a query gives on a node, asked again and again from another session."""
+    found: set[Any] = set()
+    over = threading.Event()
+
+    def read() -> None:
+        with lab.connect(node=node) as connection:
+            while not over.is_set():
+                found.update(connection.execute(query.encode()).fetchall())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        reader.join()
+
+
+def lose_the_slot(lab: Lab, worker: str) -> None:
+    """A worker is away until the coordinator has let go of what it has not had."""
+    subscription = f"lab_{worker.replace('-', '_')}"
+    with lab.connect() as admin:
+
+        def lost() -> bool:
+            # The other workers' slots move on at a checkpoint: no faster than that.
+            admin.execute(
+                "SELECT pg_logical_emit_message(false, 'prueba', 'algo'), pg_switch_wal() FROM pg_replication_slots"
+                " WHERE slot_name <> %s HAVING max(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)) < 32 * 1024 ^ 2",
+                [subscription],
+            )
+            admin.execute("CHECKPOINT")
+            found = admin.execute("SELECT wal_status FROM pg_replication_slots WHERE slot_name = %s", [subscription])
+            return found.fetchall() == [("lost",)]
+
+        admin.execute("ALTER SYSTEM SET max_slot_wal_keep_size = '64MB'")
+        admin.execute("SELECT pg_reload_conf()")
+        try:
+            with lab.stopped(worker):
+                lab.wait_until(lost)
+                # What it will not be told: its copy differs from now on.
+                admin.execute("SET session_replication_role = replica")
+                admin.execute("UPDATE medicos SET ciudad = 'Leticia' WHERE id = 2")
+        finally:
+            admin.execute("ALTER SYSTEM RESET max_slot_wal_keep_size")
+            admin.execute("SELECT pg_reload_conf()")
+
+
+def test_a_worker_that_was_away_for_too_long_is_mended(lab: Lab, tmp_path: Path) -> None:
+    """Its slot is lost: verify says so, the next run gives it its copies anew, nobody there misses a row, all keys stay."""
+    worker = WORKERS[1]
+    keys = "SELECT count(*), string_agg(conname, ',' ORDER BY oid) FROM pg_constraint WHERE contype = 'f'"
+    doctors = "SELECT id, ciudad FROM medicos ORDER BY id"
+    before = rows(lab, keys, node=worker)
+    [(city,)] = rows(lab, "SELECT ciudad FROM medicos WHERE id = 2")
+    try:
+        lose_the_slot(lab, worker)
+        lab.wait_until(lambda: rows(lab, doctors, node=worker) != [])
+        broken = broken_promises(lab, tmp_path / "report.json")
+        assert set(broken) == {"medicos-everywhere"}
+        assert broken["medicos-everywhere"].startswith(
+            f"{worker}: it was away for too long, its replication slot is lost"
+        )
+        with read_all_the_time(lab, worker, "SELECT count(*) FROM medicos") as counts:
+            mended = lab.play("site.yml")
+        assert mended.rc == 0, mended.stdout
+        assert counts == set(rows(lab, "SELECT count(*) FROM medicos"))
+        assert rows(lab, doctors, node=worker) == rows(lab, doctors)
+        assert rows(lab, keys, node=worker) == before
+        assert lab.play("site.yml").recap[lab.name]["changed"] == 0
+    finally:
+        with lab.connect() as admin:
+            admin.execute("UPDATE medicos SET ciudad = %s WHERE id = 2", [city])
+    assert rows(lab, doctors, node=worker) == rows(lab, doctors)
+
+
+def test_a_copy_that_cannot_go_on_is_made_anew(lab: Lab) -> None:
+    """A row that somebody wrote into a copy stands in the way of the coordinator's: then the coordinator's is there."""
+    worker = WORKERS[0]
+    doctor = "INSERT INTO medicos (id, nombre, especialidad, registro, ciudad) VALUES (900, %s, 'Ninguna', 'prueba-900', 'Cali')"
+    with lab.connect() as admin, lab.connect(node=worker) as hand:
+        for connection in (hand, admin):
+            connection.execute("SET session_replication_role = replica")  # past what refuses them
+        hand.execute(doctor, ["A mano"])
+        admin.execute(doctor, ["Del coordinador"])
+        try:
+            admin.execute("SELECT * FROM lab.subscribe()")
+            assert rows(lab, "SELECT nombre FROM medicos WHERE id = 900", node=worker) == [("Del coordinador",)]
+        finally:
+            admin.execute("DELETE FROM medicos WHERE id = 900")
+    lab.wait_until(lambda: rows(lab, "SELECT count(*) FROM medicos WHERE id = 900", node=worker) == [(0,)])
+
+
+def test_rows_that_only_a_copy_has_are_never_dropped(lab: Lab) -> None:
+    """They are named with their keys, and stay; once they are gone, the worker is given its copies."""
+    with lab.connect() as admin, lab.connect(node=WORKERS[0]) as hand:
+        hand.execute("SET session_replication_role = replica")
+        hand.execute(
+            "INSERT INTO medicos (id, nombre, especialidad, registro, ciudad)"
+            " VALUES (901, 'A mano', 'Ninguna', 'prueba-901', 'Cali')"
+        )
+        hand.execute("ALTER SUBSCRIPTION lab_citus_worker_1 DISABLE")
+        hand.execute("ALTER SUBSCRIPTION lab_citus_worker_1 SET (slot_name = NONE)")
+        try:
+            with pytest.raises(psycopg.Error, match=r"holds rows that the coordinator does not have: \(901\)"):
+                admin.execute("SELECT * FROM lab.subscribe()")
+            assert hand.execute("SELECT count(*) FROM medicos WHERE id = 901").fetchall() == [(1,)]
+        finally:
+            hand.execute("DELETE FROM medicos WHERE id = 901")
+        assert admin.execute("SELECT * FROM lab.subscribe()").fetchall() == [
+            (WORKERS[0], "given its copies: it had no subscription")
+        ]
 
 
 def test_a_worker_refuses_a_row_that_belongs_elsewhere(lab: Lab) -> None:

@@ -51,6 +51,26 @@ def sql(*statements: str, node: str = "citus-coordinator") -> Callable[[Lab], No
     return how
 
 
+def until(statement: str) -> Callable[[Lab], None]:
+    """A change that is made with SQL once the server lets it be made."""
+
+    def how(lab: Lab) -> None:
+        with lab.connect() as connection:
+            lab.wait_until(lambda: bool(connection.execute(statement.encode())))
+
+    return how
+
+
+def both(*hows: Callable[[Lab], None]) -> Callable[[Lab], None]:
+    """Changes that belong together."""
+
+    def how(lab: Lab) -> None:
+        for each in hows:
+            each(lab)
+
+    return how
+
+
 def edit(name: str, text: str) -> Callable[[Lab], None]:
     """A line written into one of the files of a lab, and read by the server."""
 
@@ -209,6 +229,31 @@ CHANGES: tuple[Change, ...] = (
         sql("ALTER SUBSCRIPTION lab_citus_worker_1 DISABLE", node="citus-worker-1"),
         "medicos-everywhere",
         "citus-worker-1",
+        engines=FDW,
+    ),
+    Change(
+        "a subscription dropped",
+        "se borró una suscripción",
+        sql(
+            "ALTER SUBSCRIPTION lab_citus_worker_2 DISABLE",
+            "ALTER SUBSCRIPTION lab_citus_worker_2 SET (slot_name = NONE)",
+            "DROP SUBSCRIPTION lab_citus_worker_2",
+            node="citus-worker-2",
+        ),
+        "medicos-everywhere",
+        "citus-worker-2: it does not fetch its copies",
+        engines=FDW,
+    ),
+    Change(
+        "a replication slot dropped",
+        "se borró una ranura de replicación",
+        both(
+            sql("ALTER SUBSCRIPTION lab_citus_worker_2 DISABLE", node="citus-worker-2"),
+            until("SELECT pg_drop_replication_slot('lab_citus_worker_2')"),
+        ),
+        "medicos-everywhere",
+        "citus-worker-2: it has no replication slot",
+        alone=True,
         engines=FDW,
     ),
     Change(

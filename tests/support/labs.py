@@ -177,24 +177,30 @@ class Lab:
         os.kill(self.postmaster(node), signal.SIGKILL)
 
     @contextlib.contextmanager
-    def without(self, node: str) -> Iterator[None]:
-        """A while in which a node's server is stopped, and stays so; at the end all nodes answer, and doctors can be written."""
+    def stopped(self, node: str) -> Iterator[None]:
+        """A while in which a node's server is stopped, and stays so; at the end it is started."""
         control = [
             f"{self.variables['runtime_directory']}/bin/supervisorctl",
             f"--configuration={self.directory}/config/supervisord.conf",
         ]
+        subprocess.run([*control, "stop", node], check=True, stdout=subprocess.DEVNULL)
+        try:
+            yield
+        finally:
+            subprocess.run([*control, "start", node], check=True, stdout=subprocess.DEVNULL)
+
+    @contextlib.contextmanager
+    def without(self, node: str) -> Iterator[None]:
+        """A while in which a node's server is stopped; at the end all nodes answer, and doctors can be written."""
 
         def whole() -> bool:
             with self.connect() as connection:
                 connection.execute("UPDATE medicos SET activo = activo WHERE id = 1")
                 return connection.execute("SELECT bool_and(responds) FROM lab.nodes").fetchall() == [(True,)]
 
-        subprocess.run([*control, "stop", node], check=True, stdout=subprocess.DEVNULL)
-        try:
+        with self.stopped(node):
             yield
-        finally:
-            subprocess.run([*control, "start", node], check=True, stdout=subprocess.DEVNULL)
-            self.wait_until(whole)
+        self.wait_until(whole)
 
     def kill_middleware(self) -> None:
         """Kill the service, its workers are left to see that for themselves."""

@@ -311,8 +311,8 @@ def test_what_a_run_leaves_is_named_with_the_reason() -> None:
 def test_a_worker_that_gets_no_copies_breaks_the_promise_before_a_row_is_missing() -> None:
     """Its rows are still the same; what is written next would not be."""
     found = Found()
-    found.answers["not-copying"].append({"node_name": WORKERS[0]})
-    assert verdicts(found.report(), FAIL) == {"medicos-everywhere": "does not receive its copy: citus-worker-1"}
+    found.answers["not-copying"].append({"node_name": WORKERS[0], "problem": "it has no replication slot"})
+    assert verdicts(found.report(), FAIL) == {"medicos-everywhere": "citus-worker-1: it has no replication slot"}
 
 
 def test_a_node_at_another_address_is_not_where_it_was_registered() -> None:

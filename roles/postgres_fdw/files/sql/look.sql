@@ -32,7 +32,8 @@ WITH settings AS (
          %(marks)s::jsonb ->> l.login
     FROM logins l
    UNION ALL
-  SELECT 'copy at ' || n.name, CASE WHEN r.active THEN 'running' END, 'running'
+  SELECT 'copy at ' || n.name,
+         CASE WHEN r.wal_status = 'lost' THEN 'lost' WHEN r.active THEN 'running' WHEN r.slot_name IS NOT NULL THEN 'stopped' END, 'running'
     FROM nodes n LEFT JOIN pg_catalog.pg_replication_slots r ON r.slot_name = n.subscription
    WHERE n.role = 'worker'
    UNION ALL
@@ -42,7 +43,7 @@ WITH settings AS (
    UNION ALL
   -- What others build on; somebody may have dropped it since.
   SELECT 'relation ' || r, CASE WHEN to_regclass(r) IS NOT NULL THEN 'present' END, 'present'
-    FROM unnest(ARRAY['lab.nodes', 'lab.tables', 'lab.shards', 'public.citus_tables']) AS r
+    FROM unnest(ARRAY['lab.nodes', 'lab.tables', 'lab.shards', 'lab.copies', 'public.citus_tables']) AS r
    UNION ALL
   SELECT 'function ' || f, CASE WHEN to_regprocedure(f) IS NOT NULL THEN 'present' END, 'present'
     FROM unnest(ARRAY['lab.where(text,text)', 'lab.create_distributed_table(regclass,name,regclass)',

@@ -48,6 +48,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
    WHERE t.oid = tabla;
 $$;
 
+-- The columns of a table's primary key, as a list; NULL where it has none.
+CREATE OR REPLACE FUNCTION lab.primary_key(tabla regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
+    FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+   WHERE i.indrelid = tabla AND i.indisprimary;
+$$;
+
 -- Is the table what is wanted already? When it is something else that has nodes, that is an error.
 CREATE OR REPLACE FUNCTION lab.is_already(tabla regclass, clase text, columna name) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -195,9 +203,7 @@ BEGIN
     RETURN;
   END IF;
   SELECT format('%I.%I', relnamespace::regnamespace::text, relname) INTO completo FROM pg_class WHERE oid = tabla;
-  SELECT string_agg(quote_ident(a.attname), ', ') INTO clave
-    FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-   WHERE i.indrelid = tabla AND i.indisprimary;
+  clave := lab.primary_key(tabla);
   IF clave IS NULL THEN
     RAISE EXCEPTION 'table % has no primary key, by which its copies would find the row that changes', tabla
       USING HINT = 'Give it one: ALTER TABLE ... ADD PRIMARY KEY (...).';

@@ -42,7 +42,7 @@ FROM (VALUES
 
     -- Workers that do not receive their copies of the reference tables; only postgres_fdw could say.
     ('not-copying', CASE WHEN to_regprocedure('lab.copying(text)') IS NULL THEN 'SELECT NULL WHERE false'
-        ELSE $q$ SELECT node_name FROM lab.workers WHERE lab.copying(subscription) IS DISTINCT FROM 'sync' $q$ END),
+        ELSE $q$ SELECT node_name, coalesce(problem, 'no writer waits for it') AS problem FROM lab.copies WHERE state <> 'sync' $q$ END),
 
     ('installed', 'SELECT object, found, wanted FROM lab.differences()'),
 
