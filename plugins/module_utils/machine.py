@@ -30,6 +30,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_l
     look,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
+    COPY_NAME,
     RECORD_NAME,
     Record,
     RecordError,
@@ -58,7 +59,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight im
 
 ADDRESS = "127.0.0.1"
 #: What a lab's directory may hold, and what only a lab's directory holds.
-LAB_ENTRIES = {"config", "credentials", "data", "logs", "middleware", "run", RECORD_NAME}
+LAB_ENTRIES = {"bin", "config", "credentials", "data", "logs", "middleware", "run", RECORD_NAME, COPY_NAME}
 LAB_SIGNS = (f"data/{COORDINATOR}", "credentials/admin.pgpass")
 #: Processors as Kubernetes calls them.
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -220,7 +221,7 @@ def _contents(directory: str, recorded: bool, broken_record: bool) -> tuple[str,
     if not entries:
         return "empty", "", ""
     signed = any(os.path.exists(os.path.join(directory, sign)) for sign in LAB_SIGNS)
-    if entries <= LAB_ENTRIES and (signed or entries == {RECORD_NAME}):
+    if entries <= LAB_ENTRIES and (signed or entries <= {RECORD_NAME, COPY_NAME}):
         return "remains", "", ""
     some = ", ".join(ascii(entry)[1:-1] for entry in sorted(entries)[:3])
     more = f" and {len(entries) - 3} more" if len(entries) > 3 else ""

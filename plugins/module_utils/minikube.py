@@ -516,10 +516,8 @@ def start_arguments(settings: Settings, create: bool, force: bool, keep_context:
     return arguments
 
 
-ANEW = "delete what is left, and all that is in it, with minikube delete -p {profile}, then run this again"
-LOGS = (
-    "look at minikube logs -p {profile}; the last resort, which loses all that is in it: minikube delete -p {profile}"
-)
+ANEW = "the last resort, which loses all that every lab has in it: minikube delete -p {profile}, then run this again"
+LOGS = "look at minikube logs -p {profile}; " + ANEW
 START_DOCKER = (
     "start Docker (Linux: sudo systemctl start docker; macOS, Windows: open Docker Desktop), then run this again"
 )
@@ -532,7 +530,8 @@ HELP: dict[str | int, str] = {
     "MK_ADDON_ENABLE": "take minikube_addons from the list of: minikube addons list -p {profile}",
     "PROVIDER_DOCKER_NOT_FOUND": f"install Docker: {INSTALL_DOCKER}",
     "DRV_DOCKER_NOT_RUNNING": START_DOCKER,
-    "GUEST_SSH_CERT_NOT_FOUND": ANEW,
+    "GUEST_SSH_CERT_NOT_FOUND": "see whether its node is there: docker ps -a --filter name={profile}; if it was removed, "
+    + ANEW,
     10: LOGS,
     14: "correct the setting that it names (minikube_profile, minikube_memory, minikube_kubernetes_version)",
     23: "set minikube_memory to at least 1800m; Docker Desktop has its own limit in Settings, Resources",
@@ -545,12 +544,12 @@ HELP: dict[str | int, str] = {
     63: START_DOCKER,
     65: "install the driver's program, or name another one with minikube_driver",
     69: DOCKER_GROUP,
-    80: f"run this again; if that does not help, {ANEW}",
-    81: "set minikube_driver to the one that the profile has, or " + ANEW,
+    80: "run this again; " + ANEW,
+    81: "set minikube_driver to the one that the profile has; " + ANEW,
     82: "see that the driver runs (docker info), then run this again",
     90: "if its container runtime was changed by hand, minikube start -p {profile} --container-runtime=containerd (or what it was"
-    " made with) puts it right; else " + ANEW,
-    106: "set minikube_kubernetes_version to the profile's, or to nothing; or " + ANEW,
+    " made with) puts it right; " + ANEW,
+    106: "set minikube_kubernetes_version to the profile's, or to nothing; " + ANEW,
 }
 FAMILIES: dict[int, str] = {
     2: "give the profile less or the machine more: minikube_cpus, minikube_memory, or free disk space",
@@ -567,7 +566,7 @@ def explain(output: Output, profile: str) -> str:
     end = f"ended with exit code {output.rc}"
     if output.late:
         end = f"did not end within {output.late:g} s and was stopped"
-        helps = "if it only was slow (a first start downloads up to 1 GB), set minikube_timeout higher; else " + ANEW
+        helps = "if it only was slow (a first start downloads up to 1 GB), set minikube_timeout higher; " + ANEW
     elif output.rc < 0:
         end, helps = f"was ended by signal {-output.rc}", "run this again: a start that was interrupted is taken up"
     reason = failure.message or (f"its last step was: {failure.step}" if failure.step else "it gave no reason")

@@ -20,6 +20,8 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
 #: The form of the record that this release reads and writes.
 FORMAT = 1
 RECORD_NAME = "lab.json"
+#: The record once more, for whoever loses it: without it nobody knows what the data beside it are.
+COPY_NAME = "lab.json.copy"
 
 
 class RecordError(Exception):
@@ -188,7 +190,7 @@ def record_text(record: Record) -> str:
 
 
 def write_record(directory: str | Path, record: Record, write: bool = True) -> bool:
-    """Write the record whole, by a rename, readable by everybody; the directory is made where it is missing.
+    """Write the record and its copy whole, by a rename, readable by everybody; the directory is made where it is missing.
 
     Args:
         directory: the lab's directory. One that is there keeps its mode and its owner.
@@ -205,11 +207,15 @@ def write_record(directory: str | Path, record: Record, write: bool = True) -> b
         if not write:
             return True
         ensure_directory(str(directory), 0o755, Ownership())
-    return ensure_text(str(record_path(directory)), record_text(record), 0o644, Ownership(), write)
+    written = [
+        ensure_text(str(Path(directory) / name), record_text(record), 0o644, Ownership(), write)
+        for name in (RECORD_NAME, COPY_NAME)
+    ]
+    return any(written)
 
 
 def remove_record(directory: str | Path, write: bool = True) -> bool:
-    """Remove the record, and nothing else.
+    """Remove the record and its copy, and nothing else.
 
     Returns:
         Whether there was one.
@@ -217,8 +223,7 @@ def remove_record(directory: str | Path, write: bool = True) -> bool:
     Raises:
         OSError: it cannot be removed.
     """
-    path = record_path(directory)
-    there = os.path.lexists(path)
-    if there and write:
+    paths = [path for name in (COPY_NAME, RECORD_NAME) if os.path.lexists(path := Path(directory) / name)]
+    for path in paths if write else ():
         path.unlink()
-    return there
+    return bool(paths)

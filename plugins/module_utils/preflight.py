@@ -23,6 +23,7 @@ from pathlib import Path
 from ansible_collections.aula.historia_clinica.plugins.module_utils import minikube
 from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import OWNER, Sight
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
+    COPY_NAME,
     RECORD_NAME,
     Record,
     lab_directory,
@@ -757,7 +758,9 @@ def decide(
     problems = _record_problems(wanted, record, record_error, machine, plan)
     if wanted.purpose == "build":
         problems += _directory_problems(wanted, plan, machine, identity)
-        problems += _port_problems(wanted, plan, record, machine)
+        # A lab whose record is lost may well have the ports that look taken: nobody is told to end its servers.
+        if record or not (record_error or machine.folder.kind == "remains"):
+            problems += _port_problems(wanted, plan, record, machine)
         problems += _program_problems(wanted, plan, record, engine, machine, identity, dry)
         if not plan.pods:
             problems += _size_problems(plan, machine)
@@ -830,8 +833,7 @@ def _engine(wanted: Wanted, plan: Plan, record: Record | None, machine: Machine)
     if record and plan.engine == record.engine:
         reason = f"{record.engine}, as {RECORD_NAME} remembers"
         if not wanted.engine and record.engine == "postgres_fdw" and "citus" in machine.postgres.extensions:
-            anew = again(wanted.name, "reset", "lab_postgres_bin", plan.postgres_bin)
-            reason += f"; its PostgreSQL has Citus, which a lab that is made anew takes (its data are lost): {anew}"
+            reason += "; its PostgreSQL has Citus, which a new lab would take: this one keeps its engine, and its data"
         return record.engine, reason
     if plan.engine:
         return plan.engine, f"{plan.engine}, as lab_engine says"
@@ -913,8 +915,7 @@ def _record_problems(
                 "record-unreadable",
                 f"{file}: {record_error}",
                 "the record that the lab wrote when it was made",
-                f"look: ls -l {shlex.quote(str(file))}; put it back from a copy, or, giving up the lab's data: "
-                + run(wanted.name, "reset"),
+                f"look: ls -l {shlex.quote(str(file))}; {_put_back(wanted)}",
             )
         ]
     if record is None:
@@ -949,6 +950,12 @@ def _record_problems(
     return problems
 
 
+def _put_back(wanted: Wanted) -> str:
+    """How a lab gets its record back, without its data being given up."""
+    kept = (shlex.quote(os.path.join(wanted.directory, name)) for name in (COPY_NAME, RECORD_NAME))
+    return f"put it back: cp {' '.join(kept)}; or, giving up the lab's data: {run(wanted.name, 'reset')}"
+
+
 def _unrecorded(wanted: Wanted, machine: Machine) -> list[Problem]:
     remains = machine.folder.kind == "remains"
     if remains and wanted.purpose != "remove":
@@ -957,7 +964,7 @@ def _unrecorded(wanted: Wanted, machine: Machine) -> list[Problem]:
                 "record-missing",
                 f"{wanted.directory} holds a lab's files, but no lab.json",
                 "the record that the lab wrote when it was made",
-                "put lab.json back from a copy, or, giving up the lab's data: " + run(wanted.name, "reset"),
+                _put_back(wanted),
             )
         ]
     if wanted.purpose == "use":
@@ -1099,7 +1106,7 @@ def _taken_ports(
     # A lab keeps its ports: what a new lab does by choosing another, one that is there must get back.
     other = again(wanted.name, "reset" if record else "lab", variable, free or "ANOTHER")
     if record:
-        other = f"giving up the lab's data: {other}"
+        other = f"or, giving up the lab's data: {other}"
     others = [port for port in ports if not (port in machine.listeners and machine.listeners[port].own)]
     problems = []
     for neighbour in machine.neighbours:
@@ -1111,21 +1118,29 @@ def _taken_ports(
                     "port-of-another-lab",
                     f"port {numbers} ({variable}) belongs to the lab {neighbour.name} in {neighbour.directory}",
                     "ports of its own for each lab",
-                    other,
+                    f"{_aside(neighbour.directory)}; {other}" if record else other,
                 )
             )
             others = [port for port in others if port not in shared]
     for listener in (machine.listeners[port] for port in others if port in machine.listeners):
-        ways = [other, f"end it: kill {listener.pid}"] if listener.pid else [other]
+        look = f"see whose it is, and end it: sudo ss -ltnp sport = {listener.port}"
+        end = f"end it: kill {listener.pid}" if listener.pid else look
         problems.append(
             Problem(
                 "port-busy",
                 f"port {listener.port} ({variable}) is in use by {listener}",
                 "a port of 127.0.0.1 that nobody uses",
-                "; or ".join(reversed(ways) if record else ways),
+                f"{end}; {other}" if record else f"{other}; or {end}",
             )
         )
     return problems
+
+
+def _aside(directory: str) -> str:
+    """How a lab's directory, which only a copy can have made another's neighbour, stands in nobody's way, with its data."""
+    place, name = os.path.split(directory)
+    away = os.path.join(os.path.dirname(place), f"{name}.aside")
+    return f"if one is a copy of the other, move it out of {place}: {shlex.join(['mv', directory, away])}"
 
 
 def _free_api_port(plan: Plan) -> int:

@@ -177,6 +177,11 @@ class Evidence:
         """The names of the workers that the lab was made with."""
         return [node["name"] for node in self.lab["nodes"] if node["role"] == "worker"]
 
+    def silent_nodes(self) -> list[str]:
+        """The nodes that do not answer the coordinator, as far as it could be asked."""
+        nodes = self.sql.get("nodes", {}).get("rows") or []
+        return sorted(str(row["node_name"]) for row in nodes if not row["responds"])
+
     def table(self, name: str) -> Row:
         """What `lab.tables` says about a table.
 
@@ -488,6 +493,7 @@ class Check:
         judge: says what was found, or raises `Broken`.
         remedy: what mends it; ``{lab}`` stands for the make variables that name the lab.
         needs: checks without which this one cannot say anything.
+        asks_nodes: whether it is the workers who answer: with one of them silent it has no ground to stand on.
     """
 
     id: str
@@ -495,35 +501,50 @@ class Check:
     judge: Callable[[Evidence], str]
     remedy: str
     needs: tuple[str, ...] = ("database-answers",)
+    asks_nodes: bool = False
 
 
-MAKE = "make lab{lab} brings the lab up to date"
-STATUS = "make status{lab} shows which node is down, make start{lab} starts it"
-RECREATE = "make reset{lab} makes the lab anew (its data are lost)"
+# The mildest cure that can help, and no other: what it cannot do, it says, with the next one.
+START = "make start{lab} starts what is down; make diagnose{lab} says why, where that does not help"
+MAKE = "make lab{lab} puts it right, or says what stands in its way"
 
+#: From the ground up: what makes others fail stands before them.
 CHECKS: tuple[Check, ...] = (
-    Check("database-answers", "The database answers on its local port", database_answers, STATUS, ()),
+    Check("database-answers", "The database answers on its local port", database_answers, START, ()),
+    Check("nodes-answer", "Every node answers", nodes_answer, START),
     Check("nodes-registered", "One coordinator and every worker are registered", nodes_registered, MAKE),
-    Check("nodes-answer", "Every node answers", nodes_answer, STATUS),
     Check("active-workers", "master_get_active_worker_nodes() names the workers", active_workers, MAKE),
-    Check("citus-tables", "citus_tables names the tables and their kinds", citus_tables, MAKE),
-    Check("pacientes-distributed", "pacientes is distributed by cedula", pacientes_distributed, RECREATE),
-    Check("consultas-distributed", "consultas is distributed by paciente_id", consultas_distributed, RECREATE),
+    Check("citus-tables", "citus_tables names the tables and their kinds", citus_tables, MAKE, asks_nodes=True),
+    Check("pacientes-distributed", "pacientes is distributed by cedula", pacientes_distributed, MAKE),
+    Check("consultas-distributed", "consultas is distributed by paciente_id", consultas_distributed, MAKE),
     Check(
-        "usuario-spread", "usuario is distributed by documento_id (or copied, where asked)", usuario_spread, RECREATE
+        "usuario-spread",
+        "usuario is distributed by documento_id (or copied, where asked)",
+        usuario_spread,
+        MAKE,
+        asks_nodes=True,
     ),
-    Check("colocated", "A patient and its consultations lie on one node", colocated, RECREATE),
-    Check("medicos-everywhere", "medicos is on every node, with the same rows", medicos_everywhere, MAKE),
-    Check("rows-on-workers", "The workers hold the rows that the coordinator counts", rows_on_workers, STATUS),
-    Check("rows-spread", "The data lie on more than one worker", rows_spread, MAKE),
-    Check("sample-join", "The original's query answers", sample_join, MAKE),
+    Check("colocated", "A patient and its consultations lie on one node", colocated, MAKE),
+    Check(
+        "medicos-everywhere", "medicos is on every node, with the same rows", medicos_everywhere, MAKE, asks_nodes=True
+    ),
+    Check(
+        "rows-on-workers",
+        "The workers hold the rows that the coordinator counts",
+        rows_on_workers,
+        "make verify{lab} again, once nobody loads data; make lab{lab} else",
+        asks_nodes=True,
+    ),
+    Check("rows-spread", "The data lie on more than one worker", rows_spread, MAKE, asks_nodes=True),
+    Check("sample-join", "The original's query answers", sample_join, MAKE, asks_nodes=True),
     Check(
         "original-users",
         "The original's two users are there",
         original_users,
         "make lab{lab} brings back one that is missing; one that was changed is yours to change back",
+        asks_nodes=True,
     ),
-    Check("constraints", "The workers hold primary and foreign keys", constraints_on_workers, RECREATE),
+    Check("constraints", "The workers hold primary and foreign keys", constraints_on_workers, MAKE, asks_nodes=True),
     Check(
         "as-installed",
         "Nobody has changed what was installed",
@@ -535,19 +556,21 @@ CHECKS: tuple[Check, ...] = (
         "passwords-required",
         "Nobody gets into the database without the password",
         passwords_required,
-        "look for trust in the servers' pg_hba.conf, then make lab{lab}",
+        "make lab{lab} writes the servers' pg_hba.conf anew; look for trust in it, where that does not help",
     ),
-    Check("api-answers", "The API answers", api_answers, "make start{lab}; the middleware's log says why", ()),
-    Check("api-status", "GET /status knows the database and its engine", api_status, STATUS, ("api-answers",)),
-    Check("api-users", "GET /usuarios lists the users", api_users, MAKE, ("database-answers", "api-answers")),
+    Check("api-answers", "The API answers", api_answers, START, ()),
+    Check("api-status", "GET /status knows the database and its engine", api_status, START, ("api-answers",), True),
+    Check("api-users", "GET /usuarios lists the users", api_users, MAKE, ("database-answers", "api-answers"), True),
     Check(
         "api-workers", "GET /citus/workers lists the workers", api_workers, MAKE, ("database-answers", "api-answers")
     ),
 )
-#: What is promised of a lab in pods besides.
+#: What is promised of a lab in pods besides; what is deleted or scaled there takes nodes along, so it stands first.
 CHECKS_OF_PODS: tuple[Check, ...] = (
     Check("objects-as-made", "Nobody has changed what was made in the cluster", objects_as_made, MAKE, ()),
 )
+#: What a check that others need is about, as they name it where it is broken.
+GROUNDS = {"database-answers": "the database", "api-answers": "the API"}
 
 
 def titled(name: str) -> str:
@@ -563,10 +586,16 @@ def make_variables(lab: Row, inventory: str = "") -> str:
     return "".join(f" {word}" for word in words)
 
 
+def not_checked(silent: str) -> str:
+    """Why a promise could be neither kept nor broken: who does not answer, as the subject of the sentence."""
+    return f"not checked: {silent} {'do' if ',' in silent else 'does'} not answer"
+
+
 def judge(evidence: Evidence) -> dict[str, Any]:
     """The verdict on every promise.
 
-    A promise whose answer has another form than expected is broken: what was found says so.
+    A promise whose answer has another form than expected is broken: what was found says so. One whose ground is gone
+    (the database, the API, a node) is not called broken: the cause is.
 
     Returns:
         ``checks`` (each with ``id``, ``promise``, ``verdict``, ``ok``, ``found`` and ``remedy``), ``ok``, and the
@@ -574,10 +603,12 @@ def judge(evidence: Evidence) -> dict[str, Any]:
     """
     verdicts: dict[str, str] = {}
     checks = []
-    for check in (*CHECKS, *(CHECKS_OF_PODS if evidence.survey else ())):
-        missing = [name for name in check.needs if verdicts[name] != PASS]
+    nodes = evidence.silent_nodes()
+    silent = f"node{'s' if len(nodes) > 1 else ''} {', '.join(nodes)}" if nodes else ""
+    for check in (*(CHECKS_OF_PODS if evidence.survey else ()), *CHECKS):
+        missing = [GROUNDS[name] for name in check.needs if verdicts[name] != PASS]
         if missing:
-            verdict, found = NOT_RUN, f"needs {', '.join(missing)}"
+            verdict, found = NOT_RUN, not_checked(", ".join(missing))
         else:
             try:
                 verdict, found = PASS, check.judge(evidence)
@@ -587,6 +618,8 @@ def judge(evidence: Evidence) -> dict[str, Any]:
                 verdict, found = NOT_RUN, str(reason)
             except (LookupError, TypeError, ValueError, AttributeError) as error:
                 verdict, found = FAIL, f"an answer in another form: {error!r}"
+            if verdict != PASS and check.asks_nodes and silent:
+                verdict, found = NOT_RUN, not_checked(silent)
         verdicts[check.id] = verdict
         checks.append(
             {
@@ -595,7 +628,7 @@ def judge(evidence: Evidence) -> dict[str, Any]:
                 "verdict": verdict,
                 "ok": verdict == PASS,
                 "found": " ".join(found.split()),
-                "remedy": "" if verdict == PASS else check.remedy.format(lab=make_variables(evidence.lab)),
+                "remedy": check.remedy.format(lab=make_variables(evidence.lab)) if verdict == FAIL else "",
             }
         )
     counts = {name: sum(verdict == name for verdict in verdicts.values()) for name in (PASS, FAIL, NOT_RUN)}
@@ -651,7 +684,7 @@ def left_page(rows: Sequence[Row]) -> list[str]:
         rows: each with ``object``, ``found`` and ``wanted``.
     """
     lines = paragraph(
-        "Left as somebody made it, because rows lie in it (ALTER TABLE puts it right by hand, make reset everything):",
+        "Left as somebody made it, because rows lie in it (ALTER TABLE puts it right by hand):",
         "",
     )
     for row in rows:
@@ -661,7 +694,7 @@ def left_page(rows: Sequence[Row]) -> list[str]:
 
 def verification_page(report: Row) -> str:
     """The verdicts as a table, what is broken with its remedy below."""
-    marks = {PASS: "ok", FAIL: "BROKEN", NOT_RUN: "not run"}
+    marks = {PASS: "ok", FAIL: "BROKEN", NOT_RUN: "?"}
     lines = [f"Promises of {titled(report['lab'])} ({report['engine']})", ""]
     width = max(len(check["id"]) for check in report["checks"])
     for check in report["checks"]:
@@ -669,7 +702,9 @@ def verification_page(report: Row) -> str:
         lines += paragraph(check["found"], " " * len(head), head)
     for check in report["checks"]:
         if check["verdict"] == FAIL:
-            lines += ["", f"{check['id']}: {check['promise']}.", *paragraph(f"To mend it: {check['remedy']}")]
+            # Each step begins a line, so that its command can be copied.
+            steps = [line for step in check["remedy"].split("; ") for line in paragraph(step, "    ")]
+            lines += ["", f"{check['id']}: {check['promise']}. To mend it:", *steps]
     total = len(report["checks"])
     end = f"{report['passed']} of {total} promises are kept"
     if report["not_run"]:
@@ -701,7 +736,11 @@ def status_page(lab: Row, found: Row, pods: Sequence[str] = ()) -> str:
         error = first_error(database["error"])
         sections.append(["Database", *paragraph(error), f"  make start{make_variables(lab)} starts what is down."])
     else:
-        sections += [_nodes(database["nodes"]), _tables(database["tables"]), _shards(database["shards"])]
+        sections += [
+            _nodes(database["nodes"], make_variables(lab)),
+            _tables(database["tables"]),
+            _shards(database["shards"]),
+        ]
     sections.append(_endpoints(lab, found["api"], not database["error"]))
     return "\n\n".join("\n".join(section) for section in sections)
 
@@ -721,13 +760,15 @@ def process_lines(processes: Sequence[Row], variables: str) -> list[str]:
         for process in processes
     ]
     total = sum(process["memory_bytes"] or 0 for process in processes)
+    stopped = not all(process["pid"] for process in processes)
     return [
         f"Processes, {human_size(total)} of memory in all",
         *columns(("name", "state", "pid", "up for", "memory"), rows, (2, 3, 4)),
+        *([f"  make start{variables} starts what is stopped."] if stopped else []),
     ]
 
 
-def _nodes(nodes: Sequence[Row]) -> list[str]:
+def _nodes(nodes: Sequence[Row], variables: str) -> list[str]:
     rows = [
         (
             str(node["node_name"]),
@@ -743,6 +784,8 @@ def _nodes(nodes: Sequence[Row]) -> list[str]:
     for node in nodes:
         if not node["responds"]:
             lines += paragraph(f"{node['node_name']}: {node['error']}", "    ", "  ! ")
+    if not all(node["responds"] for node in nodes):
+        lines.append(f"  make start{variables} starts what is down.")
     return ["Nodes", *lines]
 
 

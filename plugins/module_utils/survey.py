@@ -112,7 +112,8 @@ def pods_section(lab: Object, survey: Object) -> list[str]:
         survey: of the namespace, as `lab_info` gives it.
     """
     where = f"namespace {lab['namespace']} of the context {lab['context']}"
-    start = f"make start{make_variables(lab)}"
+    variables = make_variables(lab)
+    start = f"make start{variables}"
     if survey["error"]:
         return ["Pods", *paragraph(survey["error"]), f"  {start} starts what is down."]
     if not survey["pods"]:
@@ -134,7 +135,9 @@ def pods_section(lab: Object, survey: Object) -> list[str]:
         for pod in survey["pods"]
     ]
     changed = [
-        line for text in survey["changed"] for line in paragraph(f"{text}; make lab puts it right", "    ", "  ! ")
+        line
+        for text in survey["changed"]
+        for line in paragraph(f"{text}; make lab{variables} puts it right", "    ", "  ! ")
     ]
     return [f"Pods in the {where}", *columns(headings, rows, (2, 3, 4, 5, 6)), *changed]
 

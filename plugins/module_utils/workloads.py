@@ -42,7 +42,7 @@ LOG_CAUSES: tuple[tuple[str, str, str], ...] = (
     (
         r"was initialized by PostgreSQL version|incompatible with server",
         "the volume holds the data of another version of PostgreSQL",
-        "name the image that made it (lab_database_image), or start anew with: make reset",
+        "name the image that made it: lab_database_image, with the version that the log says",
     ),
     (
         r"[Pp]ermission denied|[Oo]peration not permitted|wrong ownership",

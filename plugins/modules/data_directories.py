@@ -219,7 +219,8 @@ def main() -> None:
     if lost:
         module.fail_json(
             msg=f"The data of {', '.join(lost)} are gone from {directory}, with the rows that lay there; those of"
-            f" {', '.join(sorted(there))} are there. Put the folder back from a copy, or make the lab anew: make reset."
+            f" {', '.join(sorted(there))} are there. Put the folder back from a copy, with the lab stopped (make stop); or, giving up"
+            " what the others still hold: make reset."
         )
     if module.check_mode:
         module.exit_json(changed=bool(missing), created=missing)

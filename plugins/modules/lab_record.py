@@ -70,7 +70,9 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
     ensure_directory,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
+    COPY_NAME,
     FORMAT,
+    RECORD_NAME,
     Record,
     neighbours_of,
     record_path,
@@ -132,8 +134,8 @@ def remove(directory: str, write: bool) -> bool:
         return False
     if write:
         with os.scandir(directory) as entries:
-            kept = [entry for entry in entries if entry.path != str(record_path(directory))]
-        for entry in kept:
+            others = [entry for entry in entries if entry.name not in (RECORD_NAME, COPY_NAME)]
+        for entry in others:
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path)
             else:

@@ -176,18 +176,22 @@ class Lab:
         """Kill a node's server, without a chance to end in good order."""
         os.kill(self.postmaster(node), signal.SIGKILL)
 
-    @contextlib.contextmanager
-    def stopped(self, node: str) -> Iterator[None]:
-        """A while in which a node's server is stopped, and stays so; at the end it is started."""
-        control = [
+    def control(self, command: str, program: str) -> None:
+        """Start or stop one of the lab's programs, as somebody does who knows its supervisor."""
+        supervisorctl = [
             f"{self.variables['runtime_directory']}/bin/supervisorctl",
             f"--configuration={self.directory}/config/supervisord.conf",
         ]
-        subprocess.run([*control, "stop", node], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*supervisorctl, command, program], check=True, stdout=subprocess.DEVNULL)
+
+    @contextlib.contextmanager
+    def stopped(self, node: str) -> Iterator[None]:
+        """A while in which a node's server is stopped, and stays so; at the end it is started."""
+        self.control("stop", node)
         try:
             yield
         finally:
-            subprocess.run([*control, "start", node], check=True, stdout=subprocess.DEVNULL)
+            self.control("start", node)
 
     @contextlib.contextmanager
     def without(self, node: str) -> Iterator[None]:

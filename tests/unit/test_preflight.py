@@ -6,6 +6,8 @@ import contextlib
 import http.server
 import json
 import os
+import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -30,6 +32,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import
     Record,
     lab_user,
     record_path,
+    remove_record,
     write_record,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight import (
@@ -40,6 +43,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight im
     Machine,
     Problem,
 )
+from support.remedies import harsh
 
 DOCUMENTED = Path(__file__).parents[2] / "roles" / "preflight" / "PROBLEMS.md"
 ANA = Identity(uid=1000, user="ana", group="ana", home="/home/ana", system="Linux", python=(3, 11))
@@ -140,8 +144,10 @@ class Bench:
             return machine.examine(self.choices, self.identity, dry)
 
     def problems(self, dry: bool = False) -> list[Problem]:
-        """What stands in the way."""
-        return self.decide(dry).problems
+        """What stands in the way; no remedy gives up data while something milder is untried."""
+        problems = self.decide(dry).problems
+        assert [(problem.id, fault) for problem in problems for fault in harsh(problem.remedy)] == []
+        return problems
 
     def ids(self) -> list[str]:
         """The ids of what stands in the way."""
@@ -727,13 +733,14 @@ def test_the_record_decides_what_is_left_open(bench: Bench) -> None:
     assert "remembers" in reasons(bench)["engine"]
 
 
-def test_citus_that_came_later_is_offered(bench: Bench) -> None:
-    """A lab keeps its engine, and says what gives the other."""
+def test_citus_that_came_later_is_named(bench: Bench) -> None:
+    """A lab keeps its engine, says so, and does not offer to give its data up for the other."""
     bench.record(engine="postgres_fdw")
     with_citus = bench.postgres("with", has=(*STOCK, "citus"))
     bench.choose(engine=None, postgres_bin=with_citus)
     assert bench.decide().lab["engine"] == "postgres_fdw"
-    assert f"make reset ARGS='-e lab_postgres_bin={with_citus}'" in reasons(bench)["engine"]
+    assert "its PostgreSQL has Citus, which a new lab would take" in reasons(bench)["engine"]
+    assert "reset" not in reasons(bench)["engine"]
 
 
 def test_more_workers_than_recorded_are_taken(bench: Bench) -> None:
@@ -835,6 +842,22 @@ def test_what_is_no_folder_is_foreign(bench: Bench, make: Callable[[Path], None]
     (problem,) = bench.problems()
     assert problem.id == "directory-foreign"
     assert "is no folder" in problem.found
+
+
+def test_a_lost_record_is_put_back_and_its_servers_are_left_alone(bench: Bench) -> None:
+    """The lab runs on, so its ports are taken: nobody is told to end its servers, or to begin anew at other ports."""
+    bench.record()
+    for entry in ("bin", "config", "credentials", "data/citus-coordinator", "logs", "middleware", "run"):
+        (bench.directory / entry).mkdir(parents=True)
+    with listening(port_of(bench)):
+        for damage in (record_path(bench.directory).unlink, lambda: record_path(bench.directory).write_text("{")):
+            damage()
+            (problem,) = bench.problems()
+            assert problem.id in ("record-missing", "record-unreadable")
+            command = re.search(r"put it back: (cp .*?);", problem.remedy)
+            assert command
+            subprocess.run(shlex.split(command[1]), check=True)
+            assert "record-missing" not in bench.ids()
 
 
 def test_another_softwares_lab_json_is_no_record(bench: Bench) -> None:
@@ -993,7 +1016,7 @@ def test_a_running_labs_api_is_known_by_its_supervisor(bench: Bench) -> None:
         assert bench.ids() == []
     with serving(port, f"{bench.directory}2/config/supervisord.conf"):
         assert bench.ids() == ["port-busy"]
-    record_path(bench.directory).unlink()
+    remove_record(bench.directory)
     with serving(port, str(bench.directory / "config" / "supervisord.conf")):
         assert bench.ids() == ["port-busy"]
 

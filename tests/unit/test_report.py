@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -330,7 +331,64 @@ def test_without_a_database_the_rest_is_not_run() -> None:
     report = found.report()
     assert set(verdicts(report, FAIL)) == {"database-answers"}
     assert set(verdicts(report, NOT_RUN)) == {check.id for check in CHECKS if check.needs and check.id != "api-status"}
-    assert verdicts(report, NOT_RUN)["colocated"] == "needs database-answers"
+    assert verdicts(report, NOT_RUN)["colocated"] == "not checked: the database does not answer"
+
+
+def _workers_down(found: Found) -> None:
+    """What the questions give on postgres_fdw with both workers stopped."""
+    for row in found.answers["nodes"][1:]:
+        row.update(responds=False, error="Connection refused")
+    for row in found.answers["shards"]:
+        row["rows"] = None
+    found.answers["not-copying"] = [{"node_name": name} for name in WORKERS]
+    found.answers["constraints"] = []
+    for question in ("users", "sample-join", "counts"):
+        del found.answers[question]
+        found.errors[question] = 'could not connect to server "citus-worker-1"'
+    found.api["/status"]["json"]["estado"] = "degradado"
+    found.api["/usuarios"].update(status=503, json={"detail": "Un nodo de la base de datos no responde; mire /status."})
+
+
+def test_with_the_workers_down_the_cause_stands_first_and_alone() -> None:
+    """What asks them is not checked and has no remedy: there is one cause, with the mildest cure."""
+    found = Found()
+    _workers_down(found)
+    report = found.report()
+    assert set(verdicts(report, FAIL)) == {"nodes-answer"}
+    assert set(verdicts(report, NOT_RUN)) == {check.id for check in CHECKS if check.asks_nodes} - {
+        "usuario-spread",
+        "citus-tables",
+    }
+    assert set(verdicts(report, NOT_RUN).values()) == {
+        "not checked: nodes citus-worker-1, citus-worker-2 do not answer"
+    }
+    order = [check["verdict"] for check in report["checks"]]
+    assert order.index(FAIL) < order.index(NOT_RUN)
+    (remedy,) = (check["remedy"] for check in report["checks"] if check["remedy"])
+    assert remedy.startswith("make start starts what is down")
+
+
+def test_with_one_worker_down_it_is_named() -> None:
+    """What fails because of it says so."""
+    found = Found()
+    _worker_down(found)
+    found.answers["constraints"].pop()
+    assert verdicts(found.report(), NOT_RUN) == {"constraints": "not checked: node citus-worker-2 does not answer"}
+
+
+def test_what_is_changed_in_the_cluster_stands_before_what_it_took_along() -> None:
+    """A StatefulSet that was scaled down is why its nodes do not answer."""
+    found = Found()
+    _workers_down(found)
+    database = {"query_result": [{"name": name, "answer": {"rows": rows}} for name, rows in found.answers.items()]}
+    survey = {"error": "", "changed": ["StatefulSet citus-worker has 0 replicas, 2 were made"]}
+    report = verification_report(
+        found.lab, database, found.logins, {"results": list(found.api.values())}, survey=survey
+    )
+    assert [check["id"] for check in report["checks"] if check["verdict"] == FAIL][:2] == [
+        "objects-as-made",
+        "nodes-answer",
+    ]
 
 
 def test_a_failed_statement_breaks_only_what_needs_it() -> None:
@@ -348,7 +406,7 @@ def test_what_there_was_no_time_for_is_not_run() -> None:
     found.errors["nodes"] = "canceling statement due to statement timeout"
     found.not_asked["users"] = "an earlier question took too long"
     report = found.report()
-    assert verdicts(report, FAIL) == dict.fromkeys(("nodes-registered", "nodes-answer"), found.errors["nodes"])
+    assert verdicts(report, FAIL) == dict.fromkeys(("nodes-answer", "nodes-registered"), found.errors["nodes"])
     assert verdicts(report, NOT_RUN) == {"original-users": "an earlier question took too long"}
 
 
@@ -404,7 +462,7 @@ def test_a_lab_of_another_name_is_named_in_the_remedies() -> None:
     found.lab["name"] = "ana"
     _worker_down(found)
     remedy = next(check["remedy"] for check in found.report()["checks"] if check["id"] == "nodes-answer")
-    assert "make status LAB=ana" in remedy
+    assert "make start LAB=ana" in remedy
 
 
 def test_the_table_shows_verdicts_and_remedies() -> None:
@@ -413,8 +471,8 @@ def test_the_table_shows_verdicts_and_remedies() -> None:
     _database_down(found)
     page = verification_page(found.report())
     assert "BROKEN   database-answers" in page
-    assert "not run  colocated" in page
-    assert "To mend it: make status shows which node is down, make start starts it" in page
+    assert re.search("[?] +colocated +not checked: the database does not answer", page)
+    assert "its local port. To mend it:\n    make start starts what is down\n    make diagnose says why" in page
     assert f"1 broken, {len(verdicts(found.report(), NOT_RUN))} could not be checked." in page
     assert max(map(len, page.splitlines())) <= WIDTH
 
@@ -438,6 +496,7 @@ def test_the_status_page_has_everything_within_its_width() -> None:
     assert max(map(len, page.splitlines())) <= WIDTH
     assert "supervisord running 10 1 d 1 h 18 MB" in lines
     assert "citus-coordinator fatal - 0 s ?" in lines
+    assert "make start starts what is stopped." in lines
     assert "citus-worker-1 worker 127.0.0.1:15433 18.6 49 14 MB" in lines
     assert "pacientes distributed cedula 4 400 32 kB" in lines
     assert "citus-worker-2 pacientes 2 200 16 kB" in lines
@@ -455,6 +514,7 @@ def test_the_status_page_says_which_node_is_down_and_why() -> None:
     lines = [" ".join(line.split()) for line in page.splitlines()]
     assert "citus-worker-2 worker 127.0.0.1:15434 no answer 49 ?" in lines
     assert "! citus-worker-2: failed to connect to 127.0.0.1:15434" in lines
+    assert "make start starts what is down." in lines
     assert "citus-worker-2 pacientes 2 ? ?" in lines
 
 

@@ -137,7 +137,7 @@ def test_pods_are_a_table_and_metrics_are_columns_where_there_are_some() -> None
         "  name                 state             ready  restarts     up for  CPU  memory",
         "  citus-coordinator-0  Running             1/1         0  1 min 0 s  12m   64 MB",
         "  b                    CrashLoopBackOff    0/1        12        2 h    ?       ?",
-        "  ! Secret credentials is not there; make lab puts it right",
+        "  ! Secret credentials is not there; make lab LAB=ana puts it right",
     ]
     assert pods_section(LAB, survey(pods=[{**small, "cpu": None, "memory_bytes": None}])) == [
         "Pods in the namespace hc-ana of the context historia-clinica",

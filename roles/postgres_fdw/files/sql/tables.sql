@@ -38,7 +38,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       IF to_regclass(%1$L) IS NOT NULL THEN
         IF EXISTS (SELECT FROM %2$s) THEN
           RAISE EXCEPTION 'the node holds rows of an older %% that the coordinator knows nothing of', %1$L
-            USING HINT = 'Look at them, then remove them: DROP TABLE %2$s CASCADE on that node.';
+            USING HINT = 'Copy aside what you need of them (\copy in psql), then give them up: DROP TABLE %2$s CASCADE on that node.';
         END IF;
         DROP TABLE %2$s CASCADE;
       END IF;
@@ -71,7 +71,7 @@ BEGIN
   END IF;
   RAISE EXCEPTION 'table % is % already, it cannot become %', tabla,
       concat_ws(' by ', presente.kind, presente.distribution_column), concat_ws(' by ', clase, columna)
-    USING HINT = 'Keep what it is, or begin anew: make reset.';
+    USING HINT = 'Leave it as it is: take back the choice that asks for the other. Only make reset, which gives up all rows, makes the other.';
 END
 $$;
 
