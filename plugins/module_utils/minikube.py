@@ -446,6 +446,18 @@ def report_differences(profile: str, found: Sequence[Mapping[str, str]]) -> str:
     )
 
 
+def report_removed_node(profile: str, driver: str) -> str:
+    """What became of a profile whose node somebody removed, and what helps."""
+    engine = driver if driver in ENGINES else "docker"
+    name = shlex.quote(profile)
+    return (
+        f"The node of the Minikube profile {profile} was removed: a start would hang. What its labs held still lies in the volume"
+        f" {profile} of {engine}. Copy it aside:\n"
+        f"{engine} run --rm -v {name}:/from:ro -v {name}-saved:/to busybox cp -a /from/hostpath-provisioner /to\n"
+        f"Then, giving up what is in the volume: minikube delete -p {name}, and run this again."
+    )
+
+
 def fit(settings: Settings, probe: Probe) -> tuple[Settings, list[str], list[Obstacle]]:
     """The settings cut down to what the machine has.
 

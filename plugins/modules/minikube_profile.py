@@ -189,6 +189,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube imp
     program_environment,
     read_settings,
     report_differences,
+    report_removed_node,
     start_arguments,
 )
 
@@ -229,10 +230,7 @@ def present(minikube: Minikube, settings: Settings, timeout: float, lock: Lock |
     step = next_step(status, profile, minikube.began())
     outcome = Outcome(step != "nothing", status.kind, "running", profile)
     if step == "refuse":
-        raise MinikubeError(
-            f"The node of the Minikube profile {settings.profile} was removed, and with it all that was in it: a start would hang."
-            f" What helps: minikube delete -p {shlex.quote(settings.profile)}, then run this again."
-        )
+        raise MinikubeError(report_removed_node(settings.profile, profile.driver if profile else "docker"))
     smaller = profile is not None and (0 < profile.cpus < settings.cpus or 0 < profile.memory < settings.memory)
     seen = probe(settings, minikube.environment) if step != "nothing" or smaller else Probe()
     fitted, notes, _ = fit(settings, seen)

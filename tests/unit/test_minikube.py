@@ -1075,7 +1075,9 @@ def test_profile_whose_node_was_removed_is_not_touched(replay: Replay) -> None:
     result = replay.profile()
     assert result["failed"] is True
     assert "was removed" in result["msg"]
-    assert "minikube delete -p minikube" in result["msg"]
+    kept, _, given_up = result["msg"].partition("giving up")
+    assert "docker run --rm -v minikube:/from:ro" in kept  # where its data are
+    assert "minikube delete -p minikube" in given_up
     assert {call[0] for call in replay.calls} == {"status", "profile"}
 
 
