@@ -190,7 +190,7 @@ def record_text(record: Record) -> str:
 
 
 def write_record(directory: str | Path, record: Record, write: bool = True) -> bool:
-    """Write the record and its copy whole, by a rename, readable by everybody; the directory is made where it is missing.
+    """Write the record, readable by everybody, and its copy, each by a rename; the directory is made where it is missing.
 
     Args:
         directory: the lab's directory. One that is there keeps its mode and its owner.
@@ -208,8 +208,8 @@ def write_record(directory: str | Path, record: Record, write: bool = True) -> b
             return True
         ensure_directory(str(directory), 0o755, Ownership())
     written = [
-        ensure_text(str(Path(directory) / name), record_text(record), 0o644, Ownership(), write)
-        for name in (RECORD_NAME, COPY_NAME)
+        ensure_text(str(Path(directory) / name), record_text(record), mode, Ownership(), write)
+        for name, mode in ((RECORD_NAME, 0o644), (COPY_NAME, 0o600))
     ]
     return any(written)
 

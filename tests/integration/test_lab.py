@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.machine import LAB_ENTRIES
 from support.interrupted import Interrupted, left_on_host
 from support.labs import Lab, Workshop, only, processes_of, run_playbook
 
@@ -46,6 +47,11 @@ def test_a_second_run_changes_nothing_and_takes_seconds(lab: Lab, tmp_path: Path
         f" {ratio:.2f} times as long as {modules} commands ({baseline:.1f} s)"
     )
     assert ratio <= 2.5
+
+
+def test_a_lab_is_known_by_what_it_holds(lab: Lab) -> None:
+    """Else one that lost its record would be taken for a stranger's folder, and its own servers for somebody's."""
+    assert {path.name for path in lab.directory.iterdir()} <= LAB_ENTRIES
 
 
 def test_a_check_of_a_finished_lab_reports_no_change(lab: Lab) -> None:
