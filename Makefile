@@ -7,17 +7,16 @@ SHELL := /bin/bash
 INVENTORY ?= inventories/lab
 LAB ?=
 ARGS ?=
+# Every command begins with it: what a person exported for something else stays out. GNU make exports nothing to $(shell) itself.
+environment := roles/runtime/files/environment.sh
+export BASH_ENV := $(environment)
 # The oldest Python that will do is 3.11. PYTHON=/path/to/python3 names another one.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+PYTHON ?= $(shell . $(environment); for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 # A world-writable folder (WSL's /mnt/c) makes Ansible ignore the ansible.cfg that lies in it; named, it is read.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-# Ansible wants UTF-8, and a bare machine has no locale at all.
-ifeq ($(LC_ALL)$(LC_CTYPE)$(LANG),)
-export LC_ALL := C.UTF-8
-endif
 
 play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(if $(USUARIO),-e middleware_token_document='$(USUARIO)') $(ARGS) playbooks/$(1).yml $(if $(LAB),|| $(say_labs))
 say_labs = { ansible -i '$(INVENTORY)' --list-hosts '$(LAB)' 2>/dev/null | grep -q '(0)' \

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +34,7 @@ class FilterModule:
             "left_page": left_page,
             "preflight_page": preflight_page,
             "status_page": status_page_of_pods,
-            "summary_page": summary_page,
+            "summary_page": functools.partial(summary_page, environment=os.environ),
             "verification_page": verification_page,
             "verification_report": verification_report,
         }

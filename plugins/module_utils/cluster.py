@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -58,8 +59,13 @@ class Cluster:
     def __init__(self, kubeconfig: str | None, context: str | None, namespace: str) -> None:
         self.namespace = namespace
         self.named = f"context {context or '(current)'} of {kubeconfig or 'the default kubeconfig'}"
+        configuration = kubernetes.client.Configuration()
+        # The library reads HTTPS_PROXY and forgets this one.
+        configuration.no_proxy = os.environ.get("no_proxy")
         try:
-            self.client = kubernetes.config.new_client_from_config(kubeconfig or None, context or None)
+            self.client = kubernetes.config.new_client_from_config(
+                kubeconfig or None, context or None, client_configuration=configuration
+            )
         except (kubernetes.config.ConfigException, OSError) as error:
             raise ClusterError(f"{self.named} cannot be used: {error}") from error
 

@@ -185,6 +185,8 @@ class _Api:
         except (kubernetes.config.ConfigException, OSError, ValueError) as error:
             raise _Stop("kubeconfig", f"its context {context}: {error}") from error
         configuration.retries = False
+        # The library reads HTTPS_PROXY and forgets this one.
+        configuration.no_proxy = os.environ.get("no_proxy")
         self._server = configuration.host
         self._client = kubernetes.client.ApiClient(configuration)
 

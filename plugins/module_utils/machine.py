@@ -152,8 +152,9 @@ def observe(
         if wanted.directory
         else Folder()
     )
+    interpreter_there = os.path.exists(lab_python(plan))
     if wanted.purpose != "build":
-        return Machine(folder=folder)
+        return Machine(folder=folder, interpreter_there=interpreter_there)
     runtime_python = os.path.join(plan.runtime, "bin", "python")
     listeners = look_at_ports(plan, record)
     busy = {port for port, listener in listeners.items() if not listener.own}
@@ -180,7 +181,13 @@ def observe(
         architecture=ARCHITECTURES.get(platform.machine().lower(), platform.machine().lower()),
         recorded_kubeconfig_there=bool(record and record.kubeconfig and os.path.exists(record.kubeconfig)),
         user_exists=user_exists(plan.user),
+        interpreter_there=interpreter_there,
     )
+
+
+def lab_python(plan: Plan) -> str:
+    """The runtime's Python in an environment of the lab's."""
+    return os.path.join(plan.runtime, "bin", "lab-python")
 
 
 # --- The directory ----------------------------------------------------------------------------------------------
@@ -598,7 +605,7 @@ def look_at_cluster(plan: Plan, record: Record | None, identity: Identity) -> Si
     if record and record.target != plan.target:
         return Sight(said="the lab is elsewhere")
     env = minikube.program_environment(identity.env)
-    python = os.path.join(plan.runtime, "bin", "python")
+    python = lab_python(plan)
     if plan.target != "minikube":
         return look(python, plan.kubeconfig, plan.context, plan.namespace, env)
     asleep = Sight(said=f"the Minikube profile {plan.context} does not run, and is going to be started")

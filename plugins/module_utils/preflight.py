@@ -358,6 +358,7 @@ class Machine:
         probe: what there is for Minikube; None where that has no say.
         profile_exists: the Minikube profile was made before.
         container_engine: a program that could be Minikube's driver is installed.
+        interpreter_there: the runtime has a Python for modules; one that was made before there was any has none.
         architecture: this machine's processor, as Kubernetes calls it.
     """
 
@@ -379,6 +380,7 @@ class Machine:
     architecture: str = CITUS_ARCHITECTURE
     recorded_kubeconfig_there: bool = False
     user_exists: bool = True
+    interpreter_there: bool = True
 
 
 @dataclass(frozen=True)
@@ -793,6 +795,9 @@ def _fact(
         "PGCONNECT_TIMEOUT": "5",
     }
     cluster = {"K8S_AUTH_KUBECONFIG": plan.kubeconfig, "K8S_AUTH_CONTEXT": plan.context} if plan.pods else {}
+    # The modules keep what they compile of the runtime's packages, where a shell forbids it too: `import kubernetes` alone
+    # takes one and a half seconds else, in each of them.
+    environment = {**libpq, **cluster, "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": ""}
     version = "" if plan.pods else machine.postgres.version or (record.postgres_version if record else "")
     return {
         "name": plan.name,
@@ -811,6 +816,7 @@ def _fact(
         "postgres_version": version,
         "runtime": plan.runtime,
         "python": os.path.join(plan.runtime, "bin", "python"),
+        "interpreter": os.path.join(plan.runtime, "bin", "lab-python" if machine.interpreter_there else "python"),
         "nodes": plan.nodes,
         "exists": record is not None,
         "kubeconfig": plan.kubeconfig,
@@ -823,9 +829,8 @@ def _fact(
         "middleware_image": (wanted.middleware_image or "") if plan.pods else "",
         "image_build_command": (wanted.image_build_command or "") if plan.target == "kubernetes" else "",
         "libpq": libpq,
-        # The modules keep what they compile of the runtime's packages, where a shell forbids it too: `import kubernetes`
-        # alone takes one and a half seconds else, in each of them.
-        "environment": {**libpq, **cluster, "PYTHONDONTWRITEBYTECODE": ""},
+        # Whatever else of these kinds a person exported, the interpreter leaves out: roles/runtime/files/environment.sh.
+        "environment": {**environment, "LAB_SETS": " ".join(environment)},
     }
 
 

@@ -880,7 +880,31 @@ def preflight_page(lab: Row, inventory: str = "") -> str:
     )
 
 
-def summary_page(lab: Row, inventory: str = "", checkout: bool = True, access: str = "rules") -> str:
+#: What environment.sh adds to `no_proxy` for the lab's own commands: a person's shell does not have it.
+DIRECT = "localhost,127.0.0.1,::1,192.168.39.0/24,192.168.49.0/24,192.168.59.0/24"
+
+
+def curl(environment: Mapping[str, str]) -> str:
+    """How a person's curl asks this machine: past the proxy, where it would go through one.
+
+    Args:
+        environment: of the run, which may have been given `DIRECT`.
+    """
+    # The names that curl reads; HTTP_PROXY is not one of them.
+    if not any(environment.get(name) for name in ("http_proxy", "all_proxy", "ALL_PROXY")):
+        return "curl"
+    own = (environment.get("no_proxy") or environment.get("NO_PROXY") or "").replace(DIRECT, "")
+    exempt = {"*", "127.0.0.1", "127.0.0.0/8"} & {word.strip() for word in own.split(",")}
+    return "curl" if exempt else "curl --noproxy 127.0.0.1"
+
+
+def summary_page(
+    lab: Row,
+    inventory: str = "",
+    checkout: bool = True,
+    access: str = "rules",
+    environment: Mapping[str, str] | None = None,
+) -> str:
     """What stands at the end of `site.yml`: what runs where and why, what to try, how to stop.
 
     Args:
@@ -888,6 +912,7 @@ def summary_page(lab: Row, inventory: str = "", checkout: bool = True, access: s
         inventory: the inventory that the lab comes from, where it is not the default one.
         checkout: whether `make` has its Makefile; an installed collection has playbooks only.
         access: whether the API's rules hold (``rules``) or are lifted (``open``).
+        environment: of the run, where it has a say.
     """
     if checkout:
         variables = make_variables(lab, inventory)
@@ -910,8 +935,8 @@ def summary_page(lab: Row, inventory: str = "", checkout: bool = True, access: s
         "",
         *what_runs(lab),
         "Try:",
-        f"  curl {api_url(lab)}/status",
-        f"  curl {api_url(lab)}/usuarios",
+        f"  {curl(environment or {})} {api_url(lab)}/status",
+        f"  {curl(environment or {})} {api_url(lab)}/usuarios",
         f"  {ask}",
         f"  {psql}",
         f"  {commands['status']}",

@@ -166,6 +166,11 @@ class Supervisor:
         self.owner = owner
 
     @property
+    def environment(self) -> dict[str, str]:
+        """Few variables, known ones: whatever the caller's environment holds stays out of the lab's processes."""
+        return {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONUTF8": "1", "HOME": self.places.directory}
+
+    @property
     def rpc(self) -> Any:
         """Supervisord's calls, on a connection of their own: the transport does not recover from one that failed."""
         transport = SupervisorTransport(None, None, f"unix://{self.places.socket}")
@@ -223,8 +228,7 @@ class Supervisor:
             capture_output=True,
             text=True,
             cwd="/",
-            # Few variables, known ones: whatever the caller's environment holds stays out of the lab's processes.
-            env={"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONUTF8": "1", "HOME": self.places.directory},
+            env=self.environment,
             check=False,
             **self.owner.as_process(),
         )
@@ -289,7 +293,7 @@ class Supervisor:
             return False
         if not program.ready:
             return True
-        done = subprocess.run(program.ready, capture_output=True, check=False, cwd="/")
+        done = subprocess.run(program.ready, capture_output=True, check=False, cwd="/", env=self.environment)
         return done.returncode == 0
 
     def end_orphans(self) -> None:

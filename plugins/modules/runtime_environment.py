@@ -32,6 +32,11 @@ options:
   bootstrap:
     description: Text of the lock file with uv alone, for pip. Required when O(state=present).
     type: str
+  shell_environment:
+    description: >-
+      Text that C(sh) sources before it runs a program of the lab's, to leave out what a person exported for something else. It
+      is kept beside the environment, and holds for pip and uv here. Required when O(state=present).
+    type: str
   python:
     description: >-
       The interpreter to make it from, 3.11 or newer. By default this task's own, or for root, whose labs run as other
@@ -50,6 +55,7 @@ EXAMPLES = r"""
   aula.historia_clinica.runtime_environment:
     lock: "{{ lookup('ansible.builtin.file', 'requirements/runtime.txt') }}"
     bootstrap: "{{ lookup('ansible.builtin.file', 'requirements/bootstrap.txt') }}"
+    shell_environment: "{{ lookup('ansible.builtin.file', 'environment.sh') }}"
   register: runtime_environment
 """
 
@@ -64,6 +70,10 @@ digest:
   type: str
 python:
   description: Its interpreter.
+  returned: always
+  type: str
+interpreter:
+  description: The same for modules, which gives them an environment of the lab's.
   returned: always
   type: str
 exists:
@@ -81,6 +91,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +102,15 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.registry imp
 
 OLDEST = (3, 11)
 MARK = "lock.sha256"
+#: The Python of the lab's modules, below the environment's directory.
+INTERPRETER = "bin/lab-python"
+LAB_PYTHON = """\
+#!/bin/sh
+# The Python of the lab's modules, in an environment of the lab's.
+umask 022
+. "${0%/*}/../environment.sh"
+exec "${0%/*}/python" "$@"
+"""
 
 
 class RuntimeEnvironmentError(Exception):
@@ -143,15 +163,72 @@ def choose_interpreter(wanted: str | None) -> Path:
     )
 
 
-def run(command: list[str | Path], environment: dict[str, str] | None = None) -> str | None:
-    """Run a step; what it said when it failed, nothing when it did not."""
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return None
-    return "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:]) or "it said nothing"
+@dataclass(frozen=True)
+class Wanted:
+    """What the environment shall be.
+
+    Attributes:
+        python: the interpreter that it is made from.
+        lock: the text of the lock file.
+        bootstrap: the text of the lock file with uv alone.
+        shell_environment: the text that sh sources first.
+    """
+
+    python: Path
+    lock: str
+    bootstrap: str
+    shell_environment: str
+
+    @property
+    def digest(self) -> str:
+        """What it is made of."""
+        return hashlib.sha256(f"{self.python.resolve()}\n{self.lock}".encode()).hexdigest()
+
+    @property
+    def scripts(self) -> dict[str, tuple[int, str]]:
+        """What lies in it besides packages: path to mode and text."""
+        return {"environment.sh": (0o644, self.shell_environment), INTERPRETER: (0o755, LAB_PYTHON)}
+
+    def run(self, command: list[str | Path], **variables: str) -> str | None:
+        """Run a step; what it said when it failed, nothing when it did not."""
+        script = f'{self.shell_environment}\nexec "$@"'
+        done = subprocess.run(
+            ["/bin/sh", "-c", script, "sh", *command],
+            env={**os.environ, **variables, "LAB_SETS": " ".join(variables)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 0:
+            return None
+        return "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:]) or "it said nothing"
 
 
-def find_uv(scratch: Path, python: Path, bootstrap: str) -> Path:
+def equip(directory: Path, wanted: Wanted, write: bool = True) -> bool:
+    """Put the scripts into an environment.
+
+    Returns:
+        Whether one of them was not there as it is wanted.
+
+    Raises:
+        OSError: one cannot be written.
+    """
+    changed = False
+    for name, (mode, text) in wanted.scripts.items():
+        path = directory / name
+        with contextlib.suppress(OSError):
+            if path.read_text(encoding="utf-8") == text and stat.S_IMODE(path.stat().st_mode) == mode:
+                continue
+        changed = True
+        if write:
+            new = path.with_name(f".{path.name}.new")
+            new.write_text(text, encoding="utf-8")
+            new.chmod(mode)
+            new.rename(path)
+    return changed
+
+
+def find_uv(scratch: Path, wanted: Wanted) -> Path:
     """Uv beside this task's interpreter or, where there is none, the locked one that pip brings.
 
     Raises:
@@ -161,12 +238,13 @@ def find_uv(scratch: Path, python: Path, bootstrap: str) -> Path:
     if beside.exists():
         return beside
     requirement = scratch / "bootstrap.txt"
-    requirement.write_text(bootstrap, encoding="utf-8")
+    requirement.write_text(wanted.bootstrap, encoding="utf-8")
     tools = scratch / "tools"
-    pip: list[str | Path] = [tools / "bin/python", "-m", "pip", "install", "-q", "-r", requirement]
-    venv: list[str | Path] = [python, "-m", "venv", tools]
+    quiet = ["-q", "--disable-pip-version-check"]
+    pip: list[str | Path] = [tools / "bin/python", "-m", "pip", "install", *quiet, "-r", requirement]
+    venv: list[str | Path] = [wanted.python, "-m", "venv", tools]
     for command in (venv, pip):
-        said = run(command)
+        said = wanted.run(command)
         if said is not None:
             raise RuntimeEnvironmentError(
                 f"{' '.join(map(str, command))} failed:\n{said}\n"
@@ -175,43 +253,43 @@ def find_uv(scratch: Path, python: Path, bootstrap: str) -> Path:
     return tools / "bin/uv"
 
 
-def make(directory: Path, python: Path, lock: str, bootstrap: str, mark: str) -> None:
+def make(directory: Path, wanted: Wanted) -> None:
     """Make the environment beside its place, then put it there.
 
     Raises:
         RuntimeEnvironmentError: a step failed.
         OSError: the place cannot be written.
     """
-    os.umask(0o022)  # the labs' users read it
     scratch = directory.parent / f".{directory.name}.new"
     shutil.rmtree(scratch, ignore_errors=True)  # an earlier run that was interrupted
     scratch.mkdir(parents=True)
     try:
-        uv = find_uv(scratch, python, bootstrap)
+        uv = find_uv(scratch, wanted)
         requirements = scratch / "runtime.txt"
-        requirements.write_text(lock, encoding="utf-8")
+        requirements.write_text(wanted.lock, encoding="utf-8")
         new = scratch / "environment"
-        environment = {**os.environ, "VIRTUAL_ENV": str(new), "UV_NO_CONFIG": "1"}
+        variables = {"VIRTUAL_ENV": str(new), "UV_NO_CONFIG": "1"}
         venv: list[str | Path] = [uv, "venv", "-q", "--relocatable", "--no-python-downloads"]
-        said = run([*venv, "--python", python, new], environment)
+        said = wanted.run([*venv, "--python", wanted.python, new], **variables)
         if said is None:
             sync: list[str | Path] = [uv, "pip", "sync", "-q", "--require-hashes", requirements]
             # Out of the cache if that holds all of it: no network, and no wait for one.
-            if run([*sync, "--offline"], environment) is not None:
-                said = run(sync, environment)
+            if wanted.run([*sync, "--offline"], **variables) is not None:
+                said = wanted.run(sync, **variables)
         if said is not None:
-            raise RuntimeEnvironmentError(f"{directory} cannot be made with {python}:\n{said}")
+            raise RuntimeEnvironmentError(f"{directory} cannot be made with {wanted.python}:\n{said}")
         # The labs' users cannot write compiled code here, and each start of a process would compile anew. Left out is
         # that of which a process reads little, or nothing.
         read = ["-q", "-j", "0", "-x", "/(dns|faker|kubernetes|oauthlib|pydantic/v1|tests)/"]
-        run([new / "bin/python", "-m", "compileall", *read, new / "lib"])
+        wanted.run([new / "bin/python", "-m", "compileall", *read, new / "lib"])
         # uv links files out of its cache, with the modes that they have there.
         for parent, _, names in os.walk(new):
             for path in (parent, *(os.path.join(parent, name) for name in names)):
                 mode = os.lstat(path).st_mode
                 if not stat.S_ISLNK(mode):
                     os.chmod(path, 0o755 if mode & 0o100 else 0o644)
-        (new / MARK).write_text(mark, encoding="utf-8")
+        equip(new, wanted)
+        (new / MARK).write_text(wanted.digest, encoding="utf-8")
         if directory.exists():
             os.rename(directory, scratch / "old")
         os.rename(new, directory)
@@ -239,15 +317,22 @@ def main() -> None:
             "directory": {"type": "path"},
             "lock": {"type": "str"},
             "bootstrap": {"type": "str"},
+            "shell_environment": {"type": "str"},
             "python": {"type": "path"},
         },
-        required_if=[("state", "present", ["lock", "bootstrap"])],
+        required_if=[("state", "present", ["lock", "bootstrap", "shell_environment"])],
         supports_check_mode=True,
     )
     home = Path(os.path.expanduser("~"))
     root = paths.state_root(os.geteuid(), os.environ, home)
     directory = Path(module.params["directory"] or paths.runtime_directory(root))
-    result: dict[str, Any] = {"directory": str(directory), "python": str(directory / "bin/python"), "changed": False}
+    result: dict[str, Any] = {
+        "directory": str(directory),
+        "python": str(directory / "bin/python"),
+        "interpreter": str(directory / INTERPRETER),
+        "changed": False,
+    }
+    os.umask(0o022)  # the labs' users read it
     try:
         if module.params["state"] == "absent":
             if directory.parent.is_dir() and not registered_labs(directory):
@@ -265,12 +350,15 @@ def main() -> None:
                             parent.rmdir()
         else:
             python = choose_interpreter(module.params["python"])
-            wanted = hashlib.sha256(f"{python.resolve()}\n{module.params['lock']}".encode()).hexdigest()
-            result["digest"] = wanted[:12]
+            wanted = Wanted(python, *(module.params[name] for name in ("lock", "bootstrap", "shell_environment")))
+            result["digest"] = wanted.digest[:12]
             mark = directory / MARK
 
+            def is_made() -> bool:
+                return mark.exists() and mark.read_text(encoding="utf-8") == wanted.digest
+
             def is_current() -> bool:
-                return mark.exists() and mark.read_text(encoding="utf-8") == wanted
+                return is_made() and not equip(directory, wanted, write=False)
 
             if not is_current():
                 result["changed"] = True
@@ -278,9 +366,10 @@ def main() -> None:
                     with locked(directory):
                         if is_current():  # another lab of this host made it meanwhile
                             result["changed"] = False
+                        elif is_made():
+                            equip(directory, wanted)
                         else:
-                            lock, bootstrap = module.params["lock"], module.params["bootstrap"]
-                            make(directory, python, lock, bootstrap, wanted)
+                            make(directory, wanted)
     except (RuntimeEnvironmentError, OSError) as error:
         module.fail_json(msg=f"The runtime environment {directory}: {error}")
     module.exit_json(exists=os.path.exists(result["python"]), **result)

@@ -22,6 +22,7 @@ import yaml
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import OBJECTS
 from support.changes import CHANGES_OF_PODS
+from support.exported import EXPORTED, everything_works, together
 from support.labs import ENGINES, ROOT, isolated, processes_of
 from support.pods import CLUSTER_ENGINES, CONTEXT, KUBECONFIG, PodLab, PodWorkshop, missing
 
@@ -88,6 +89,11 @@ def test_every_promise_is_kept_and_the_network_has_its_own_verdict(lab: PodLab) 
     assert run.rc == 0, run.stdout
     assert re.search(r"(\d+) of \1 promises are kept", run.stdout)
     assert re.search("Network policies: (enforced|not enforced by this cluster's network)", run.stdout)
+
+
+def test_whatever_is_exported_the_lab_is_the_same(lab: PodLab) -> None:
+    """Another cluster, another server, a proxy: a second run, verify, status and psql are as without them."""
+    everything_works(lab, together(EXPORTED))
 
 
 def test_rows_lie_on_the_workers_pods(lab: PodLab) -> None:

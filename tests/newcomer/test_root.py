@@ -27,7 +27,7 @@ def workshop() -> Iterator[Workshop]:
 
 
 def make(target: str, lab: Lab) -> subprocess.CompletedProcess[str]:
-    """Run one of the Makefile's targets on a lab."""
+    """Run one of the Makefile's targets on a lab, as somebody whose files are nobody else's business."""
     return subprocess.run(
         ["make", "--no-print-directory", target, f"INVENTORY={lab.inventory}"],
         cwd=ROOT,
@@ -35,6 +35,7 @@ def make(target: str, lab: Lab) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
+        umask=0o077,
     )
 
 
@@ -48,8 +49,9 @@ def running(lab: Lab) -> list[psutil.Process]:
 
 
 def test_the_processes_of_roots_lab_run_as_another_user(workshop: Workshop) -> None:
-    """Supervisor and servers run as the lab's system user, who goes with the lab."""
-    lab = workshop.lab("root-lab", "postgres_fdw", lab_target="host", clinical_schema_patients=20)
+    """Supervisor and servers run as the lab's system user, who goes with the lab; the folders on the way are open to it."""
+    runtime = str(workshop.place / "var/historia-clinica/runtime")
+    lab = workshop.lab("root-lab", "postgres_fdw", clinical_schema_patients=20, runtime_directory=runtime)
     made = make("lab", lab)
     assert made.returncode == 0, made.stdout[-5000:] + made.stderr
     user = pwd.getpwnam("hc-root-lab")

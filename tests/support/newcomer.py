@@ -1,4 +1,7 @@
-"""Somebody who comes to the project for the first time: an ordinary user on a machine that has never seen it, with a clone."""
+"""Somebody who comes to the project for the first time: an ordinary user on a machine that has never seen it, with a clone.
+
+Behind a proxy that never leads back to the machine, in a language that is not there, with a shell that is full of other things.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support.exported import CLOSED, EXPORTED, OF_ANSIBLE, together
+from support.proxy import running
 from support.virgin import BARE_PATH, Root, open_root
 
 #: What says where packages come from is the machine's, not a person's.
@@ -50,7 +55,7 @@ class Newcomer:
 
     Attributes:
         root: the machine that has never seen the lab.
-        environment: all that is in the environment.
+        environment: all that is in the environment: what people export for something else, and how this machine gets packages.
     """
 
     root: Root
@@ -70,8 +75,12 @@ class Newcomer:
         """
         kept = {name: value for name, value in os.environ.items() if name.startswith(KEPT)}
         files = [value for value in kept.values() if os.path.isabs(value)]
-        with open_root("newcomer", HOME, [*SETTINGS, *files, *lent]) as root:
-            somebody = cls(root, {**kept, "HOME": HOME, "PATH": BARE_PATH})
+        with running() as proxy, open_root("newcomer", HOME, [*SETTINGS, *files, *lent]) as root:
+            exported = together(EXPORTED, OF_ANSIBLE)
+            for name in ("LC_ALL", "LC_CTYPE"):  # else LANG would not matter
+                del exported[name]
+            proxies = {name: proxy for name, value in exported.items() if value == CLOSED}
+            somebody = cls(root, {**exported, **proxies, **kept, "HOME": HOME, "PATH": BARE_PATH})
             somebody.checkout.parent.mkdir(parents=True)
             clone(project, somebody.checkout)
             if os.geteuid() == 0:

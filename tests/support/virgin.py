@@ -134,13 +134,13 @@ def open_root(name: str, home: str, lent: Sequence[str]) -> Iterator[Root]:
         for make in (_debian, _borrowed):
             place = Path(tempfile.mkdtemp(prefix="hc-", dir="/tmp"))
             place.chmod(0o755)
-            stack.callback(shutil.rmtree, place)
+            stack.callback(subprocess.run, ["rm", "-rf", str(place)], check=True)
             try:
                 root = stack.enter_context(make(place, name, home, lent))
             except NoRootError as reason:
                 reasons.append(str(reason))
             else:
-                print(f"The root is {root.kind}. " + "; ".join(reasons))
+                print(f"\nThe root is {root.kind}. " + "; ".join(reasons))
                 yield root
                 return
         raise NoRootError("; ".join(reasons))

@@ -1181,12 +1181,15 @@ def test_the_fact_of_pods(bench: Bench) -> None:
     assert {name: lab[name] for name in expected} == expected
     libpq = lab["libpq"]
     assert isinstance(libpq, dict)
-    keeps = {"PYTHONDONTWRITEBYTECODE": ""}
-    assert lab["environment"] == {**libpq, **keeps, "K8S_AUTH_KUBECONFIG": kubeconfig, "K8S_AUTH_CONTEXT": "aula"}
+    cluster = {"K8S_AUTH_KUBECONFIG": kubeconfig, "K8S_AUTH_CONTEXT": "aula"}
+    python = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": ""}
+    sets = {**libpq, **cluster, **python}
+    assert lab["environment"] == {**sets, "LAB_SETS": " ".join(sets)}
     bench.choose(target="host", postgres_bin=bench.postgres("host"))
     host = bench.decide().lab
     assert set(host) == set(lab)
-    assert host["environment"] == {**libpq, **keeps}
+    sets = {**libpq, **python}
+    assert host["environment"] == {**sets, "LAB_SETS": " ".join(sets)}
     assert [host[name] for name in ("kubeconfig", "context", "namespace", "storage_class", "database_image")] == [
         ""
     ] * 5

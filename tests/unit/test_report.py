@@ -14,9 +14,11 @@ from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.aula.historia_clinica.plugins.filter.report import FilterModule
 from ansible_collections.aula.historia_clinica.plugins.module_utils.report import (
     CHECKS,
+    DIRECT,
     FAIL,
     NOT_RUN,
     WIDTH,
+    curl,
     failure_page,
     first_error,
     human_duration,
@@ -562,6 +564,27 @@ def test_summary_says_how_to_log_in_or_that_nobody_has_to() -> None:
     assert "ACCESS IS OPEN" in page
     assert "middleware_access=rules" in page
     assert "make token" not in page
+
+
+@pytest.mark.parametrize(
+    ("environment", "proxied"),
+    [
+        ({}, False),
+        ({"http_proxy": "http://proxy:3128"}, True),
+        ({"ALL_PROXY": "socks5://proxy"}, True),
+        ({"HTTP_PROXY": "http://proxy:3128"}, False),  # curl does not read it
+        ({"https_proxy": "http://proxy:3128"}, False),
+        ({"http_proxy": "http://proxy:3128", "no_proxy": "intranet,127.0.0.1"}, False),
+        ({"http_proxy": "http://proxy:3128", "NO_PROXY": "*"}, False),
+        ({"http_proxy": "http://proxy:3128", "no_proxy": "localhost"}, True),
+        ({"http_proxy": "http://proxy:3128", "no_proxy": f"intranet,{DIRECT}"}, True),  # only in the run
+    ],
+)
+def test_the_summarys_curl_goes_past_a_proxy(environment: dict[str, str], proxied: bool) -> None:
+    """As typed in the shell of the person whose environment it is, it asks this machine and not the proxy."""
+    assert curl(environment) == ("curl --noproxy 127.0.0.1" if proxied else "curl")
+    assert f"  {curl(environment)} http://127.0.0.1:8080/status\n" in summary_page(LAB, environment=environment)
+    assert DIRECT in (FILTERS.parents[1] / "roles/runtime/files/environment.sh").read_text(encoding="utf-8")
 
 
 def test_the_summary_of_another_lab_names_it_in_the_commands() -> None:

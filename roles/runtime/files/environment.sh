@@ -1,0 +1,50 @@
+# Sourced by sh before it runs anything of the lab's: what a person exported for something else stays out of it.
+# The Makefile's commands, the Python of the modules, what brings packages and the lab's psql all begin with it.
+# LAB_SETS names the variables that whoever started this has set on purpose.
+
+for name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
+  case " ${LAB_SETS-} " in *" $name "*) continue ;; esac
+  case $name in
+    # A connection is the lab's own, whole: host, login, options, time zone. How psql shows things is a person's.
+    PG_COLOR | PG_COLORS) ;;
+    PG[A-Z]* | PSYCOPG_* | K8S_AUTH_*) unset "$name" ;;
+    # A Python is the lab's own, whole.
+    PYTHON?* | VIRTUAL_ENV) unset "$name" ;;
+    # Where packages come from is a person's; where they go, and which, is not.
+    PIP_*INDEX* | PIP_FIND_LINKS | PIP_TRUSTED_HOST | PIP_*CERT | PIP_PROXY | PIP_*TIMEOUT | PIP_*RETRIES) ;;
+    PIP_*CACHE_DIR | PIP_CONFIG_FILE | PIP_KEYRING_PROVIDER) ;;
+    UV_*INDEX* | UV_FIND_LINKS | UV_INSECURE_HOST | UV_*CERT* | UV_*TIMEOUT | UV_*RETRIES | UV_CONCURRENT_*) ;;
+    UV_*CACHE* | UV_CONFIG_FILE | UV_KEYRING_PROVIDER | UV_LINK_MODE) ;;
+    PIP_* | UV_*) unset "$name" ;;
+    # How Ansible looks and how it logs in is a person's; where it finds things and what it does is not.
+    ANSIBLE_CONFIG | ANSIBLE_HOME | ANSIBLE_*COLOR* | ANSIBLE_*COW* | ANSIBLE_*CALLBACK* | ANSIBLE_DISPLAY_*) ;;
+    ANSIBLE_VERBOSITY | ANSIBLE_DEBUG | ANSIBLE_LOG_PATH | ANSIBLE_FORKS | ANSIBLE_*TIMEOUT | ANSIBLE_PIPELINING) ;;
+    ANSIBLE_SSH_* | ANSIBLE_HOST_KEY_CHECKING | ANSIBLE_*KEY_FILE | ANSIBLE_REMOTE_* | ANSIBLE_LOCAL_TEMP) ;;
+    ANSIBLE_VAULT_* | ANSIBLE_ASK_* | ANSIBLE_*_ASK_PASS | ANSIBLE_KEEP_REMOTE_FILES) ;;
+    ANSIBLE_*) unset "$name" ;;
+    # The shell's own traps: `cd` goes elsewhere, every bash reads a file first.
+    CDPATH | BASH_ENV | ENV | POSIXLY_CORRECT) unset "$name" ;;
+  esac
+done
+unset name
+
+[ -d "${TMPDIR:-/}" ] || unset TMPDIR
+
+# The lab's own addresses are behind no proxy, nor is a Minikube, whose node has one of these.
+if [ -n "${http_proxy-}${HTTP_PROXY-}${https_proxy-}${HTTPS_PROXY-}${all_proxy-}${ALL_PROXY-}" ]; then
+  no_proxy=${no_proxy:-${NO_PROXY-}}
+  direct=localhost,127.0.0.1,::1,192.168.39.0/24,192.168.49.0/24,192.168.59.0/24
+  case ,$no_proxy, in *",$direct,"*) ;; *) no_proxy=${no_proxy:+$no_proxy,}$direct ;; esac
+  unset direct
+  NO_PROXY=$no_proxy K8S_AUTH_NO_PROXY=$no_proxy
+  export no_proxy NO_PROXY K8S_AUTH_NO_PROXY
+fi
+
+# Ansible and Python want UTF-8. A locale that is not there makes `locale` complain, and none that it names is of use.
+case $(locale charmap 2>&1) in
+  UTF-8) ;;
+  *)
+    case $(uname) in Darwin) LC_ALL=en_US.UTF-8 ;; *) LC_ALL=C.UTF-8 ;; esac
+    export LC_ALL
+    ;;
+esac
