@@ -474,6 +474,14 @@ def api_workers(evidence: Evidence) -> str:
     return f"{listed} workers"
 
 
+def shards_can_move(evidence: Evidence) -> str:
+    """Nothing keeps a shard from moving to another node, or from being split; none is moved to find out."""
+    wrong = [f"{row['object']}: {row['problem']}" for row in evidence.rows("obstacles")]
+    if wrong:
+        raise Broken("; ".join(wrong))
+    return "owners, keys, settings and logins are as a move needs them"
+
+
 def objects_as_made(evidence: Evidence) -> str:
     """The namespace holds what a run made, as it made it."""
     if evidence.survey["error"]:
@@ -565,12 +573,27 @@ CHECKS: tuple[Check, ...] = (
         "api-workers", "GET /citus/workers lists the workers", api_workers, MAKE, ("database-answers", "api-answers")
     ),
 )
+#: What is promised of a lab with Citus besides.
+CHECKS_OF_CITUS: tuple[Check, ...] = (
+    Check(
+        "shards-can-move",
+        "Shards can move between the nodes, and be split",
+        shards_can_move,
+        "make lab{lab} puts it right; what is said of a table of yours is yours to do",
+        asks_nodes=True,
+    ),
+)
 #: What is promised of a lab in pods besides; what is deleted or scaled there takes nodes along, so it stands first.
 CHECKS_OF_PODS: tuple[Check, ...] = (
     Check("objects-as-made", "Nobody has changed what was made in the cluster", objects_as_made, MAKE, ()),
 )
 #: What a check that others need is about, as they name it where it is broken.
 GROUNDS = {"database-answers": "the database", "api-answers": "the API"}
+
+
+def promises(engine: str, pods: bool) -> tuple[Check, ...]:
+    """What is promised of a lab, by its engine and whether it runs in pods."""
+    return (*(CHECKS_OF_PODS if pods else ()), *CHECKS, *(CHECKS_OF_CITUS if engine == "citus" else ()))
 
 
 def titled(name: str) -> str:
@@ -605,7 +628,7 @@ def judge(evidence: Evidence) -> dict[str, Any]:
     checks = []
     nodes = evidence.silent_nodes()
     silent = f"node{'s' if len(nodes) > 1 else ''} {', '.join(nodes)}" if nodes else ""
-    for check in (*(CHECKS_OF_PODS if evidence.survey else ()), *CHECKS):
+    for check in promises(evidence.lab["engine"], bool(evidence.survey)):
         missing = [GROUNDS[name] for name in check.needs if verdicts[name] != PASS]
         if missing:
             verdict, found = NOT_RUN, not_checked(", ".join(missing))

@@ -13,7 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from support.labs import Lab, only
+from support.hands import broken_promises
+from support.labs import Lab, Workshop, only
 
 WORKERS = ("citus-worker-1", "citus-worker-2")
 
@@ -211,3 +212,156 @@ def test_what_somebody_removed_is_reported_by_check_and_comes_back(
     worker.close()
     with lab.connect(user="middleware") as connection:
         assert rows(connection, "SELECT count(*) > 96 FROM lab.shards") == [(True,)]
+
+
+def test_a_shard_moves_with_all_that_lies_beside_it_and_comes_back(
+    lab: Lab, admin: psycopg.Connection[tuple[Any, ...]]
+) -> None:
+    """Citus moves a patient's shard, and what is co-located with it, as their owner; the rows are those from before."""
+    cedula = rows(admin, "SELECT min(cedula) FROM pacientes")[0][0]
+    count = "SELECT (SELECT count(*) FROM pacientes), (SELECT count(*) FROM consultas)"
+    place = "SELECT node_name FROM lab.where('consultas', %s)"
+    before, [(home,)] = rows(admin, count), rows(admin, place, cedula)
+    other = next(name for name in WORKERS if name != home)
+    for source, target in ((home, other), (other, home)):
+        admin.execute(
+            "SELECT citus_move_shard_placement(get_shard_id_for_distribution_column('pacientes', %s::text),"
+            " '127.0.0.1', %s, '127.0.0.1', %s, 'force_logical')",
+            [cedula, lab.port(source), lab.port(target)],
+        )
+        assert rows(admin, place, cedula) == [(target,)]
+        assert rows(admin, count) == before
+
+
+@pytest.fixture
+def own_table(admin: psycopg.Connection[tuple[Any, ...]]) -> Iterator[str]:
+    """A distributed table beside those of the history."""
+    admin.execute("CREATE TABLE prueba (id integer PRIMARY KEY, texto text)")
+    admin.execute("SELECT create_distributed_table('prueba', 'id', colocate_with => 'none', shard_count => 2)")
+    admin.execute("INSERT INTO prueba SELECT n, 'x' FROM generate_series(1, 100) AS n")
+    yield "prueba"
+    admin.execute("DROP TABLE prueba")
+
+
+def test_a_shard_can_be_split(admin: psycopg.Connection[tuple[Any, ...]], own_table: str) -> None:
+    """A tenant gets a shard of its own while the others go on: servers decode with Citus' own library."""
+    admin.execute("SELECT isolate_tenant_to_new_shard('prueba', 7, shard_transfer_mode => 'force_logical')")
+    shards = rows(admin, "SELECT shard_name, rows FROM lab.shards WHERE table_name = 'prueba'")
+    assert len(shards) == 4
+    [(own,)] = rows(admin, "SELECT shard_name FROM lab.where('prueba', '7')")
+    assert dict(shards)[own] == 1
+    assert sum(count for _, count in shards) == 100
+
+
+#: What keeps shards from moving: where, how, how it is mended, and what is said of it.
+OBSTACLES = {
+    "the owner may not log in": (
+        "citus-coordinator",
+        "ALTER ROLE clinical_owner NOLOGIN",
+        "ALTER ROLE clinical_owner LOGIN",
+        ("owner clinical_owner", "the nodes cannot log in to each other as this role"),
+    ),
+    "the owner may not create tables on a worker": (
+        "citus-worker-2",
+        "REVOKE CREATE ON SCHEMA public FROM clinical_owner",
+        "GRANT CREATE ON SCHEMA public TO clinical_owner",
+        ("owner clinical_owner on citus-worker-2", "may not create tables in public"),
+    ),
+    "a worker's server may not decode with Citus' library": (
+        "citus-worker-1",
+        "ALTER DATABASE historia_clinica SET output_plugin_libraries = pgoutput",
+        "ALTER DATABASE historia_clinica SET output_plugin_libraries = pgoutput, test_decoding, citus",
+        ("settings of citus-worker-1", "output_plugin_libraries lacks citus"),
+    ),
+    "a table has no key": (
+        "citus-coordinator",
+        "ALTER TABLE prueba DROP CONSTRAINT prueba_pkey",
+        "ALTER TABLE prueba ADD PRIMARY KEY (id)",
+        ("table public.prueba", "no primary key: ALTER TABLE gives it one, or REPLICA IDENTITY FULL"),
+    ),
+    "a removed node left records": (
+        "citus-coordinator",
+        "INSERT INTO pg_dist_cleanup VALUES (0, 1, 1, 'public.prueba_1', 4711, 2)",
+        "DELETE FROM pg_dist_cleanup WHERE node_group_id = 4711",
+        ("node that was removed", "left 1 records in pg_dist_cleanup"),
+    ),
+}
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_what_keeps_shards_from_moving_is_found_without_moving_one(lab: Lab, own_table: str, obstacle: str) -> None:
+    """Named with the node; nothing is found where nothing is wrong."""
+    node, breaks, mends, found = OBSTACLES[obstacle]
+
+    def obstacles() -> list[tuple[Any, ...]]:
+        with lab.connect() as connection:
+            return rows(connection, "SELECT object, problem FROM lab.move_obstacles()")
+
+    with lab.connect(node=node) as connection:
+        connection.execute(f"SET citus.enable_ddl_propagation = {'off' if node in WORKERS else 'on'}".encode())
+        connection.execute(breaks.encode())
+        try:
+            assert obstacles() == [found]
+        finally:
+            connection.execute(mends.encode())
+    assert obstacles() == []
+
+
+def test_a_node_lets_in_only_nodes_that_it_knows(lab: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """A connection that says it comes from a node that was removed is refused; people and the other nodes come in."""
+
+    def connect(sender: int) -> None:
+        psycopg.connect(
+            host="127.0.0.1",
+            port=lab.port("citus-worker-1"),
+            user="admin",
+            dbname="historia_clinica",
+            passfile=str(lab.directory / "credentials" / "admin.pgpass"),
+            application_name=f"citus_internal gpid={sender * 10**10 + 123}",
+        ).close()
+
+    [(worker,)] = rows(admin, "SELECT node_id FROM lab.known_nodes() WHERE node_name = 'citus-worker-2'")
+    connect(worker)
+    with pytest.raises(psycopg.OperationalError, match="node 4711 is none of this database: it was removed"):
+        connect(4711)
+
+
+@pytest.mark.long
+def test_a_lab_grows_and_shrinks_by_hand_and_the_removed_worker_writes_nothing(
+    workshop: Workshop, lab: Lab, tmp_path: Path
+) -> None:
+    """Every shard that should move does; a worker that was drained and removed neither writes nor reads; the next run takes it back."""
+    grown = workshop.lab("test-grown", lab.engine, clinical_schema_patients=100)
+    assert grown.play("site.yml").rc == 0
+    assert grown.play("site.yml", "-e", "lab_workers=3").rc == 0
+    address = ["127.0.0.1", grown.port("citus-worker-3")]
+    count = "SELECT (SELECT count(*) FROM pacientes), (SELECT count(*) FROM consultas)"
+    with grown.connect() as admin:
+        before = rows(admin, count)
+        [(job,)] = rows(admin, "SELECT citus_rebalance_start()")
+        admin.execute("SELECT citus_job_wait(%s)", [job])
+        assert rows(admin, "SELECT state::text FROM citus_rebalance_status()") == [("finished",)]
+        assert rows(admin, "SELECT shards > 20 FROM lab.nodes WHERE node_name = 'citus-worker-3'") == [(True,)]
+        admin.execute("SELECT citus_drain_node(%s, %s)", address)
+        # At once: what the last move left there would be dropped a moment later.
+        admin.execute("SELECT citus_remove_node(%s, %s)", address)
+        assert rows(admin, count) == before
+    for user in ("admin", "middleware"):
+        for statement in (
+            "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
+            " VALUES ('90000009', 'Prueba', 'Retirada', '1990-01-01', 'F', 'Tunja')",
+            "UPDATE medicos SET activo = activo WHERE id = 1",
+            "SELECT count(*) FROM pacientes",
+        ):
+            with grown.connect(user, "citus-worker-3") as removed, pytest.raises(psycopg.Error, match="it was removed"):
+                removed.execute(statement)
+    broken = broken_promises(grown, tmp_path / "report.json")
+    assert broken["nodes-registered"].startswith("not registered: citus-worker-3")
+    assert "node that was removed: left" in broken["shards-can-move"]
+    run = grown.play("site.yml")
+    assert run.rc == 0, run.stdout
+    assert broken_promises(grown, tmp_path / "report.json") == {}
+    with grown.connect(node="citus-worker-3") as back:
+        assert rows(back, count) == before
+    assert grown.play("site.yml").recap[grown.name]["changed"] == 0
+    assert grown.play("teardown.yml").rc == 0

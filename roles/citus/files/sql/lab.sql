@@ -360,6 +360,28 @@ BEGIN
 END
 $$;
 
+-- The role that owns tables. Citus moves a shard in sessions of its table's owner, which one node opens on another: so he
+-- needs a login and CREATE on the schema, of which PostgreSQL makes new tables. Nobody is given his password: it lies in
+-- pg_dist_authinfo alone, which only superusers read.
+CREATE OR REPLACE FUNCTION lab.create_owner(rol name) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    kept text := (SELECT substring(authinfo FROM '^password=''([0-9a-f]{64})''$')
+                  FROM pg_dist_authinfo WHERE nodeid = 0 AND rolename = rol);
+BEGIN
+    PERFORM lab.create_login(rol, coalesce(kept, replace(concat(gen_random_uuid(), gen_random_uuid()), '-', '')));
+    EXECUTE format('GRANT CREATE ON SCHEMA public TO %I', rol);  -- Citus carries it to the workers, where it may be missing
+END
+$$;
+
+-- A mark of the password with which nodes log in to each other as this role; none where they cannot. No node is asked.
+CREATE OR REPLACE FUNCTION lab.login_mark(rol name) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT left(md5(authinfo), 12) FROM pg_dist_authinfo WHERE nodeid = 0 AND rolename = rol $$;
+
 CREATE OR REPLACE FUNCTION lab.grant(privilegios text, tablas regclass[], roles name[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -466,6 +488,93 @@ BEGIN
 END
 $$;
 
+-- What every node has besides what Citus carries there: node.sql, a DO.
+CREATE OR REPLACE FUNCTION lab.define_on_nodes(definiciones text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    refusal text;
+BEGIN
+    SELECT string_agg(format('%s: %s', k.node_name, a.result), '; ') INTO refusal
+    FROM (SELECT * FROM run_command_on_all_nodes(definiciones)
+          UNION ALL
+          -- Says which: look.sql compares it.
+          SELECT * FROM run_command_on_all_nodes(format('COMMENT ON EVENT TRIGGER refuse_removed_node IS %L', md5(definiciones)))) AS a
+    JOIN lab.known_nodes() AS k ON k.node_id = a.nodeid
+    WHERE NOT a.success;
+    IF refusal IS NOT NULL THEN
+        RAISE EXCEPTION 'not every node has its definitions: %', refusal
+            USING HINT = 'Start the node that does not answer, then run this again.';
+    END IF;
+END
+$$;
+
+-- A node that was removed takes with it what was to be dropped on it. A record that is left stops every later move of its shard.
+CREATE OR REPLACE FUNCTION lab.forget_removed_nodes() RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$ DELETE FROM pg_dist_cleanup AS c WHERE NOT EXISTS (SELECT FROM pg_dist_node AS n WHERE n.groupid = c.node_group_id) $$;
+
+-- Why shards could not move (rebalance, drain, split), found without moving one. No row: they can.
+CREATE OR REPLACE FUNCTION lab.move_obstacles() RETURNS TABLE (object text, problem text)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    caller text := current_setting('role');
+    names jsonb := (SELECT jsonb_object_agg(node_id, node_name) FROM lab.known_nodes());
+    owner record;
+BEGIN
+    FOR owner IN
+        SELECT r.rolname AS name, r.rolcanlogin AS may_log_in, array_agg(DISTINCT c.relnamespace::regnamespace::text) AS schemas
+        FROM pg_dist_partition AS p JOIN pg_class AS c ON c.oid = p.logicalrelid JOIN pg_roles AS r ON r.oid = c.relowner
+        WHERE NOT r.rolsuper
+        GROUP BY r.rolname, r.rolcanlogin
+    LOOP
+        object := 'owner ' || owner.name;
+        IF NOT owner.may_log_in OR lab.login_mark(owner.name) IS NULL THEN
+            problem := 'the nodes cannot log in to each other as this role';
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+        PERFORM set_config('role', owner.name, true);
+        RETURN QUERY
+            SELECT format('owner %s on %s', owner.name, names ->> a.nodeid::text),
+                   CASE WHEN a.success THEN 'may not create tables in ' || a.result ELSE a.result END
+            FROM run_command_on_all_nodes(format(
+                     'SELECT pg_catalog.string_agg(s, '', '') FROM unnest(%L::text[]) AS s'
+                     ' WHERE NOT pg_catalog.has_schema_privilege(s, ''CREATE'')', owner.schemas)) AS a
+            WHERE NOT a.success OR a.result <> '';
+        PERFORM set_config('role', caller, true);
+    END LOOP;
+
+    RETURN QUERY
+        SELECT 'table ' || p.logicalrelid, 'no primary key: ALTER TABLE gives it one, or REPLICA IDENTITY FULL'
+        FROM pg_dist_partition AS p JOIN pg_class AS c ON c.oid = p.logicalrelid
+        WHERE p.partkey IS NOT NULL AND c.relkind = 'r' AND c.relreplident <> 'f'
+          AND NOT EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.oid
+                          AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary AND c.relreplident = 'd' END);
+
+    RETURN QUERY
+        SELECT 'settings of ' || (names ->> a.nodeid::text), CASE WHEN a.success THEN a.result ELSE 'the node does not answer' END
+        FROM run_command_on_all_nodes($q$
+                 SELECT pg_catalog.concat_ws(', ',
+                     CASE WHEN pg_catalog.current_setting('wal_level') <> 'logical' THEN 'wal_level is not logical' END,
+                     CASE WHEN pg_catalog.current_setting('output_plugin_libraries', true) !~ '\ycitus\y'
+                          THEN 'output_plugin_libraries lacks citus' END,
+                     CASE WHEN (SELECT count(*) FROM pg_catalog.pg_replication_slots)
+                               >= pg_catalog.current_setting('max_replication_slots')::integer THEN 'no replication slot is free' END)
+             $q$) AS a
+        WHERE NOT a.success OR a.result <> '';
+
+    RETURN QUERY
+        SELECT 'node that was removed', format('left %s records in pg_dist_cleanup', count(*))
+        FROM pg_dist_cleanup AS c WHERE NOT EXISTS (SELECT FROM pg_dist_node AS n WHERE n.groupid = c.node_group_id)
+        HAVING count(*) > 0;
+END
+$$;
+
 -- For tables that are distributed from now on; those that are there keep their shards.
 CREATE OR REPLACE FUNCTION lab.set_shard_count(fragmentos integer) RETURNS void
 LANGUAGE plpgsql
@@ -483,6 +592,6 @@ TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION
     lab.set_shard_count(integer), lab.known_nodes(), lab.create_distributed_table(regclass, name, regclass), lab.create_reference_table(regclass),
     lab.add_foreign_key(regclass, name, name, regclass, name), lab.add_column(regclass, name, regtype), lab.copy_logins(), lab.nodes_with_other_logins(),
-    lab.create_login(name, text), lab.grant(text, regclass[], name[]), lab.register_nodes(jsonb),
-    lab.sync_metadata(), lab.take_reference_tables(), lab.return_reference_tables()
+    lab.create_login(name, text), lab.create_owner(name), lab.login_mark(name), lab.grant(text, regclass[], name[]),
+    lab.register_nodes(jsonb), lab.define_on_nodes(text), lab.forget_removed_nodes(), lab.move_obstacles(), lab.sync_metadata(), lab.take_reference_tables(), lab.return_reference_tables()
 FROM PUBLIC;

@@ -1,5 +1,5 @@
 -- What differs from what is wanted: one row for each thing missing or different. Reads only.
--- Arguments: nodes (JSON list of name, role, host, port), shard_count, definitions (mark of lab.sql).
+-- Arguments: nodes (JSON list of name, role, host, port), shard_count, definitions (mark of lab.sql), node_definitions (node.sql).
 WITH wanted AS (
     SELECT * FROM jsonb_to_recordset(%(nodes)s::jsonb) AS n (name text, role text, host text, port integer)
 ), everywhere AS MATERIALIZED (
@@ -7,6 +7,10 @@ WITH wanted AS (
     SELECT a.nodeid, a.success, a.result FROM run_command_on_all_nodes($q$
         SELECT json_build_object(
             'extension', (SELECT extversion FROM pg_extension WHERE extname = 'citus'),
+            'definitions', (SELECT concat_ws(' ', obj_description(oid, 'pg_event_trigger'), evtenabled,
+                                             CASE WHEN current_setting('output_plugin_libraries', true) !~ '\ycitus\y'
+                                                  THEN 'but output_plugin_libraries lacks citus' END)
+                            FROM pg_event_trigger WHERE evtname = 'refuse_removed_node'),
             'logins', (SELECT md5(string_agg(format('%%s %%s %%s', nodeid, rolename, authinfo), ','
                                              ORDER BY rolename, nodeid)) FROM pg_dist_authinfo)) $q$) AS a
 ), marks AS (
@@ -34,6 +38,13 @@ SELECT 'passwords of the logins on ' || m.address, 'other than the coordinator''
 FROM marks AS m JOIN marks AS c ON c.groupid = 0
 WHERE m.mark ->> 'logins' IS DISTINCT FROM c.mark ->> 'logins'
 UNION ALL
+SELECT 'definitions on ' || address, coalesce(mark ->> 'definitions', 'missing'), md5(%(node_definitions)s) || ' O'
+FROM marks WHERE mark ->> 'definitions' IS DISTINCT FROM md5(%(node_definitions)s) || ' O'
+UNION ALL
+SELECT 'records of removed nodes in pg_dist_cleanup', count(*)::text, 'none'
+FROM pg_dist_cleanup AS c WHERE NOT EXISTS (SELECT FROM pg_dist_node AS n WHERE n.groupid = c.node_group_id)
+HAVING count(*) > 0
+UNION ALL
 SELECT 'reference tables on ' || n.nodename || ':' || n.nodeport, 'a copy is missing', 'a copy of each'
 FROM pg_dist_node AS n
 WHERE n.isactive AND n.groupid <> 0 AND EXISTS (
@@ -51,7 +62,8 @@ UNION ALL
 SELECT 'function ' || f, 'missing', 'there'
 FROM unnest(ARRAY['lab.where(text,text)', 'lab.create_distributed_table(regclass,name,regclass)',
                   'lab.create_reference_table(regclass)', 'lab.add_foreign_key(regclass,name,name,regclass,name)',
-                  'lab.create_login(name,text)', 'lab.grant(text,regclass[],name[])']) AS f
+                  'lab.create_login(name,text)', 'lab.create_owner(name)', 'lab.login_mark(name)',
+                  'lab.grant(text,regclass[],name[])', 'lab.move_obstacles()']) AS f
 WHERE to_regprocedure(f) IS NULL
 UNION ALL
 SELECT 'citus.shard_count', coalesce(s.found, 'not set'), %(shard_count)s::text

@@ -70,6 +70,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
    UNION ALL
   SELECT 'password', '', l.rolname::text, left(md5(l.rolpassword), 12) FROM logins l WHERE l.rolpassword IS NOT NULL
    UNION ALL
+  SELECT 'password between the nodes', '', l.rolname::text, lab.login_mark(l.rolname)
+    FROM logins l WHERE lab.login_mark(l.rolname) IS NOT NULL
+   UNION ALL
   SELECT 'partition', t.relacion, c.oid::regclass::text,
          format('%s SERVER %I OPTIONS (%s)', pg_get_expr(c.relpartbound, c.oid), s.srvname,
                 (SELECT string_agg(format('%I %L', option_name, option_value), ', ') FROM pg_options_to_table(f.ftoptions)))
@@ -83,8 +86,8 @@ RETURNS TABLE (clase text, relacion text, nombre text, object text, found text, 
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT clase, relacion, nombre,
          concat_ws(' ', clase, replace(nullif(relacion, ''), 'public.', ''), nullif(replace(nombre, 'public.', ''), '')),
-         CASE WHEN n.estado IS NULL THEN 'absent' WHEN clase = 'password' THEN 'another one' ELSE n.estado END,
-         CASE WHEN i.estado IS NULL THEN 'absent' WHEN clase = 'password' THEN 'the generated one' ELSE i.estado END,
+         CASE WHEN n.estado IS NULL THEN 'absent' WHEN starts_with(clase, 'password') THEN 'another one' ELSE n.estado END,
+         CASE WHEN i.estado IS NULL THEN 'absent' WHEN starts_with(clase, 'password') THEN 'the generated one' ELSE i.estado END,
          clase <> 'column'
     FROM lab.catalogue_now() n FULL JOIN lab.installed i USING (clase, relacion, nombre)
    WHERE n.estado IS DISTINCT FROM i.estado

@@ -49,5 +49,9 @@ BEGIN
   IF to_regprocedure('lab.differences()') IS NOT NULL THEN
     RETURN QUERY EXECUTE 'SELECT d.object, d.found, d.wanted, d.mended FROM lab.differences() d';
   END IF;
+  IF to_regprocedure('lab.move_obstacles()') IS NOT NULL THEN  -- of the engine whose shards move
+    RETURN QUERY EXECUTE $q$
+      SELECT o.object, o.problem, 'able to move shards', true FROM lab.move_obstacles() o WHERE starts_with(o.object, 'owner clinical_owner') $q$;
+  END IF;
 END
 $$;

@@ -133,6 +133,13 @@ BEGIN
 END
 $$;
 
+-- A mark of the passwords with which the coordinator logs in to the workers as this role; none where it cannot on one of them.
+CREATE OR REPLACE FUNCTION lab.login_mark(rol name) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT CASE WHEN count(*) = count(m.umoptions) THEN left(md5(string_agg(m.umoptions::text, ',' ORDER BY w.node_name)), 12) END
+    FROM lab.workers w LEFT JOIN pg_user_mappings m ON m.srvname = w.node_name AND m.usename = rol;
+$$;
+
 -- Makes the foreign servers what `nodos` says ([{name, role, host, port}]), one that moved is altered, and gives
 -- the administrator (whoever calls this) and the login `replication` their passwords. Nodes that are no longer
 -- named stay: their partitions hold rows.

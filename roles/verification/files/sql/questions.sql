@@ -28,7 +28,9 @@ FROM (VALUES
         UNION ALL
         SELECT 'table ' || t || ' is missing' FROM relations WHERE relation IS NULL
         UNION ALL
-        SELECT 'clinical_owner, who owns the tables, may log in' FROM pg_roles WHERE rolname = 'clinical_owner' AND rolcanlogin
+        -- Citus' nodes do, to move shards.
+        SELECT 'clinical_owner, who owns the tables, may log in' FROM pg_roles
+        WHERE rolname = 'clinical_owner' AND rolcanlogin AND lab.engine() <> 'citus'
         UNION ALL
         SELECT 'table ' || r.t || ' has no row-level security' FROM relations AS r JOIN pg_class AS c ON c.oid = r.relation
         WHERE r.t IN ('pacientes', 'consultas', 'accesos') AND NOT c.relrowsecurity
@@ -85,5 +87,9 @@ FROM (VALUES
                 FROM pg_constraint WHERE conrelid::regclass::text ~ '^(public\.)?consultas_[0-9]+$' $w$)::json)
              AS r (primary_keys bigint, foreign_keys bigint)
         WHERE n.role = 'worker' AND n.responds $q$
-    END)
+    END),
+
+    -- What keeps shards from moving; only Citus moves them.
+    ('obstacles', CASE WHEN to_regprocedure('lab.move_obstacles()') IS NULL THEN 'SELECT NULL WHERE false'
+        ELSE 'SELECT object, problem FROM lab.move_obstacles()' END)
 ) AS q (name, query)
