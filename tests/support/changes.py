@@ -159,6 +159,16 @@ CHANGES: tuple[Change, ...] = (
         "api has DELETE on pacientes",
     ),
     Change(
+        "a right on all tables given to somebody",
+        "se dio a alguien un permiso sobre todas las tablas",
+        sql(
+            "DO $$ BEGIN IF to_regrole('visita') IS NULL THEN CREATE ROLE visita; END IF; END $$",
+            "GRANT SELECT ON ALL TABLES IN SCHEMA public TO visita",
+        ),
+        "as-installed",
+        "rights medicos visita: found SELECT, installed absent",
+    ),
+    Change(
         "a right taken",
         "se quitó un permiso",
         sql("REVOKE SELECT ON usuario FROM middleware"),

@@ -340,7 +340,9 @@ def test_without_a_database_the_rest_is_not_run() -> None:
     _database_down(found)
     report = found.report()
     assert set(verdicts(report, FAIL)) == {"database-answers"}
-    assert set(verdicts(report, NOT_RUN)) == {check.id for check in PROMISES if check.needs and check.id != "api-status"}
+    assert set(verdicts(report, NOT_RUN)) == {
+        check.id for check in PROMISES if check.needs and check.id != "api-status"
+    }
     assert verdicts(report, NOT_RUN)["colocated"] == "not checked: the database does not answer"
 
 

@@ -104,6 +104,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   d record;
 BEGIN
+  -- Citus changes a table's shards all at once, and then refuses to touch the reference table in the same transaction.
+  PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
   -- Partitions first: what is added to their table afterwards reaches them too.
   FOR d IN SELECT * FROM lab.differences() ORDER BY clase <> 'partition', clase, relacion, nombre LOOP
     CASE d.clase
