@@ -18,11 +18,11 @@ PYTHON ?= $(shell . $(environment); for p in python3 python3.13 python3.12 pytho
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(if $(USUARIO),-e middleware_token_document='$(USUARIO)') $(ARGS) playbooks/$(1).yml $(if $(LAB),|| $(say_labs))
+play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(if $(USUARIO),-e middleware_token_document='$(USUARIO)') $(if $(STATE),-e autostart_state='$(STATE)') $(ARGS) playbooks/$(1).yml $(if $(LAB),|| $(say_labs))
 say_labs = { ansible -i '$(INVENTORY)' --list-hosts '$(LAB)' 2>/dev/null | grep -q '(0)' \
 	&& { echo 'There is no lab $(LAB) in $(INVENTORY). It has:' && ansible -i '$(INVENTORY)' --list-hosts all | tail -n +2; } >&2; exit 1; }
 
-.PHONY: help env docs lock lab status diagnose verify psql token stop start teardown reset preflight test test-long soak interrupted changed mutation bench lint unit integration molecule
+.PHONY: help env docs lock lab status diagnose verify psql token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint unit integration molecule
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -59,6 +59,9 @@ stop: env ## stop the lab; the data stay
 
 start: env ## start a lab that was stopped, or after a reboot
 	@$(call play,start)
+
+autostart: env ## let the lab start by itself after a reboot; STATE=off: no more
+	@$(call play,autostart)
 
 teardown: env ## remove the lab: processes, data, directory, user
 	@$(call play,teardown)

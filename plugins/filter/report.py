@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.report import (
+    autostart_page,
     first_error,
     left_page,
     preflight_page,
@@ -29,6 +30,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Each filter by its name."""
         return {
+            "autostart_page": autostart_page,
             "diagnosis_page": diagnosis_page,
             "first_error": first_error,
             "left_page": left_page,

@@ -24,7 +24,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils import minikube
+from ansible_collections.aula.historia_clinica.plugins.module_utils import autostart, minikube
 from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import (
     Sight,
     look,
@@ -86,6 +86,7 @@ def examine(choices: Choices, identity: Identity | None = None, dry: bool = Fals
     plan = settle(wanted, record, identity, wheel_bin(wanted.runtime), probe)
     machine = observe(wanted, plan, record, error, identity, probe)
     decision = decide(wanted, plan, record, error, machine, identity, dry)
+    decision.lab["autostart"] = autostart.switched_on(decision.lab, autostart.this_host())
     return Decision(decision.lab, in_order(problems + decision.problems))
 
 

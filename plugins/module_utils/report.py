@@ -585,7 +585,13 @@ CHECKS_OF_CITUS: tuple[Check, ...] = (
 )
 #: What is promised of a lab in pods besides; what is deleted or scaled there takes nodes along, so it stands first.
 CHECKS_OF_PODS: tuple[Check, ...] = (
-    Check("objects-as-made", "Nobody has changed what was made in the cluster", objects_as_made, MAKE, ()),
+    Check(
+        "objects-as-made",
+        "Nobody has changed what was made in the cluster",
+        objects_as_made,
+        "make start{lab} brings back what was scaled down; make lab{lab} puts the rest right",
+        (),
+    ),
 )
 #: What a check that others need is about, as they name it where it is broken.
 GROUNDS = {"database-answers": "the database", "api-answers": "the API"}
@@ -746,10 +752,12 @@ def status_page(lab: Row, found: Row, pods: Sequence[str] = ()) -> str:
         found: what the module `lab_info` gives.
         pods: the lines about its pods, where it has some.
     """
+    variables = make_variables(lab)
     sections = [
         [
             f"{titled(lab['name']).capitalize()}: {lab['engine']} on {lab['target']}, {lab['workers']} workers",
             f"  {lab['directory']}",
+            f"  {after_reboot(lab, f'make start{variables}', f'make autostart{variables}')}",
         ],
         process_lines(found["processes"], make_variables(lab)),
         *([list(pods)] if pods else []),
@@ -766,6 +774,43 @@ def status_page(lab: Row, found: Row, pods: Sequence[str] = ()) -> str:
         ]
     sections.append(_endpoints(lab, found["api"], not database["error"]))
     return "\n\n".join("\n".join(section) for section in sections)
+
+
+def after_reboot(lab: Row, start: str, autostart: str) -> str:
+    """What becomes of a lab after a reboot, in a sentence.
+
+    Args:
+        lab: the fact that the role preflight gives.
+        start: the command that starts it.
+        autostart: the command that lets it start by itself.
+    """
+    if lab["autostart"]:
+        return f"After a reboot it starts by itself ({lab['autostart']})."
+    return f"After a reboot: {start}; by itself: {autostart}"
+
+
+def autostart_page(lab: Row, result: Row) -> str:
+    """What stands at the end of `make autostart`.
+
+    Args:
+        lab: the fact that the role preflight gives.
+        result: of the module `autostart`.
+    """
+    variables = make_variables(lab)
+    name = titled(lab["name"]).capitalize()
+    if not result["way"]:
+        return "\n".join(paragraph(f"{name} does not start by itself. After a reboot: make start{variables}", ""))
+    lines = [f"{name} starts by itself after a reboot: {result['way']}."]
+    if result["waits_for"]:
+        lines += paragraph(f"It waits until {result['waits_for']} logs in.", "")
+        if result["way"].startswith("systemd"):
+            lines += ["To have it start with the machine (with sudo, where that is refused):"]
+            lines += [f"  loginctl enable-linger {result['waits_for']}"]
+    if lab["target"] == "minikube":
+        lines += paragraph(f"Minikube's profile {lab['context']} is started too.", "")
+    if lab["target"] == "kubernetes":
+        lines += ["Its pods start with their cluster; here it is its local ports that open."]
+    return "\n".join([*lines, f"To undo it: make autostart{variables} STATE=off"])
 
 
 def process_lines(processes: Sequence[Row], variables: str) -> list[str]:
@@ -903,6 +948,10 @@ def preflight_page(lab: Row, inventory: str = "") -> str:
     )
 
 
+#: What the summary tells a person to type.
+COMMANDS = ("token", "status", "verify", "stop", "start", "autostart", "teardown")
+
+
 #: What environment.sh adds to `no_proxy` for the lab's own commands: a person's shell does not have it.
 DIRECT = "localhost,127.0.0.1,::1,192.168.39.0/24,192.168.49.0/24,192.168.59.0/24"
 
@@ -942,17 +991,12 @@ def summary_page(
         only_lab = "" if lab["name"] == "lab" else f" LAB={lab['name']}"
         psql = f"make psql{only_lab}"
         ask = f"{psql} ARGS='-c \"{QUESTION}\"'"
-        commands = {
-            name: f"make {name}{variables}" for name in ("token", "status", "verify", "stop", "start", "teardown")
-        }
+        commands = {name: f"make {name}{variables}" for name in COMMANDS}
     else:
         place = f" -i {shlex.quote(inventory)} --limit {lab['name']}" if inventory else ""
         psql = shlex.quote(f"{lab['directory']}/bin/psql")
         ask = f"{psql} -c '{QUESTION}'"
-        commands = {
-            name: f"ansible-playbook aula.historia_clinica.{name}{place}"
-            for name in ("token", "status", "verify", "stop", "start", "teardown")
-        }
+        commands = {name: f"ansible-playbook aula.historia_clinica.{name}{place}" for name in COMMANDS}
     lines = [
         f"{titled(lab['name']).capitalize()} is ready.",
         "",
@@ -976,6 +1020,7 @@ def summary_page(
         f"Credentials: {lab['directory']}/credentials",
         f"To stop: {commands['stop']}",
         f"To go on, with the data: {commands['start']}",
+        after_reboot(lab, commands["start"], commands["autostart"]),
         f"To remove: {commands['teardown']}",
     ]
     return "\n".join(lines)

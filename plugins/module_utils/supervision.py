@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import http.client
+import inspect
 import os
 import shlex
 import signal
@@ -24,6 +25,12 @@ from typing import Any
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils import boot
+from ansible_collections.aula.historia_clinica.plugins.module_utils.boot import (
+    supervisor_config_path,
+    supervisor_environment,
+    supervisor_socket,
+)
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
     Ownership,
     ensure_directory,
@@ -70,7 +77,7 @@ class Places:
     @property
     def config(self) -> str:
         """Supervisord's configuration file."""
-        return os.path.join(self.directory, "config", "supervisord.conf")
+        return supervisor_config_path(self.directory)
 
     @property
     def programs(self) -> str:
@@ -80,7 +87,7 @@ class Places:
     @property
     def socket(self) -> str:
         """The socket that supervisord answers on."""
-        return os.path.join(self.directory, "run", "supervisor.sock")
+        return supervisor_socket(self.directory)
 
     @property
     def log(self) -> str:
@@ -168,7 +175,7 @@ class Supervisor:
     @property
     def environment(self) -> dict[str, str]:
         """Few variables, known ones: whatever the caller's environment holds stays out of the lab's processes."""
-        return {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONUTF8": "1", "HOME": self.places.directory}
+        return supervisor_environment(self.places.directory)
 
     @property
     def rpc(self) -> Any:
@@ -223,6 +230,7 @@ class Supervisor:
             SupervisionError: it does not start.
         """
         self.end_orphans()
+        self.forget_dead_servers()
         done = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", self.places.config],
             capture_output=True,
@@ -317,6 +325,26 @@ class Supervisor:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(alive, timeout=5)
+
+    def forget_dead_servers(self) -> None:
+        """Remove the lock files of servers that ended with the machine, as the owner: root follows no link of his.
+
+        Raises:
+            SupervisionError: that does not go.
+        """
+        done = subprocess.run(
+            [sys.executable, "-c", inspect.getsource(boot), f"--directory={self.places.directory}", "--forget"],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            env=self.environment,
+            check=False,
+            **self.owner.as_process(),
+        )
+        if done.returncode:
+            raise SupervisionError(
+                (done.stderr.strip().splitlines() or ["the lock files of the servers cannot be read"])[-1]
+            )
 
     def report(self) -> list[dict[str, Any]]:
         """One row for supervisord and one for each program.

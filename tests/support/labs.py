@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -46,11 +46,11 @@ class Run:
     recap: dict[str, dict[str, int]]
 
 
-def run_playbook(*arguments: str, environment: dict[str, str] | None = None) -> Run:
-    """Run ansible-playbook in the checkout."""
+def run_playbook(*arguments: str, environment: dict[str, str] | None = None, within: Sequence[str] = ()) -> Run:
+    """Run ansible-playbook in the checkout; ``within`` is a command that runs another one."""
     started = time.monotonic()
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), *arguments],
+        [*within, str(Path(sys.executable).with_name("ansible-playbook")), *arguments],
         cwd=ROOT,
         env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", **(environment or {})},
         stdin=subprocess.DEVNULL,
@@ -121,10 +121,10 @@ class Lab:
             autocommit=autocommit,
         )
 
-    def play(self, playbook: str, *arguments: str) -> Run:
-        """Run one of the project's playbooks on this lab."""
+    def play(self, playbook: str, *arguments: str, within: Sequence[str] = ()) -> Run:
+        """Run one of the project's playbooks on this lab; ``within`` is a command that runs another one."""
         return run_playbook(
-            "-i", str(self.inventory), f"playbooks/{playbook}", *arguments, environment=self.environment
+            "-i", str(self.inventory), f"playbooks/{playbook}", *arguments, environment=self.environment, within=within
         )
 
     def token(self) -> str:

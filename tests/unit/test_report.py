@@ -45,6 +45,7 @@ LAB: dict[str, Any] = {
     "database": "historia_clinica",
     "database_port": 15432,
     "api_port": 8080,
+    "autostart": "",
     "reasons": {
         "target": "host: this machine has no Minikube. The Minikube lab needs Minikube and a driver, for example Docker.",
         "engine": "citus: the servers have the extension",

@@ -1,0 +1,193 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""Let a lab start by itself after a reboot, or not."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: autostart
+short_description: Let a lab start by itself after a reboot, or not
+description:
+  - Takes systemd where it runs the machine, else cron, on macOS launchd. Root's labs start with the machine, as their own
+    user; a user's with systemd or launchd when the user logs in (with systemd before that, once the user lingers).
+  - What is started is a program in the lab's directory, with the runtime's Python. It becomes the lab's supervisor; for a
+    lab in Minikube it starts the profile first. Neither Ansible nor a checkout is needed then.
+  - Starts and stops nothing now.
+options:
+  lab:
+    description: The fact C(lab) that the role preflight gives.
+    type: dict
+    required: true
+  state:
+    description: Whether the lab starts by itself.
+    type: str
+    choices: ['on', 'off']
+    default: 'on'
+attributes:
+  check_mode:
+    support: full
+    description: Says what would be written or removed.
+  diff_mode:
+    support: full
+    description: Shows each file, or the crontab, before and after.
+author:
+  - The maintainers of aula.historia_clinica (@aula)
+"""
+
+EXAMPLES = r"""
+- name: Let it start by itself
+  aula.historia_clinica.autostart:
+    lab: "{{ ansible_facts['lab'] }}"
+"""
+
+RETURN = r"""
+way:
+  description: What starts the lab, in words; empty where nothing does from now on.
+  returned: always
+  type: str
+waits_for:
+  description: The user whose log-in it waits for; empty where it starts with the machine.
+  returned: always
+  type: str
+"""
+
+import inspect
+import os
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils import autostart
+from ansible_collections.aula.historia_clinica.plugins.module_utils.autostart import Host, Way
+from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
+    Ownership,
+    ensure_directory,
+    ensure_text,
+)
+
+try:
+    from ansible_collections.aula.historia_clinica.plugins.module_utils import boot
+except ImportError as error:  # the interpreter is not the runtime's
+    MISSING: ImportError | None = error
+else:
+    MISSING = None
+
+
+class Hand:
+    """Writes and removes, or only says so, and keeps each difference."""
+
+    def __init__(self, write: bool) -> None:
+        self.write = write
+        self.diff: list[dict[str, str]] = []
+        self.changed = False
+
+    def text(self, path: str, text: str, mode: int, owner: Ownership) -> None:
+        """Let a file have a text; none where it is empty."""
+        before = _read(path)
+        if text:
+            if self.write:
+                ensure_directory(os.path.dirname(path), 0o755, Ownership())
+            changed = ensure_text(path, text, mode, owner, self.write)
+        else:
+            changed = os.path.lexists(path)
+            if changed and self.write:
+                os.unlink(path)
+        if changed:
+            self._told(path, before, text)
+
+    def link(self, path: str, target: str) -> None:
+        """Let a symbolic link lead to a file; none where the target is empty."""
+        before = os.readlink(path) if os.path.islink(path) else ""
+        if before == target:
+            return
+        if self.write:
+            if os.path.lexists(path):
+                os.unlink(path)
+            if target:
+                ensure_directory(os.path.dirname(path), 0o755, Ownership())
+                os.symlink(target, path)
+        self._told(path, before and f"link to {before}\n", target and f"link to {target}\n")
+
+    def crontab(self, program: str, line: str, name: str) -> None:
+        """Let the user's crontab have a line for a lab, or none."""
+        before = autostart.read_crontab(program)
+        after = autostart.crontab_with(before, line, name)
+        if before == after:
+            return
+        if self.write:
+            autostart.write_crontab(program, after)
+        self._told("crontab", before, after)
+
+    def _told(self, name: str, before: str, after: str) -> None:
+        self.changed = True
+        self.diff.append({"before_header": name, "after_header": name, "before": before, "after": after})
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def switch(hand: Hand, lab: dict[str, Any], host: Host, wanted: Way | None) -> None:
+    """Let one way start a lab, and no other.
+
+    Raises:
+        OSError: something cannot be read, written or removed.
+    """
+    if os.path.isdir(lab["directory"]):
+        owner = Ownership.of(lab["user"] if lab["user_exists"] else None, lab["group"] if lab["user_exists"] else None)
+        program = inspect.getsource(boot) if wanted else ""
+        hand.text(autostart.boot_path(lab["directory"]), program, 0o600, owner)
+    for way in autostart.ways(lab, host):
+        on = wanted is not None and way.name == wanted.name
+        if way.link and not on:
+            hand.link(way.link, "")
+        if way.path:
+            hand.text(way.path, way.text if on else "", 0o644, Ownership())
+        elif host.crontab:
+            hand.crontab(host.crontab, way.text if on else "", lab["name"])
+        if way.link and on:
+            hand.link(way.link, os.path.join("..", os.path.basename(way.path)))
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "lab": {"type": "dict", "required": True},
+            "state": {"type": "str", "choices": ["on", "off"], "default": "on"},
+        },
+        supports_check_mode=True,
+    )
+    lab, host = module.params["lab"], autostart.this_host()
+    wanted = autostart.usable(autostart.ways(lab, host), host) if module.params["state"] == "on" else None
+    if module.params["state"] == "on":
+        if MISSING:
+            module.fail_json(
+                msg=f"{MISSING}: this Python is not the runtime's. Run the role aula.historia_clinica.runtime first."
+            )
+        if wanted is None:
+            module.fail_json(
+                msg="This machine has neither systemd nor cron, which could start the lab. Install cron (sudo apt install cron,"
+                " sudo dnf install cronie), or start the lab by hand after a reboot: make start."
+            )
+    hand = Hand(not module.check_mode)
+    try:
+        switch(hand, lab, host, wanted)
+    except (OSError, KeyError) as error:
+        module.fail_json(msg=str(error), changed=hand.changed)
+    waits = wanted is not None and not host.root and wanted.name != "cron" and not autostart.lingers(lab["user"])
+    module.exit_json(
+        changed=hand.changed,
+        diff=hand.diff,
+        way=wanted.says if wanted else "",
+        waits_for=lab["user"] if waits else "",
+    )
+
+
+if __name__ == "__main__":
+    main()
