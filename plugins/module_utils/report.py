@@ -23,6 +23,8 @@ ORIGINAL_USERS = {"1072319876": ("Luis Herrera", 56), "1078912345": ("Ana María
 TABLES = ("consultas", "medicos", "pacientes", "usuario")
 #: Fewer rows than this may lie on one worker by chance.
 ENOUGH_TO_SPREAD = 100
+#: Seconds of a wait that nobody started by accident.
+LONG_WAIT = 10
 #: What the summary lets a person ask first.
 QUESTION = "SELECT * FROM lab.tables"
 #: Lines of a failed program's output that are shown.
@@ -408,6 +410,27 @@ def constraints_on_workers(evidence: Evidence) -> str:
     return f"1 primary and 2 foreign keys on each of {sum(wanted.values())} shards of consultas"
 
 
+def wait_line(wait: Row) -> str:
+    """A row of `lab.waits` as a sentence, without the statements, which may name people."""
+    line = (
+        f"{wait['waiting_login']} (process {wait['waiting_pid']} on {wait['waiting_node']}) has waited"
+        f" {float(wait['seconds']):.0f} s for {wait['waits_for']}"
+    )
+    if wait["blocking_pid"] is not None:
+        state = f", {wait['blocking_state']}" if wait["blocking_state"] else ""
+        line += f", held by {wait['blocking_login']} (process {wait['blocking_pid']} on {wait['blocking_node']}{state})"
+    return line
+
+
+def nobody_waits_long(evidence: Evidence) -> str:
+    """No session has waited for another one for long."""
+    waits = evidence.rows("waits")
+    long = [wait_line(wait) for wait in waits if float(wait["seconds"]) >= LONG_WAIT]
+    if long:
+        raise Broken("; ".join(long))
+    return f"{len(waits)} wait, each for less than {LONG_WAIT} s" if waits else "nobody waits"
+
+
 def as_installed(evidence: Evidence) -> str:
     """What was installed in the catalogue is there, and nothing that gives rights has been added."""
     wrong = [f"{row['object']}: found {row['found']}, installed {row['wanted']}" for row in evidence.rows("installed")]
@@ -558,6 +581,13 @@ CHECKS: tuple[Check, ...] = (
         "Nobody has changed what was installed",
         as_installed,
         "make lab{lab} puts it right; of columns, which hold rows, it only speaks",
+    ),
+    Check(
+        "no-long-waits",
+        f"Nobody waits for another one for {LONG_WAIT} s",
+        nobody_waits_long,
+        "make verify{lab} again, once the other one has ended; SELECT * FROM lab.waits shows what both do, and"
+        " SELECT pg_terminate_backend(PROCESS) on the node that is named ends the other one",
     ),
     Check("least-privilege", "No login has more rights than it needs", least_privilege, MAKE),
     Check(

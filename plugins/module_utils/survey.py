@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.report import (
     columns,
+    first_error,
     human_duration,
     human_size,
     make_variables,
@@ -21,6 +22,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.report impor
     process_lines,
     status_page,
     titled,
+    wait_line,
 )
 
 Object = Mapping[str, Any]
@@ -180,5 +182,10 @@ def diagnosis_page(lab: Object, found: Object, logs: str) -> str:
         sections.append(["Events, the newest last", *(events or ["  none"])])
         for pod, log in survey["logs"].items():
             sections.append([f"Last lines of {pod}", *(f"  {line}" for line in log.splitlines() or ["nothing"])])
+    database = found["database"]
+    waits = [line for wait in database.get("waits", []) for line in paragraph(wait_line(wait), "      ", "  ")]
+    if database["error"]:
+        waits = paragraph(f"the database does not say: {first_error(database['error'])}")
+    sections.append(["Who waits for whom", *(waits or ["  nobody waits"])])
     sections.append(["Last lines of the logs on this machine", *(f"  {line}" for line in logs.splitlines())])
     return "\n\n".join("\n".join(section) for section in sections)

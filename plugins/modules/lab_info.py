@@ -61,6 +61,10 @@ database:
       description: The rows of C(lab.shards).
       type: list
       elements: dict
+    waits:
+      description: The rows of C(lab.waits), with O(details).
+      type: list
+      elements: dict
     error:
       description: Why it says nothing; empty where it does.
       type: str
@@ -133,10 +137,14 @@ QUESTIONS = {
 }
 
 
-def ask_database(lab: dict[str, Any]) -> dict[str, Any]:
+DETAILS = {"waits": "SELECT coalesce(json_agg(to_json(r)), '[]') FROM lab.waits AS r"}
+
+
+def ask_database(lab: dict[str, Any], details: bool) -> dict[str, Any]:
     """What the views of the schema lab show, as its administrator sees them."""
     libpq = lab["libpq"]
-    answer: dict[str, Any] = {"nodes": [], "tables": [], "shards": [], "error": ""}
+    questions = QUESTIONS | DETAILS if details else QUESTIONS
+    answer: dict[str, Any] = {**{name: [] for name in questions}, "error": ""}
     try:
         with psycopg.connect(
             host=libpq["PGHOST"],
@@ -146,7 +154,7 @@ def ask_database(lab: dict[str, Any]) -> dict[str, Any]:
             passfile=libpq["PGPASSFILE"],
             connect_timeout=int(libpq["PGCONNECT_TIMEOUT"]),
         ) as connection:
-            for name, question in QUESTIONS.items():
+            for name, question in questions.items():
                 answer[name] = next(connection.execute(question))[0]
     except psycopg.Error as error:
         answer["error"] = str(error)
@@ -202,7 +210,7 @@ def main() -> None:
     with ThreadPoolExecutor() as threads:
         answers: dict[str, Future[Any]] = {
             "survey": threads.submit(survey, lab, module.params["details"]),
-            "database": threads.submit(ask_database, lab),
+            "database": threads.submit(ask_database, lab, module.params["details"]),
             "api": threads.submit(ask_api, lab),
             "processes": threads.submit(Supervisor(Places(lab["directory"]), Ownership()).report),
         }

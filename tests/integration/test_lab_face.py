@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -141,10 +142,11 @@ def test_every_login_may_look(lab: Lab, user: str) -> None:
         "SELECT lab.grant('SELECT', '{public.usuario}', '{readonly}')",
         "SELECT lab.create_reference_table('public.usuario')",
         "SELECT lab.create_distributed_table('public.usuario', 'nombre')",
+        "SELECT * FROM lab.waits",
     ],
 )
 def test_only_the_administrator_changes_the_lab(lab: Lab, statement: str) -> None:
-    """A login that is not the administrator may not run what creates logins, grants rights or spreads tables."""
+    """A login that is not the administrator may not run what creates logins, grants rights or spreads tables, nor read others' statements."""
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         rows(lab, statement, user="middleware")
 
@@ -171,6 +173,37 @@ def test_only_the_tables_of_the_history_are_in_sight(lab: Lab) -> None:
         " AND relnamespace = 'public'::regnamespace ORDER BY 1"
     )
     assert rows(lab, query) == [(name,) for name in sorted([*DISTRIBUTED, "medicos"])]
+
+
+def test_who_waits_for_whom_is_shown(lab: Lab) -> None:
+    """lab.waits names the node of the lock and both sessions as they were started, with what the other one does meanwhile."""
+    [(cedula, node)] = rows(
+        lab,
+        "SELECT p.cedula, w.node_name FROM (SELECT min(cedula) AS cedula FROM pacientes) p, lab.where('pacientes', p.cedula) w",
+    )
+    update = "UPDATE pacientes SET telefono = telefono WHERE cedula = %s"
+    shown = (
+        "SELECT node_name, waits_for, waiting_node, waiting_pid, waiting_login, waiting_query, blocking_node, blocking_pid,"
+        " blocking_login, blocking_state, blocking_query, seconds > 0 FROM lab.waits"
+    )
+    with lab.connect("middleware", autocommit=False) as holder, lab.connect() as waiter:
+        pids = holder.info.backend_pid, waiter.info.backend_pid
+        holder.execute(update, [cedula])
+        waiting = threading.Thread(target=waiter.execute, args=[update, [cedula]])
+        waiting.start()
+        try:
+            lab.wait_until(lambda: rows(lab, shown) != [], 4)
+            [(at, what, *sessions)] = rows(lab, shown)
+        finally:
+            holder.rollback()
+            waiting.join()
+    assert at == node
+    assert what.startswith("pacientes")
+    statement = update.replace("%s", "$1")
+    assert sessions == [
+        COORDINATOR, pids[1], "admin", statement,
+        COORDINATOR, pids[0], "middleware", "idle in transaction", statement, True,
+    ]  # fmt: skip
 
 
 def test_a_silent_worker_is_named_and_nothing_hangs(lab: Lab, silent_worker: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -188,6 +189,94 @@ def test_a_doctor_is_not_written_while_a_worker_gets_no_copy(lab: Lab) -> None:
         writer.execute(update)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO medicos (id, nombre, especialidad, registro, ciudad) VALUES (999, 'Nadie', 'Ninguna', 'falso', 'Cali')",
+        "UPDATE medicos SET ciudad = ciudad",
+        "DELETE FROM medicos",
+        "TRUNCATE medicos CASCADE",
+    ],
+)
+def test_a_copy_is_written_at_the_coordinator_alone(lab: Lab, statement: str) -> None:
+    """A worker refuses who writes to its copy, the administrator too, and says where to write."""
+    with lab.connect(node=WORKERS[0]) as worker, pytest.raises(psycopg.errors.ReadOnlySqlTransaction) as refusal:
+        worker.execute(statement.encode())
+    assert "Connect to the coordinator" in (refusal.value.diag.message_hint or "")
+
+
+def test_a_worker_that_dies_before_the_commit_does_not_hang_it(lab: Lab) -> None:
+    """The commit waits for its copy for 5 s, then says that it is late; the worker gets it when it is back."""
+    notices: list[str] = []
+    with lab.connect("middleware", autocommit=False) as writer:
+        writer.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
+        writer.execute("UPDATE medicos SET ciudad = ciudad || ' ' WHERE id = 3")
+        with lab.stopped(WORKERS[1]):
+            started = time.monotonic()
+            writer.commit()
+            assert time.monotonic() - started < 10
+        assert notices == ["canceling wait for synchronous replication due to user request"]
+        city = "SELECT ciudad FROM medicos WHERE id = 3"
+        lab.wait_until(lambda: rows(lab, city, node=WORKERS[1]) == rows(lab, city))
+        lab.wait_until(lambda: rows(lab, "SELECT count(*) FROM lab.copies WHERE state <> 'sync'") == [(0,)])
+        writer.execute("UPDATE medicos SET ciudad = rtrim(ciudad) WHERE id = 3")
+
+
+def patients_of_two_workers(lab: Lab) -> list[str]:
+    """A patient of each worker, in the order of the workers."""
+    found = rows(
+        lab,
+        "SELECT w.node_name, min(p.cedula) FROM (SELECT cedula FROM pacientes ORDER BY cedula LIMIT 50) AS p,"
+        " lab.where('pacientes', p.cedula) AS w GROUP BY 1 ORDER BY 1",
+    )
+    assert [node for node, _ in found] == WORKERS
+    return [cedula for _, cedula in found]
+
+
+def test_a_deadlock_over_two_workers_ends_for_one_of_them(lab: Lab) -> None:
+    """Two sessions that update two patients in opposite order: one gets an error within seconds, the other goes on."""
+    update = "UPDATE pacientes SET telefono = telefono WHERE cedula = %s"
+    first, second = patients_of_two_workers(lab)
+    outcomes: list[int | str] = []
+
+    def go_on(connection: Connection, cedula: str) -> None:
+        try:
+            outcomes.append(connection.execute(update, [cedula]).rowcount)
+        except psycopg.errors.LockNotAvailable as error:
+            connection.rollback()
+            outcomes.append(str(error.diag.message_primary))
+
+    with lab.connect(autocommit=False) as one, lab.connect(autocommit=False) as other:
+        one.execute(update, [first])
+        other.execute(update, [second])
+        threads = [threading.Thread(target=go_on, args=pair) for pair in ((one, second), (other, first))]
+        started = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert time.monotonic() - started < 10
+        one.rollback()
+        other.rollback()
+    assert sorted(outcomes, key=str) == [1, "canceling statement due to lock timeout"]
+
+
+def test_a_client_that_was_killed_leaves_no_lock(lab: Lab) -> None:
+    """What it had locked on a worker is free seconds later, although it was in the middle of a statement."""
+    cedula, _ = patients_of_two_workers(lab)
+    [(shard,)] = rows(lab, "SELECT shard_name FROM lab.where('pacientes', %s)", cedula)
+    lock = f"SELECT FROM {shard} WHERE cedula = %s FOR UPDATE NOWAIT"
+    client = lab.connect(autocommit=False)
+    try:
+        client.execute("UPDATE pacientes SET telefono = telefono WHERE cedula = %s", [cedula])
+        client.pgconn.send_query(b"SELECT pg_sleep(120)")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            rows(lab, lock, cedula, node=WORKERS[0])
+    finally:
+        os.close(client.fileno())  # no goodbye
+    lab.wait_until(lambda: rows(lab, lock, cedula, node=WORKERS[0]) == [()])
+
+
 @contextmanager
 def read_all_the_time(lab: Lab, node: str, query: str) -> Iterator[set[Any]]:
     """What a query gives on a node, asked again and again from another session."""
@@ -360,7 +449,9 @@ def test_a_node_that_moved_is_altered_not_added(lab: Lab) -> None:
     }
     with lab.connect(autocommit=False) as connection:
         before = connection.execute("SELECT count(*) FROM lab.partitions GROUP BY node_name").fetchall()
-        connection.execute("SELECT lab.join_nodes(%s, %s, 32, 'prueba')", [json.dumps(nodes), json.dumps(passwords)])
+        connection.execute(
+            "SELECT lab.join_nodes(%s, %s, 32, 'prueba', '')", [json.dumps(nodes), json.dumps(passwords)]
+        )
         found = connection.execute("SELECT node_name, port FROM lab.workers ORDER BY 1").fetchall()
         assert connection.execute("SELECT count(*) FROM lab.partitions GROUP BY node_name").fetchall() == before
         connection.rollback()

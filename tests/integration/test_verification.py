@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,22 +45,33 @@ def test_a_lab_keeps_every_promise_and_is_left_as_it_was(lab: Lab) -> None:
 
 
 def test_what_is_broken_is_named_and_exits_with_an_error(lab: Lab, tmp_path: Path) -> None:
-    """A renamed user, a right too many, a copy that differs: these and no others, each with what was found."""
+    """A renamed user, a right too many, a copy that differs, one who waits: these and no others, each with what was found."""
     admin = lab.connect()
     worker = lab.connect(node="citus-worker-1")
     copy = "medicos"
     if lab.engine == "citus":
         [(copy,)] = admin.execute("SELECT DISTINCT shard_name FROM lab.shards WHERE table_name = 'medicos'").fetchall()
         worker.execute("SET citus.enable_manual_changes_to_shards = on")
+    else:
+        worker.execute("SET session_replication_role = replica")  # past what refuses it
+    holder, waiter = lab.connect(autocommit=False), lab.connect()
+    holder_pid, waiter_pid = holder.info.backend_pid, waiter.info.backend_pid
+    waiting = threading.Thread(target=waiter.execute, args=["SELECT pg_advisory_lock(15)"])
     try:
+        holder.execute("SELECT pg_advisory_lock(15)")
+        waiting.start()
         admin.execute("UPDATE usuario SET nombre = 'Luis' WHERE documento_id = '1072319876'")
         admin.execute("GRANT DELETE ON pacientes TO readonly")
         worker.execute(
             f"INSERT INTO {copy} (id, nombre, especialidad, registro, ciudad)"
             " VALUES (999, 'Nadie', 'Ninguna', 'falso', 'Cali')".encode()
         )
+        lab.wait_until(lambda: admin.execute("SELECT max(seconds) > 10 FROM lab.waits").fetchall() == [(True,)])
         run, report = verify(lab, tmp_path / "report.json")
     finally:
+        holder.close()
+        waiting.join()
+        waiter.close()
         admin.execute("UPDATE usuario SET nombre = 'Luis Herrera' WHERE documento_id = '1072319876'")
         admin.execute("REVOKE DELETE ON pacientes FROM readonly")
         worker.execute(f"DELETE FROM {copy} WHERE id = 999".encode())
@@ -71,6 +83,8 @@ def test_what_is_broken_is_named_and_exits_with_an_error(lab: Lab, tmp_path: Pat
     assert broken.pop("least-privilege") == "readonly has DELETE on pacientes"
     assert broken.pop("as-installed") == "rights pacientes readonly: found DELETE, SELECT, installed SELECT"
     assert broken.pop("medicos-everywhere").startswith("copies differ: ")
+    wait = rf"admin \(process {waiter_pid} on citus-coordinator\) has waited \d+ s for advisory, held by admin \(process {holder_pid} "
+    assert re.match(wait, broken.pop("no-long-waits"))
     assert set(broken) <= {"rows-on-workers"}  # the odd copy is the largest, which is what that promise looks at
     assert "BROKEN   original-users" in run.stdout
     assert re.search(r"original's two users are there\. To mend it:\n +make lab LAB=", run.stdout)

@@ -106,6 +106,7 @@ ANSWERS: dict[str, list[dict[str, Any]]] = {
     "installed": [],
     "not-copying": [],
     "obstacles": [],
+    "waits": [],
 }
 LOGINS = {
     "results": [
@@ -233,6 +234,17 @@ def _owner_locked_out(found: Found) -> None:
     found.answers["obstacles"].append({"object": "owner ana", "problem": "the nodes cannot log in"})
 
 
+def _somebody_waits(found: Found) -> None:
+    found.answers["waits"] += [
+        {
+            **dict.fromkeys(("waiting_node", "blocking_node"), "citus-coordinator"),
+            **{"waits_for": "pacientes", "seconds": seconds, "waiting_pid": 7, "waiting_login": "admin"},
+            **{"blocking_pid": 9, "blocking_login": "api", "blocking_state": "idle in transaction"},
+        }
+        for seconds in (9.9, 42.4)
+    ]
+
+
 def _password_not_asked(found: Found) -> None:
     found.logins["results"][0]["query_result"] = [{"?column?": 1}]
 
@@ -276,6 +288,10 @@ BROKEN: dict[str, tuple[Callable[[Found], None], str]] = {
     "original-users": (_user_renamed, "1072319876: ('Luis', 56)"),
     "constraints": (_key_missing, "citus-worker-2: 2 primary and 3 foreign keys on 2 shards"),
     "as-installed": (_index_dropped, "index consultas i: found absent, installed CREATE INDEX i"),
+    "no-long-waits": (
+        _somebody_waits,
+        "admin (process 7 on citus-coordinator) has waited 42 s for pacientes, held by api (process 9 on citus-coordinator, idle in transaction)",
+    ),
     "least-privilege": (_right_too_many, "readonly has SELECT on usuario"),
     "passwords-required": (_password_not_asked, "a wrong password: let in"),
     "api-answers": (_api_down, "GET /: -1 Connection refused"),

@@ -146,15 +146,37 @@ def test_pods_are_a_table_and_metrics_are_columns_where_there_are_some() -> None
     ]
 
 
+WAIT = {
+    "waits_for": "pacientes_05",
+    "seconds": 42.4,
+    "waiting_node": "citus-coordinator",
+    "waiting_pid": 7,
+    "waiting_login": "admin",
+    "waiting_query": "UPDATE pacientes SET correo = NULL WHERE cedula = '1000119527'",
+    "blocking_node": "citus-worker-1",
+    "blocking_pid": 9,
+    "blocking_login": "readonly",
+    "blocking_state": "idle in transaction",
+    "blocking_query": "SELECT 1",
+}
+
+
 def test_the_diagnosis_has_everything_in_one_go() -> None:
-    """Processes, pods, workloads, what is not ready and why, events, the logs of pods and of this machine."""
+    """Processes, pods, workloads, what is not ready and why, events, who waits, the logs of pods and of this machine."""
     pods = survey(
         objects=[{"kind": "Service", "name": "citus-worker-1", "says": "10.0.0.1:5432"}],
         troubles=["Pod citus-worker-1: Pending\n  Likely cause: no room."],
         events=["Warning FailedScheduling (x3): 0/1 nodes are available"],
         logs={"citus-coordinator-0": "ready to accept connections", "citus-worker-1": ""},
     )
-    page = diagnosis_page(LAB, {"processes": [], "survey": pods}, "logs/forwarder.log\n  listening")
+    found = {"processes": [], "survey": pods, "database": {"waits": [WAIT], "error": ""}}
+    page = diagnosis_page(LAB, found, "logs/forwarder.log\n  listening")
+    assert "1000119527" not in page
+    wait = (
+        "admin (process 7 on citus-coordinator) has waited 42 s for pacientes_05,"
+        " held by readonly (process 9 on citus-worker-1, idle in transaction)"
+    )
+    assert f"Who waits for whom {wait}" in " ".join(page.split())
     for text in ("make start LAB=ana", "Likely cause: no room.", "FailedScheduling (x3)", "10.0.0.1:5432"):
         assert text in page
     assert "Last lines of citus-worker-1\n  nothing" in page
@@ -163,6 +185,8 @@ def test_the_diagnosis_has_everything_in_one_go() -> None:
 
 def test_the_diagnosis_of_a_lab_without_pods_is_that_of_its_processes() -> None:
     """On the target host."""
-    page = diagnosis_page({**LAB, "target": "host"}, {"processes": [], "survey": {}}, "logs/middleware.log")
+    found = {"processes": [], "survey": {}, "database": {"error": "connection refused\nIs it running?"}}
+    page = diagnosis_page({**LAB, "target": "host"}, found, "logs/middleware.log")
+    assert "Who waits for whom\n  the database does not say: connection refused\n" in page
     assert "Pods" not in page
     assert "logs/middleware.log" in page

@@ -64,6 +64,10 @@ SQLSTATES: dict[str, tuple[HTTPStatus, str]] = {
         "La base de datos no tiene todavía las tablas del laboratorio.",
     ),
     "53": (HTTPStatus.SERVICE_UNAVAILABLE, "La base de datos no tiene recursos libres."),
+    "55P03": (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Otra operación tiene ocupado ese registro; vuelva a intentarlo.",
+    ),
     "57014": (
         HTTPStatus.SERVICE_UNAVAILABLE,
         "La base de datos tardó demasiado y la consulta se canceló.",

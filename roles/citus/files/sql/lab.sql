@@ -198,6 +198,53 @@ COMMENT ON VIEW lab.tables IS 'Cada tabla: cómo está repartida, en cuántos fr
 COMMENT ON VIEW lab.shards IS 'Cada fragmento: en qué nodo está, cuántas filas tiene, contadas allí, y cuánto ocupa';
 COMMENT ON FUNCTION lab.where(text, text) IS 'Fragmento y nodo donde está (o estaría) la fila con esa clave de distribución';
 
+-- Who waits for a lock, on each node. A session that works on a node for one of the coordinator carries that one's number (gpid): it is
+-- shown instead, since it is the one that a person started and can end.
+CREATE OR REPLACE FUNCTION lab.read_waits()
+RETURNS TABLE (node_name text, waits_for text, seconds numeric, waiting_node text, waiting_pid integer, waiting_login text, waiting_query text,
+               blocking_node text, blocking_pid integer, blocking_login text, blocking_state text, blocking_query text)
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET citus.node_connection_timeout = 2000
+AS $$
+    WITH asked AS MATERIALIZED (
+        SELECT array_agg(k.host) AS hosts, array_agg(k.port) AS ports, array_agg($q$
+            SELECT coalesce(json_agg(json_build_object(
+                'waits_for', coalesce(coalesce(l.relation, t.relation)::regclass::text, l.locktype),
+                'seconds', extract(epoch FROM clock_timestamp() - coalesce(l.waitstart, w.query_start)),
+                'waiting', json_build_object('pid', w.pid, 'login', w.usename, 'application', w.application_name, 'query', w.query),
+                'blocking', json_build_object('pid', b.pid, 'login', b.usename, 'application', b.application_name, 'state', b.state, 'query', b.query))), '[]')
+            FROM pg_catalog.pg_locks AS l
+            JOIN pg_catalog.pg_stat_activity AS w ON w.pid = l.pid
+            LEFT JOIN pg_catalog.pg_locks AS t ON t.pid = l.pid AND t.granted AND t.locktype = 'tuple'
+            CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(l.pid)) AS p (pid)
+            LEFT JOIN pg_catalog.pg_stat_activity AS b ON b.pid = p.pid
+            WHERE NOT l.granted AND w.datname = pg_catalog.current_database() $q$::text) AS commands
+        FROM lab.known_nodes() AS k
+    ), answers AS MATERIALIZED (
+        SELECT k.node_name, r.*
+        FROM asked, LATERAL master_run_on_worker(asked.hosts, asked.ports, asked.commands, true) AS a
+        JOIN lab.known_nodes() AS k ON k.host = a.node_name AND k.port = a.node_port,
+             LATERAL json_to_recordset(CASE WHEN a.success THEN a.result::json ELSE '[]' END)
+                 AS r (waits_for text, seconds numeric, waiting json, blocking json)
+        WHERE asked.hosts IS NOT NULL
+    ), sessions AS MATERIALIZED (
+        SELECT k.node_name, s.pid, s.usename, s.state, s.query, format('%s%s', k.node_id, lpad(s.pid::text, 10, '0')) AS gpid
+        FROM pg_stat_activity AS s, lab.known_nodes() AS k WHERE k.role = 'coordinator'
+    )
+    SELECT a.node_name, a.waits_for, round(a.seconds, 1),
+           coalesce(w.node_name, a.node_name), coalesce(w.pid, (a.waiting ->> 'pid')::integer),
+           coalesce(w.usename, a.waiting ->> 'login'), coalesce(w.query, a.waiting ->> 'query'),
+           coalesce(b.node_name, a.node_name), coalesce(b.pid, (a.blocking ->> 'pid')::integer),
+           coalesce(b.usename, a.blocking ->> 'login'), coalesce(b.state, a.blocking ->> 'state'), coalesce(b.query, a.blocking ->> 'query')
+    FROM answers AS a
+    LEFT JOIN sessions AS w ON w.gpid = substring(a.waiting ->> 'application' FROM 'gpid=(\d+)')
+    LEFT JOIN sessions AS b ON b.gpid = substring(a.blocking ->> 'application' FROM 'gpid=(\d+)')
+    ORDER BY 3 DESC
+$$;
+CREATE OR REPLACE VIEW lab.waits AS SELECT * FROM lab.read_waits();
+COMMENT ON VIEW lab.waits IS 'Quién espera a quién, en qué nodo y desde hace cuántos segundos';
+
 
 -- ---------------------------------------------------------------- distributing
 
@@ -590,7 +637,7 @@ GRANT EXECUTE ON FUNCTION
     lab.engine(), lab.read_nodes(), lab.read_shards(), lab.read_tables(), lab.where(text, text)
 TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION
-    lab.set_shard_count(integer), lab.known_nodes(), lab.create_distributed_table(regclass, name, regclass), lab.create_reference_table(regclass),
+    lab.set_shard_count(integer), lab.known_nodes(), lab.read_waits(), lab.create_distributed_table(regclass, name, regclass), lab.create_reference_table(regclass),
     lab.add_foreign_key(regclass, name, name, regclass, name), lab.add_column(regclass, name, regtype), lab.copy_logins(), lab.nodes_with_other_logins(),
     lab.create_login(name, text), lab.create_owner(name), lab.login_mark(name), lab.grant(text, regclass[], name[]),
     lab.register_nodes(jsonb), lab.define_on_nodes(text), lab.forget_removed_nodes(), lab.move_obstacles(), lab.sync_metadata(), lab.take_reference_tables(), lab.return_reference_tables()

@@ -56,7 +56,7 @@ SELECT 'definitions in schema lab', coalesce(obj_description(to_regprocedure('la
        %(definitions)s
 WHERE obj_description(to_regprocedure('lab.engine()'), 'pg_proc') IS DISTINCT FROM %(definitions)s
 UNION ALL
-SELECT 'relation ' || r, 'missing', 'there' FROM unnest(ARRAY['lab.node_names', 'lab.nodes', 'lab.tables', 'lab.shards']) AS r
+SELECT 'relation ' || r, 'missing', 'there' FROM unnest(ARRAY['lab.node_names', 'lab.nodes', 'lab.tables', 'lab.shards', 'lab.waits']) AS r
 WHERE to_regclass(r) IS NULL
 UNION ALL
 SELECT 'function ' || f, 'missing', 'there'

@@ -6,3 +6,7 @@ SELECT lab.grant('SELECT, INSERT', '{public.solicitudes,public.accesos}', '{midd
 SELECT lab.grant('SELECT', '{public.medicos,public.pacientes,public.consultas}', '{readonly}');
 GRANT SELECT, INSERT, UPDATE ON lab.sample_chunks TO middleware;
 GRANT SELECT, INSERT, UPDATE, DELETE ON lab.sesiones TO middleware, api;
+-- Whoever leaves a transaction open keeps what it locked from everybody else. The administrator may.
+ALTER ROLE api SET idle_in_transaction_session_timeout = '1min';
+ALTER ROLE middleware SET idle_in_transaction_session_timeout = '10min';  -- it loads, too
+ALTER ROLE readonly SET idle_in_transaction_session_timeout = '10min';

@@ -55,6 +55,13 @@ BEGIN
 END
 $$;
 
+-- The statement that has a copy refuse every writer but the copying.
+CREATE OR REPLACE FUNCTION lab.guard_script(tabla regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT format('CREATE OR REPLACE TRIGGER written_at_the_coordinator BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %I.%I EXECUTE FUNCTION lab.refuse_write()',
+                relnamespace::regnamespace::text, relname) FROM pg_class WHERE oid = tabla;
+$$;
+
 -- The statements that give a node its copy of a reference table as the table is here: made where it is missing, else only the
 -- rows that differ are written again, so that nobody there sees less than before and foreign keys stay. Rows that are not
 -- here are not ours to drop: they are refused with their keys.
@@ -90,7 +97,8 @@ BEGIN
       INSERT INTO %1$s (%4$s) SELECT %4$s FROM pg_temp.lab_rows WHERE (%5$s) NOT IN (SELECT %5$s FROM %1$s);
       SET LOCAL session_replication_role = origin;
     END $lab$;
-    DROP TABLE pg_temp.lab_rows;$do$, completo, lab.table_script(tabla), filas, columnas, clave);
+    DROP TABLE pg_temp.lab_rows;
+    %6$s;$do$, completo, lab.table_script(tabla), filas, columnas, clave, lab.guard_script(tabla));
 END
 $$;
 
@@ -176,6 +184,10 @@ BEGIN
   FOR nodo IN SELECT w.node_name, w.host, w.port, w.subscription, c.state, c.problem
                 FROM lab.workers w JOIN lab.copies c ON c.node_name = w.node_name ORDER BY w.node_name LOOP
     node_name := nodo.node_name;
+    -- Of a lab of an older version.
+    PERFORM lab.on_node(nodo.node_name, coalesce((
+      SELECT string_agg(format('DO $lab$ BEGIN IF to_regclass(%L) IS NOT NULL THEN %s; END IF; END $lab$', format('%I.%I', t.relnamespace::regnamespace::text, t.relname), lab.guard_script(t.oid)), E';\n')
+        FROM lab.distribution d JOIN pg_class t ON t.oid = d.table_name WHERE d.kind = 'reference'), ''));
     presente := lab.ask_node(nodo.node_name, format(
       'SELECT max(subconninfo) FROM pg_subscription WHERE subname = %1$L AND subslotname = %1$L', nodo.subscription));
     -- The mildest first: let it go on, then give it everything anew.

@@ -43,7 +43,7 @@ WITH settings AS (
    UNION ALL
   -- What others build on; somebody may have dropped it since.
   SELECT 'relation ' || r, CASE WHEN to_regclass(r) IS NOT NULL THEN 'present' END, 'present'
-    FROM unnest(ARRAY['lab.nodes', 'lab.tables', 'lab.shards', 'lab.copies', 'public.citus_tables']) AS r
+    FROM unnest(ARRAY['lab.nodes', 'lab.tables', 'lab.shards', 'lab.copies', 'lab.waits', 'public.citus_tables']) AS r
    UNION ALL
   SELECT 'function ' || f, CASE WHEN to_regprocedure(f) IS NOT NULL THEN 'present' END, 'present'
     FROM unnest(ARRAY['lab.where(text,text)', 'lab.create_distributed_table(regclass,name,regclass)',

@@ -141,9 +141,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- Makes the foreign servers what `nodos` says ([{name, role, host, port}]), one that moved is altered, and gives
--- the administrator (whoever calls this) and the login `replication` their passwords. Nodes that are no longer
--- named stay: their partitions hold rows.
-CREATE OR REPLACE FUNCTION lab.join_nodes(nodos jsonb, claves jsonb, particiones integer, version text) RETURNS void
+-- the administrator (whoever calls this) and the login `replication` their passwords. Each worker is given the statements
+-- `de_worker`. Nodes that are no longer named stay: their partitions hold rows.
+CREATE OR REPLACE FUNCTION lab.join_nodes(nodos jsonb, claves jsonb, particiones integer, version text, de_worker text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET log_min_error_statement = panic
 SET log_error_verbosity = terse AS $$
 DECLARE
@@ -159,7 +159,8 @@ BEGIN
     RAISE EXCEPTION 'the coordinator runs with wal_level = %, reference tables are copied with logical', current_setting('wal_level')
       USING HINT = 'Set wal_level = logical in the coordinator''s configuration and restart it.';
   END IF;
-  FOR nodo IN SELECT * FROM jsonb_to_recordset(nodos) AS n(name text, role text, host text, port text) LOOP
+  FOR nodo IN SELECT n.*, row_number() OVER () AS number
+                FROM jsonb_to_recordset(nodos) AS n(name text, role text, host text, port text) LOOP
     IF NOT EXISTS (SELECT FROM pg_foreign_server WHERE srvname = nodo.name) THEN
       EXECUTE format('CREATE SERVER %I TYPE %L FOREIGN DATA WRAPPER postgres_fdw', nodo.name, nodo.role);
     END IF;
@@ -173,7 +174,10 @@ BEGIN
           -- All workers at once, many rows a message: the defaults are one node after the other, 1 row in and 100 out.
           -- A batch of 1000 loads slower: most INSERTs would then be parsed, planned and used once.
           ('async_capable', 'true'), ('batch_size', '100'), ('fetch_size', '10000'),
-          ('parallel_commit', 'true'), ('parallel_abort', 'true')
+          ('parallel_commit', 'true'), ('parallel_abort', 'true'),
+          -- Two sessions that wait for each other on two workers are a deadlock that no server sees: the wait ends. On each worker after
+          -- another time, so that it ends for one of them, and the other goes on.
+          ('options', format('-c lock_timeout=%s', 3500 + 500 * nodo.number))
         ) AS w(name, value)
         LEFT JOIN (SELECT x.* FROM pg_foreign_server s, pg_options_to_table(s.srvoptions) x WHERE s.srvname = nodo.name) o
           ON o.option_name = w.name
@@ -199,12 +203,16 @@ BEGIN
     PERFORM lab.map_login(mapa.usename, mapa.node_name, mapa.clave);
   END LOOP;
 
+  PERFORM lab.on_node(w.node_name, de_worker) FROM lab.workers w ORDER BY w.node_name;
+
   IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'lab_reference') THEN
     CREATE PUBLICATION lab_reference;
   END IF;
   -- Joins and aggregates partition by partition are what goes to the workers whole.
   EXECUTE format('ALTER DATABASE %I SET enable_partitionwise_join = on', base);
   EXECUTE format('ALTER DATABASE %I SET enable_partitionwise_aggregate = on', base);
+  -- A session on a worker says for whom it works: lab.waits reads it.
+  EXECUTE format('ALTER DATABASE %I SET postgres_fdw.application_name = ''lab/%%p''', base);
   -- postgres_fdw reckons that a worker compares every row of one partition with every row of the other, so that from a
   -- thousand rows on it would fetch both and join them here. Keys are text: let comparing texts cost next to nothing.
   -- (Dearer transfers would do as well, but beside them the planner no longer tells a good local join from a bad one.)

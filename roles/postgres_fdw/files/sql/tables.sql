@@ -217,7 +217,7 @@ BEGIN
   END IF;
   PERFORM lab.require_empty(tabla);
   FOR nodo IN SELECT * FROM lab.workers ORDER BY node_name LOOP
-    PERFORM lab.on_node(nodo.node_name, lab.roles_script() || E'\n' || lab.fresh_table_script(tabla));
+    PERFORM lab.on_node(nodo.node_name, concat_ws(E';\n', lab.roles_script() || lab.fresh_table_script(tabla), lab.guard_script(tabla)));
   END LOOP;
   PERFORM lab.on_node(coordinador, format('GRANT SELECT ON %s TO replication', completo));
   IF NOT EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
@@ -258,7 +258,7 @@ END
 $$;
 
 -- A writer of a reference table waits until every worker has applied it, so that what it wrote can be referred to at
--- once. A worker that is not copying would be waited for without end, past any timeout: refuse instead.
+-- once. While a worker is not copying it is refused instead; one that stops in between is waited for, for 5 s.
 CREATE OR REPLACE FUNCTION lab.require_copies() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -272,6 +272,7 @@ BEGIN
             HINT = 'Nothing was written. Start the node (make start) and try again; see SELECT * FROM lab.nodes.';
   END IF;
   PERFORM set_config('synchronous_commit', 'remote_apply', true);
+  PERFORM lab.watch_commit();
   RETURN NULL;
 END
 $$;

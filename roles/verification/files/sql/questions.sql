@@ -48,6 +48,9 @@ FROM (VALUES
 
     ('installed', 'SELECT object, found, wanted FROM lab.differences()'),
 
+    -- Without their statements, which may name people.
+    ('waits', 'SELECT waits_for, seconds, waiting_node, waiting_pid, waiting_login, blocking_node, blocking_pid, blocking_login, blocking_state FROM lab.waits'),
+
     ('nodes', 'SELECT node_name, role, host, port, responds, error FROM lab.nodes'),
     ('tables', 'SELECT * FROM lab.tables'),
     ('shards', 'SELECT * FROM lab.shards'),
