@@ -22,7 +22,9 @@ play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(if $(U
 say_labs = { ansible -i '$(INVENTORY)' --list-hosts '$(LAB)' 2>/dev/null | grep -q '(0)' \
 	&& { echo 'There is no lab $(LAB) in $(INVENTORY). It has:' && ansible -i '$(INVENTORY)' --list-hosts all | tail -n +2; } >&2; exit 1; }
 
-.PHONY: help env docs lock lab status diagnose verify psql token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint unit integration molecule
+suites := unit middleware integration kubernetes newcomer molecule
+
+.PHONY: help env docs lock lab status diagnose verify psql token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -69,8 +71,11 @@ teardown: env ## remove the lab: processes, data, directory, user
 reset: env ## remove the lab and make it anew
 	@$(call play,reset)
 
-test: env ## lint, unit, integration and Molecule; ends with what could not run here, and why
+test: env ## lint and every suite (make unit, integration, ...: one); ends with what could not run here, and why
 	@python tests/run.py $(ARGS)
+
+$(suites): env
+	@python tests/run.py $@ $(ARGS)
 
 test-long: env ## the whole tables, rounds and second engines that `make test` leaves out: hours
 	@python tests/run.py --long $(ARGS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -69,10 +71,32 @@ def test_every_documented_target_stands_where_its_reader_looks(page: Path) -> No
     assert targets_named(text) <= documented
 
 
+def make(*arguments: str) -> str:
+    """What make prints but for what it says of itself, with no search for a Python."""
+    done = subprocess.run(["make", "PYTHON=-", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return re.sub(r"^make(\[\d+\])?: .*\n", "", done.stdout, flags=re.MULTILINE)
+
+
+@cache
+def words() -> set[str]:
+    """The words that make takes, files aside."""
+    phony = re.search(r"^\.PHONY: (.*)$", make("--print-data-base", "--question", "help"), re.MULTILINE)
+    assert phony
+    return set(phony[1].split())
+
+
+def test_every_word_of_make_does_something() -> None:
+    """One without a recipe ends well all the same; so would the name of a folder, as `molecule` is."""
+    assert {"unit", "integration", "molecule", "lint"} <= words()
+    runs = {word: make("--dry-run", "--always-make", word) for word in words()}
+    assert [word for word, run in runs.items() if not run or (run == runs["env"] and word != "env")] == []
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in READMES], ids=lambda page: page.name)
 def test_every_target_that_a_page_names_is_there(page: Path) -> None:
     """A command that is gone is not left in the text."""
-    assert targets_named(page.read_text(encoding="utf-8")) <= set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+    assert targets_named(page.read_text(encoding="utf-8")) <= words()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
