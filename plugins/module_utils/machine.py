@@ -107,7 +107,6 @@ def current_identity() -> Identity:
         group=group,
         home=os.environ.get("HOME") or home,
         system=platform.system(),
-        python=(sys.version_info[0], sys.version_info[1]),
         env=dict(os.environ),
         machine=platform.node(),
     )

@@ -45,7 +45,6 @@ DEFAULT_WORKERS = 2
 MAX_WORKERS = 64
 DEFAULT_DATABASE_PORT = 15432
 DEFAULT_API_PORT = 8080
-OLDEST_PYTHON = (3, 11)
 OLDEST_POSTGRES = 17
 PROGRAMS = ("postgres", "initdb", "psql")
 #: What the pods run, unless an image is named.
@@ -110,7 +109,6 @@ PROBLEMS: dict[str, str] = {
     "port-busy": "a port is in use by another process",
     "memory-short": "too little memory is available",
     "disk-short": "too little disk is free",
-    "python-old": "Python is older than 3.11",
     "runtime-missing": "the runtime has no servers",
     "runtime-unreachable": "the lab's user cannot run the runtime's Python",
     "postgres-missing": "the folder of programs has no postgres, initdb or psql",
@@ -205,7 +203,6 @@ class Identity:
     group: str
     home: str
     system: str
-    python: tuple[int, int]
     env: Mapping[str, str] = field(default_factory=dict)
     machine: str = ""
 
@@ -1189,15 +1186,6 @@ def _program_problems(
     dry: bool,
 ) -> list[Problem]:
     problems = []
-    if identity.python < OLDEST_PYTHON:
-        problems.append(
-            Problem(
-                "python-old",
-                "Python {}.{} runs the lab".format(*identity.python),
-                "Python {}.{} or newer".format(*OLDEST_PYTHON),
-                "install one (e.g. apt install python3.11 python3.11-venv), then: rm -rf .venv; make lab PYTHON=python3.11",
-            )
-        )
     if machine.runtime_blocked_by:
         problems.append(
             Problem(

@@ -39,8 +39,8 @@ options:
     type: str
   python:
     description: >-
-      The interpreter to make it from, 3.11 or newer. By default this task's own, or for root, whose labs run as other
-      users, a newest one of the system when those could not read this task's.
+      The interpreter to make it from, 3.11 or newer. By default this task's own; where that is older, or root's labs, which
+      run as other users, could not read it, the newest one that is found.
     type: path
 attributes:
   check_mode:
@@ -86,6 +86,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import platform
 import shutil
 import stat
 import subprocess
@@ -101,6 +102,10 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils import paths
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import forget_claims, registered_labs
 
 OLDEST = (3, 11)
+#: What brings a newer Python on systems whose own is older.
+INSTALL = "Ubuntu 22.04: sudo apt install python3.11 python3.11-venv; Fedora, RHEL 9: sudo dnf install python3.11; brew install python"
+#: Where a system keeps its Pythons.
+SYSTEM_FOLDERS = ("/usr/local/bin", "/usr/bin", "/opt/homebrew/bin")
 MARK = "lock.sha256"
 #: The Python of the lab's modules, below the environment's directory.
 INTERPRETER = "bin/lab-python"
@@ -141,25 +146,21 @@ def choose_interpreter(wanted: str | None) -> Path:
     Raises:
         RuntimeEnvironmentError: there is none that serves.
     """
+    root = os.geteuid() == 0
     own = Path(getattr(sys, "_base_executable", sys.executable))
-    if wanted:
-        candidates = [Path(wanted)]
-    elif os.geteuid() == 0:
-        names = [f"python3.{minor}" for minor in range(14, 10, -1)]
-        folders = [Path("/usr/local/bin"), Path("/usr/bin"), Path("/opt/homebrew/bin")]
-        candidates = [own, *(folder / name for name in names for folder in folders)]
-    else:
-        candidates = [own]
-    for candidate in candidates:
-        if os.geteuid() == 0 and not others_can_run(candidate):
-            continue
-        if interpreter_version(candidate) >= OLDEST:
+    names = [f"python3.{minor}" for minor in range(14, 10, -1)]
+    # Root's labs run as users of their own: only the system's will do.
+    folders = [*([] if root else os.get_exec_path()), *SYSTEM_FOLDERS]
+    candidates = [Path(wanted)] if wanted else [own, *(Path(folder, name) for name in names for folder in folders)]
+    there = [candidate for candidate in dict.fromkeys(candidates) if os.path.exists(candidate)]
+    for candidate in there:
+        if not (root and not others_can_run(candidate)) and interpreter_version(candidate) >= OLDEST:
             return candidate
-    looked = ", ".join(dict.fromkeys(map(str, candidates)))
+    looked = ", ".join(f"{python} ({'.'.join(map(str, interpreter_version(python)))})" for python in there) or "none"
     raise RuntimeEnvironmentError(
-        f"no Python {OLDEST[0]}.{OLDEST[1]} or newer that the labs' processes can use (looked at: {looked}). As root the labs"
-        " run as users of their own, so it must be one of the system: apt install python3, or name one with -e"
-        " runtime_python=/path/to/python3"
+        f"{platform.node()} has no Python {OLDEST[0]}.{OLDEST[1]} or newer that the lab's processes can use (found: {looked})."
+        f" Install one there ({INSTALL}){', of the system, since root gives each lab a user of its own' if root else ''}; or name"
+        " it: make lab ARGS='-e runtime_python=/path/to/python3'"
     )
 
 
@@ -323,7 +324,7 @@ def main() -> None:
         required_if=[("state", "present", ["lock", "bootstrap", "shell_environment"])],
         supports_check_mode=True,
     )
-    home = Path(os.path.expanduser("~"))
+    home = Path.home()
     root = paths.state_root(os.geteuid(), os.environ, home)
     directory = Path(module.params["directory"] or paths.runtime_directory(root))
     result: dict[str, Any] = {

@@ -46,8 +46,8 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight im
 from support.remedies import harsh
 
 DOCUMENTED = Path(__file__).parents[2] / "roles" / "preflight" / "PROBLEMS.md"
-ANA = Identity(uid=1000, user="ana", group="ana", home="/home/ana", system="Linux", python=(3, 11))
-ROOT = Identity(uid=0, user="root", group="root", home="/root", system="Linux", python=(3, 11))
+ANA = Identity(uid=1000, user="ana", group="ana", home="/home/ana", system="Linux")
+ROOT = Identity(uid=0, user="root", group="root", home="/root", system="Linux")
 STOCK = ("dblink", "postgres_fdw")
 #: Minikube that works, as a user who is not root sees it; and a cluster with nothing against a lab.
 WORKING = minikube.Probe("/usr/bin/minikube", "v1.38.1", "docker", "works", cpus=8, memory=16000)
@@ -402,12 +402,6 @@ def _busy(bench: Bench) -> list[Problem]:
 @case("port-of-another-lab")
 def _neighbour(bench: Bench) -> list[Problem]:
     bench.record(name="beto", directory=str(bench.folder / "beto"), database_port=10900)
-    return bench.problems()
-
-
-@case("python-old")
-def _old_python(bench: Bench) -> list[Problem]:
-    bench.identity = replace(ANA, python=(3, 9))
     return bench.problems()
 
 
