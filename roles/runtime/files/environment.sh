@@ -30,10 +30,10 @@ unset name
 
 [ -d "${TMPDIR:-/}" ] || unset TMPDIR
 
-# The lab's own addresses are behind no proxy, nor is a Minikube, whose node has one of these.
+# The lab's own addresses are behind no proxy, nor is a Minikube: each of its profiles has the next free network of these.
 if [ -n "${http_proxy-}${HTTP_PROXY-}${https_proxy-}${HTTPS_PROXY-}${all_proxy-}${ALL_PROXY-}" ]; then
   no_proxy=${no_proxy:-${NO_PROXY-}}
-  direct=localhost,127.0.0.1,::1,192.168.39.0/24,192.168.49.0/24,192.168.59.0/24
+  direct=localhost,127.0.0.1,::1,192.168.0.0/16
   case ,$no_proxy, in *",$direct,"*) ;; *) no_proxy=${no_proxy:+$no_proxy,}$direct ;; esac
   unset direct
   NO_PROXY=$no_proxy K8S_AUTH_NO_PROXY=$no_proxy
