@@ -192,17 +192,31 @@ class Wanted:
 
     def run(self, command: list[str | Path], **variables: str) -> str | None:
         """Run a step; what it said when it failed, nothing when it did not."""
-        script = f'{self.shell_environment}\nexec "$@"'
-        done = subprocess.run(
-            ["/bin/sh", "-c", script, "sh", *command],
+        return self._said(self._run('exec "$@"', command, variables))
+
+    def bring(self, command: list[str | Path], **variables: str) -> str | None:
+        """Run a step that brings packages; what it said when it failed, and what helps."""
+        said = self._said(self._run('package_environment "$0" && exec "$@"', command, variables))
+        return said and said + "\n" + self._run('package_advice "$1"', [said]).stdout
+
+    def _run(
+        self, script: str, arguments: list[str | Path], variables: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        variables = variables or {}
+        return subprocess.run(
+            ["/bin/sh", "-c", f"{self.shell_environment}\n{script}", sys.executable, *arguments],
             env={**os.environ, **variables, "LAB_SETS": " ".join(variables)},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
+
+    @staticmethod
+    def _said(done: subprocess.CompletedProcess[str]) -> str | None:
         if done.returncode == 0:
             return None
-        return "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:]) or "it said nothing"
+        return "\n".join(done.stdout.strip().splitlines()[-12:]) or "it said nothing"
 
 
 def equip(directory: Path, wanted: Wanted, write: bool = True) -> bool:
@@ -241,11 +255,12 @@ def find_uv(scratch: Path, wanted: Wanted) -> Path:
     requirement = scratch / "bootstrap.txt"
     requirement.write_text(wanted.bootstrap, encoding="utf-8")
     tools = scratch / "tools"
-    quiet = ["-q", "--disable-pip-version-check"]
-    pip: list[str | Path] = [tools / "bin/python", "-m", "pip", "install", *quiet, "-r", requirement]
+    # Not quietly: else pip keeps to itself that it does not trust a certificate.
+    options: list[str | Path] = ["--disable-pip-version-check", "--progress-bar", "off", "-r", requirement]
+    pip: list[str | Path] = [tools / "bin/python", "-m", "pip", "install", *options]
     venv: list[str | Path] = [wanted.python, "-m", "venv", tools]
-    for command in (venv, pip):
-        said = wanted.run(command)
+    for command, run in ((venv, wanted.run), (pip, wanted.bring)):
+        said = run(command)
         if said is not None:
             raise RuntimeEnvironmentError(
                 f"{' '.join(map(str, command))} failed:\n{said}\n"
@@ -276,7 +291,7 @@ def make(directory: Path, wanted: Wanted) -> None:
             sync: list[str | Path] = [uv, "pip", "sync", "-q", "--require-hashes", requirements]
             # Out of the cache if that holds all of it: no network, and no wait for one.
             if wanted.run([*sync, "--offline"], **variables) is not None:
-                said = wanted.run(sync, **variables)
+                said = wanted.bring(sync, **variables)
         if said is not None:
             raise RuntimeEnvironmentError(f"{directory} cannot be made with {wanted.python}:\n{said}")
         # The labs' users cannot write compiled code here, and each start of a process would compile anew. Left out is

@@ -48,3 +48,49 @@ case $(locale charmap 2>&1) in
     export LC_ALL
     ;;
 esac
+
+# For what brings packages: uv goes where pip goes and trusts what pip trusts, by variable or by file (pip.conf). $1 is a Python with pip.
+package_environment() {
+  pip_settings=$("$1" -m pip config list 2>/dev/null) || pip_settings=
+  export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-$(pip_setting index-url)}}"
+  export UV_INDEX="${UV_INDEX:-${UV_EXTRA_INDEX_URL:-$(pip_setting extra-index-url)}}"
+  export UV_INSECURE_HOST="${UV_INSECURE_HOST:-$(pip_setting trusted-host)}"
+  export HTTPS_PROXY="${HTTPS_PROXY:-${https_proxy:-$(pip_setting proxy)}}"
+  # In the order of pip, whose library puts these two first; then what OpenSSL and uv read, then the system's own store.
+  certificates=${REQUESTS_CA_BUNDLE:-${CURL_CA_BUNDLE:-$(pip_setting cert)}}
+  certificates=${certificates:-${SSL_CERT_FILE-}}
+  if [ -d "$certificates" ]; then
+    export PIP_CERT="$certificates" SSL_CERT_DIR="$certificates"
+  elif [ -n "$certificates" ]; then
+    export PIP_CERT="$certificates" SSL_CERT_FILE="$certificates"
+  else
+    export UV_SYSTEM_CERTS=1
+    for certificates in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem; do
+      if [ -f "$certificates" ]; then export PIP_CERT="$certificates" && break; fi
+    done
+  fi
+  for name in UV_DEFAULT_INDEX UV_INDEX UV_INSECURE_HOST HTTPS_PROXY; do
+    eval "[ -n \"\$$name\" ]" || unset "$name"
+  done
+}
+
+# A setting of pip's by its name, of a variable first, then of a file, its own command's first.
+pip_setting() {
+  for section in :env: install global; do
+    setting=$(printf '%s\n' "$pip_settings" | sed -n "/^$section\.$1='/{s/^[^']*'//; s/'\$//; s/\\\\n/ /g; s/^ //; p;}")
+    if [ -n "$setting" ]; then echo "$setting" && return; fi
+  done
+}
+
+# What helps where packages could not be brought: $1 is what was said.
+package_advice() {
+  case $1 in
+    *[Cc]ertificate* | *CERTIFICATE* | *SSLError*)
+      echo 'the certificate of the package index is not trusted here. Where a school or a firm signs with a root of its own, name' \
+        'its file and run this again: export PIP_CERT=/path/to/root.pem'
+      ;;
+    *)
+      echo 'is a package index reachable? Behind a proxy: export HTTPS_PROXY=http://proxy:3128; with a mirror: export PIP_INDEX_URL=https://mirror/simple'
+      ;;
+  esac
+}
