@@ -136,9 +136,14 @@ def _name(task: Any) -> str:
 
 
 def _has_rescue(task: Any) -> bool:
-    """Whether the failure is for other tasks to explain, those of the block's rescue."""
-    rescue = getattr(getattr(task, "_parent", None), "rescue", None) or []
-    return bool(rescue) and all(task._uuid != other._uuid for other in rescue)
+    """Whether the failure is for other tasks to explain: those of the rescue of a block that it lies in, however deep."""
+    while task is not None:
+        parent = getattr(task, "_parent", None)
+        rescue = getattr(parent, "rescue", None) or []
+        if rescue and all(task._uuid != other._uuid for other in rescue):
+            return True
+        task = parent
+    return False
 
 
 def _page(message: Any) -> str:

@@ -14,9 +14,11 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.report impor
     first_error,
     left_page,
     preflight_page,
+    stop_page,
     summary_page,
     verification_page,
     verification_report,
+    waited_in_vain,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.survey import (
     diagnosis_page,
@@ -36,7 +38,9 @@ class FilterModule:
             "left_page": left_page,
             "preflight_page": preflight_page,
             "status_page": status_page_of_pods,
+            "stop_page": stop_page,
             "summary_page": functools.partial(summary_page, environment=os.environ),
             "verification_page": verification_page,
             "verification_report": verification_report,
+            "waited_in_vain": waited_in_vain,
         }

@@ -794,7 +794,9 @@ def _fact(
     cluster = {"K8S_AUTH_KUBECONFIG": plan.kubeconfig, "K8S_AUTH_CONTEXT": plan.context} if plan.pods else {}
     # The modules keep what they compile of the runtime's packages, where a shell forbids it too: `import kubernetes` alone
     # takes one and a half seconds else, in each of them.
-    environment = {**libpq, **cluster, "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": ""}
+    # What somebody locked in a transaction that was left open is waited for so long; then the role verification names him.
+    options = {"PGOPTIONS": "-c lock_timeout=10s"}
+    environment = {**libpq, **options, **cluster, "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": ""}
     version = "" if plan.pods else machine.postgres.version or (record.postgres_version if record else "")
     return {
         "name": plan.name,

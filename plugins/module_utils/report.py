@@ -431,6 +431,17 @@ def nobody_waits_long(evidence: Evidence) -> str:
     return f"{len(waits)} wait, each for less than {LONG_WAIT} s" if waits else "nobody waits"
 
 
+def indexes_valid(evidence: Evidence) -> str:
+    """No index was left half-built, which nothing uses and every writer pays for."""
+    nodes: dict[str, list[str]] = {}
+    for row in evidence.rows("invalid-indexes"):
+        # That of a shard is the table's.
+        nodes.setdefault(re.sub(r"_\d{6,}$", "", str(row["index"])), []).append(str(row["node_name"]))
+    if nodes:
+        raise Broken("; ".join(f"{index} on {', '.join(sorted(set(on)))}" for index, on in sorted(nodes.items())))
+    return "no index is invalid"
+
+
 def as_installed(evidence: Evidence) -> str:
     """What was installed in the catalogue is there, and nothing that gives rights has been added."""
     wrong = [f"{row['object']}: found {row['found']}, installed {row['wanted']}" for row in evidence.rows("installed")]
@@ -589,6 +600,13 @@ CHECKS: tuple[Check, ...] = (
         "make verify{lab} again, once the other one has ended; SELECT * FROM lab.waits shows what both do, and"
         " SELECT pg_terminate_backend(PROCESS) on the node that is named ends the other one",
     ),
+    Check(
+        "indexes-valid",
+        "No index was left invalid",
+        indexes_valid,
+        "make lab{lab} builds those again that the lab came with; one of your own: DROP INDEX in make psql{lab}, then CREATE INDEX"
+        " again once the cause is gone (rows twice, a node that was down)",
+    ),
     Check("least-privilege", "No login has more rights than it needs", least_privilege, MAKE),
     Check(
         "passwords-required",
@@ -734,6 +752,47 @@ def first_error(message: str) -> str:
     message = re.sub(r"^Cannot execute SQL '.*?' (?:None|\{.*?\}): ", "", message, flags=re.DOTALL)
     lines = [line.strip() for line in message.split(", query list:")[0].splitlines() if line.strip()]
     return lines[0] if lines else "no answer"
+
+
+def server_said(message: str) -> str:
+    """What the server said, of a module's long message: without the statement, its arguments and where it stood."""
+    message = message.split(", query list: ")[0]
+    message = re.sub(r"^.*(?:\}|None): ", "", message, flags=re.DOTALL)
+    return re.sub(r"\s+CONTEXT:.*$", "", message, flags=re.DOTALL).strip()
+
+
+def stop_page(result: Row, task: str, transactions: Sequence[Row], lab: Row) -> str:
+    """Why a task on the database failed; where it waited for somebody, for whom, and what ends that.
+
+    Args:
+        result: of the task: of a statement, or of a command.
+        task: its name.
+        transactions: the rows of `lab.open_transactions`, where it waited for a lock.
+        lab: the fact that the role preflight gives.
+    """
+    command = "stderr" in result
+    said = failure_page(result) if command else server_said(str(result.get("msg") or "no reason was given"))
+    lines = [f"{task}:\n{said}" if command else f"{task}: {said}"]
+    if waited_in_vain(result) and not transactions:
+        lines += ["Who held what it waited for has let go of it since: run this again."]
+    elif transactions:
+        lines += ["These have a transaction open, which may hold what it waited for:"]
+        for row in transactions:
+            what = ", ".join(word for word in (row["state"], f"last statement {row['statement']}") if word)
+            text = (
+                f"process {row['pid']} on {row['node_name']}: {row['login']}, since {row['since']}, {what}. To end it:"
+            )
+            lines += paragraph(text, "    ", "  - ")
+            ending = f"SELECT lab.end_session('{row['node_name']}', {row['pid']})"
+            lines += [f'    echo "{ending}" | make psql{make_variables(lab)}']
+        lines += ["Then run this again."]
+    return "\n".join(lines)
+
+
+def waited_in_vain(result: Row) -> bool:
+    """Whether a task on the database failed because it was not given a lock in time."""
+    said = " ".join(str(result.get(part) or "") for part in ("msg", "stderr", "log"))
+    return "lock timeout" in said or "statement timeout" in said
 
 
 def left_page(rows: Sequence[Row]) -> list[str]:

@@ -272,6 +272,16 @@ class Supervisor:
             self.rpc.addProcessGroup(name)
         return [*added, *changed]
 
+    def lingering(self) -> list[str]:
+        """Servers that were told to end (SIGTERM) and wait for their clients to leave, meanwhile letting nobody in."""
+        return [name for name, info in self.states().items() if _lingers(info["pid"])]
+
+    def end_lingering(self, names: list[str]) -> None:
+        """End servers without waiting for their clients; supervisord starts them again."""
+        for name in names:
+            with contextlib.suppress(xmlrpc.client.Fault):  # the last client has left since
+                self.rpc.signalProcess(name, "INT")
+
     def restart(self, name: str) -> None:
         """Stop one program in good order and start it."""
         with contextlib.suppress(xmlrpc.client.Fault):  # it does not run
@@ -396,6 +406,16 @@ def tail(path: str, lines: int = 10) -> str:
             return "".join(file.readlines()[-lines:]).rstrip()
     except OSError:
         return ""
+
+
+def _lingers(pid: int) -> bool:
+    """Whether a process is a PostgreSQL server on its way to its end."""
+    with contextlib.suppress(psutil.Error, OSError, ValueError, IndexError):
+        command = psutil.Process(pid).cmdline()
+        data = command[command.index("-D") + 1]
+        with open(os.path.join(data, "postmaster.pid"), encoding="utf-8") as file:
+            return file.read().splitlines()[7].strip() == "stopping"  # the eighth line is its state
+    return False
 
 
 def _row(name: str, state: str, pid: int, *, children: bool) -> dict[str, Any]:

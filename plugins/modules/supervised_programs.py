@@ -171,8 +171,9 @@ def start(supervisor: Supervisor, programs: list[Program], timeout: int, check: 
         for name, info in states.items()
         if info["statename"] not in ALIVE and (not programs or name in {p.name for p in programs})
     ]
+    lingering = [name for name in supervisor.lingering() if not programs or name in {p.name for p in programs}]
     absent = [program.name for program in programs if program.name not in states]
-    started = sorted({*asleep, *absent}) if running else [program.name for program in programs]
+    started = sorted({*asleep, *absent, *lingering}) if running else [program.name for program in programs]
     if not check:
         if differences:
             supervisor.write(differences)
@@ -184,6 +185,7 @@ def start(supervisor: Supervisor, programs: list[Program], timeout: int, check: 
             for name, info in supervisor.states().items():
                 if name in asleep and info["statename"] not in ALIVE:
                     supervisor.rpc.startProcess(name, False)
+            supervisor.end_lingering(lingering)
         supervisor.wait_until_ready(programs, timeout)
     return {
         "changed": bool(differences or started) or not running,

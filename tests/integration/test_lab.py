@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pwd
 import random
 import re
@@ -10,6 +11,7 @@ import signal
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.machine import LAB_ENTRIES
@@ -127,6 +129,57 @@ def test_a_killed_supervisor_is_healed_by_the_next_run(lab: Lab) -> None:
     assert run.rc == 0, run.stdout
     assert rows(lab) == before
     assert lab.play("site.yml").recap[lab.name]["changed"] == 0
+
+
+def refused(lab: Lab, node: str) -> str:
+    """Why a server lets nobody in; empty where it does."""
+    try:
+        lab.connect(node=node).close()
+    except psycopg.OperationalError as error:
+        return str(error)
+    return ""
+
+
+@only("postgres_fdw")  # the same module with every engine
+@pytest.mark.parametrize("run", [("site.yml", "--tags", "database"), ("start.yml",)], ids=lambda run: run[0])
+def test_a_server_that_waits_for_its_clients_to_leave_comes_back(lab: Lab, run: tuple[str, ...]) -> None:
+    """SIGTERM, of an operating system that shuts down or of a person, lets nobody in and ends nobody: the run ends it and says so."""
+    node = "citus-worker-1"
+    with lab.connect(node=node):
+        os.kill(lab.postmaster(node), signal.SIGTERM)
+        lab.wait_until(lambda: "the database system is shutting down" in refused(lab, node))
+        dry = lab.play(*run, "--check")
+        assert dry.recap[lab.name]["changed"] == 1, dry.stdout
+        assert refused(lab, node)
+        done = lab.play(*run)
+        assert done.rc == 0, done.stdout
+        assert done.recap[lab.name]["changed"] == 1, done.stdout
+        lab.wait_until(lambda: not refused(lab, node))
+    assert lab.play(*run).recap[lab.name]["changed"] == 0
+
+
+def test_a_transaction_that_was_left_open_is_named_with_the_command_that_ends_it(lab: Lab) -> None:
+    """A run that needs what it holds waits for a few seconds, then says who it is and since when, but not what; the command works."""
+    left = lab.connect(autocommit=False)
+    with lab.connect() as admin:
+        admin.execute("DROP INDEX medicos_especialidad_idx")
+        left.execute("UPDATE medicos SET ciudad = ciudad WHERE nombre LIKE 'A%'")
+        run = lab.play("site.yml", "--tags", "schema")
+        assert run.rc != 0
+        said = " ".join(run.stdout.split())
+        assert "canceling statement due to lock timeout" in said
+        assert re.search(
+            rf"- process {left.info.backend_pid} on citus-coordinator: admin, since 20[-0-9:+ ]+,"
+            " idle in transaction, last statement UPDATE. To end it:",
+            said,
+        )
+        assert "LIKE" not in said
+        ending = re.search(r'echo "(.*)" \| make psql', run.stdout)
+        assert ending, run.stdout
+        admin.execute(ending[1].encode())
+    left.close()
+    again = lab.play("site.yml", "--tags", "schema")
+    assert again.rc == 0, again.stdout
 
 
 @only("postgres_fdw")  # the same tasks with every engine

@@ -5,9 +5,12 @@ The table of docs/en/changed.md and docs/es/changed.md is this one (`make docs`)
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import psycopg
 
 from support.labs import ENGINES, Lab
 from support.pods import PodLab
@@ -67,6 +70,17 @@ def both(*hows: Callable[[Lab], None]) -> Callable[[Lab], None]:
     def how(lab: Lab) -> None:
         for each in hows:
             each(lab)
+
+    return how
+
+
+def failing(before: str, statement: str) -> Callable[[Lab], None]:
+    """Something done with SQL, and then a statement that fails and leaves something behind."""
+
+    def how(lab: Lab) -> None:
+        sql(before)(lab)
+        with contextlib.suppress(psycopg.Error):
+            sql(statement)(lab)
 
     return how
 
@@ -135,6 +149,16 @@ CHANGES: tuple[Change, ...] = (
         sql("DROP INDEX consultas_fecha_consulta_idx"),
         "as-installed",
         "index consultas consultas_fecha_consulta_idx: found absent",
+    ),
+    Change(
+        "an index left invalid",
+        "se dejó un índice inválido",
+        failing(
+            "DROP INDEX medicos_especialidad_idx",
+            "CREATE UNIQUE INDEX CONCURRENTLY medicos_especialidad_idx ON medicos (especialidad)",
+        ),
+        "indexes-valid",
+        "medicos_especialidad_idx on citus-coordinator",
     ),
     Change(
         "a check dropped",

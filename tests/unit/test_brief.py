@@ -118,6 +118,33 @@ def test_a_rescue_speaks_for_its_block(tmp_path: Path) -> None:
     assert said(done) == ["FAILED   ana: Say why", "  The image cannot be pulled."]
 
 
+def test_a_rescue_speaks_for_what_its_block_includes_and_includes_what_it_says(tmp_path: Path) -> None:
+    """Neither the task that failed in a file of its own nor the block's other tasks say it a second time."""
+    (tmp_path / "work.yml").write_text(
+        "- name: Reach it\n  ansible.builtin.fail:\n    msg: no answer\n", encoding="utf-8"
+    )
+    (tmp_path / "stop.yml").write_text(
+        "- name: Look\n  ansible.builtin.command: 'true'\n  changed_when: false\n"
+        '- name: Say why\n  ansible.builtin.fail:\n    msg: "{{ words }}: the image cannot be pulled."\n',
+        encoding="utf-8",
+    )
+    done = run(
+        tmp_path,
+        f"""\
+- name: Try
+  block:
+    - name: Do the work
+      ansible.builtin.include_tasks: {tmp_path}/work.yml
+  rescue:
+    - name: Stop
+      ansible.builtin.include_tasks: {tmp_path}/stop.yml
+      vars:
+        words: "{{{{ ansible_failed_task['name'] }}}}, {{{{ ansible_failed_result['msg'] }}}}"
+""",
+    )
+    assert said(done) == ["FAILED   ana: Say why", "  Reach it, no answer: the image cannot be pulled."]
+
+
 def test_an_unreachable_machine_is_said(tmp_path: Path) -> None:
     """A class has machines that are switched off."""
     done = run(

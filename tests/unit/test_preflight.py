@@ -1189,12 +1189,13 @@ def test_the_fact_of_pods(bench: Bench) -> None:
     assert isinstance(libpq, dict)
     cluster = {"K8S_AUTH_KUBECONFIG": kubeconfig, "K8S_AUTH_CONTEXT": "aula"}
     python = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": ""}
-    sets = {**libpq, **cluster, **python}
+    options = {"PGOPTIONS": "-c lock_timeout=10s"}
+    sets = {**libpq, **options, **cluster, **python}
     assert lab["environment"] == {**sets, "LAB_SETS": " ".join(sets)}
     bench.choose(target="host", postgres_bin=bench.postgres("host"))
     host = bench.decide().lab
     assert set(host) == set(lab)
-    sets = {**libpq, **python}
+    sets = {**libpq, **options, **python}
     assert host["environment"] == {**sets, "LAB_SETS": " ".join(sets)}
     assert [host[name] for name in ("kubeconfig", "context", "namespace", "storage_class", "database_image")] == [
         ""

@@ -27,9 +27,11 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.report impor
     preflight_page,
     promises,
     status_page,
+    stop_page,
     summary_page,
     verification_page,
     verification_report,
+    waited_in_vain,
 )
 
 #: Those of the lab below: Citus, on a host.
@@ -107,6 +109,7 @@ ANSWERS: dict[str, list[dict[str, Any]]] = {
     "not-copying": [],
     "obstacles": [],
     "waits": [],
+    "invalid-indexes": [],
 }
 LOGINS = {
     "results": [
@@ -230,6 +233,13 @@ def _index_dropped(found: Found) -> None:
     found.answers["installed"].append({"object": "index consultas i", "found": "absent", "wanted": "CREATE INDEX i"})
 
 
+def _index_invalid(found: Found) -> None:
+    found.answers["invalid-indexes"] += [
+        {"node_name": "citus-coordinator", "index": "malo"},
+        {"node_name": WORKERS[0], "index": "malo_102044"},
+    ]
+
+
 def _owner_locked_out(found: Found) -> None:
     found.answers["obstacles"].append({"object": "owner ana", "problem": "the nodes cannot log in"})
 
@@ -292,6 +302,7 @@ BROKEN: dict[str, tuple[Callable[[Found], None], str]] = {
         _somebody_waits,
         "admin (process 7 on citus-coordinator) has waited 42 s for pacientes, held by api (process 9 on citus-coordinator, idle in transaction)",
     ),
+    "indexes-valid": (_index_invalid, "malo on citus-coordinator, citus-worker-1"),
     "least-privilege": (_right_too_many, "readonly has SELECT on usuario"),
     "passwords-required": (_password_not_asked, "a wrong password: let in"),
     "api-answers": (_api_down, "GET /: -1 Connection refused"),
@@ -327,6 +338,55 @@ def test_a_broken_promise_is_found(promise: str) -> None:
     remedy = next(check["remedy"] for check in report["checks"] if check["id"] == promise)
     assert "make" in remedy
     assert "{" not in remedy
+
+
+NODE = "citus-coordinator"
+OPEN = {
+    "node_name": NODE,
+    "pid": 4711,
+    "login": "ana",
+    "state": "idle in transaction",
+    "statement": "UPDATE",
+    "since": "2026-11-27 09:10:03+00",
+}
+#: What the module says quotes the statement and its arguments.
+CANCELLED = (
+    "Cannot execute SQL 'SELECT lab.create_login('api', %(api)s)' {'api': 'secret: 1'}: canceling statement due to lock timeout"
+    "\nHINT:  Wait.\nCONTEXT:  SQL statement \"x\", query list: ['SELECT secret']"
+)
+
+
+def test_who_holds_what_a_task_waited_for_is_named_with_what_ends_it() -> None:
+    """The process, who it is, since when, and a command that can be typed as it is; no statement and no secret."""
+    page = stop_page({"msg": CANCELLED}, "Make it", [OPEN], {**LAB, "name": "ana"})
+    assert page.splitlines() == [
+        "Make it: canceling statement due to lock timeout",
+        "HINT:  Wait.",
+        "These have a transaction open, which may hold what it waited for:",
+        "  - process 4711 on citus-coordinator: ana, since 2026-11-27 09:10:03+00, idle",
+        "    in transaction, last statement UPDATE. To end it:",
+        "    echo \"SELECT lab.end_session('citus-coordinator', 4711)\" | make psql LAB=ana",
+        "Then run this again.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "waited", "end"),
+    [
+        ({"msg": CANCELLED}, True, "Who held what it waited for has let go of it since: run this again."),
+        ({"msg": "Cannot execute SQL 'SELECT 1' None: no"}, False, "Make it: no"),
+        (
+            {"msg": "non-zero return code", "stderr": "not loaded: canceling statement due to lock timeout"},
+            True,
+            "Who held what it waited for has let go of it since: run this again.",
+        ),
+        ({"msg": "non-zero return code", "stderr": "no module"}, False, "    no module"),
+    ],
+)
+def test_a_task_that_waited_for_nobody_says_what_it_was(result: dict[str, str], waited: bool, end: str) -> None:
+    """The server's words, or the last ones of a program."""
+    assert waited_in_vain(result) is waited
+    assert stop_page(result, "Make it", [], LAB).splitlines()[-1] == end
 
 
 def test_what_a_run_leaves_is_named_with_the_reason() -> None:

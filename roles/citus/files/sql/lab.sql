@@ -245,6 +245,56 @@ $$;
 CREATE OR REPLACE VIEW lab.waits AS SELECT * FROM lab.read_waits();
 COMMENT ON VIEW lab.waits IS 'Quién espera a quién, en qué nodo y desde hace cuántos segundos';
 
+-- Who has a transaction open, on each node: what it has locked others wait for. Without its statement, which may name people: its first
+-- word. A session that works on a node for one of another node is left out: that one is there.
+CREATE OR REPLACE FUNCTION lab.read_open_transactions()
+RETURNS TABLE (node_name text, pid integer, login text, state text, statement text, since timestamptz, seconds numeric)
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET citus.node_connection_timeout = 2000
+AS $$
+    WITH asked AS MATERIALIZED (
+        SELECT array_agg(k.host) AS hosts, array_agg(k.port) AS ports, array_agg($q$
+            SELECT coalesce(json_agg(json_build_object(
+                'pid', a.pid, 'login', a.usename, 'state', a.state, 'statement', upper(substring(a.query FROM '^\s*([A-Za-z]+)')),
+                'since', a.xact_start, 'seconds', extract(epoch FROM clock_timestamp() - a.xact_start))), '[]')
+            FROM pg_catalog.pg_stat_activity AS a
+            WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend' AND a.xact_start IS NOT NULL
+              AND a.application_name !~ '^citus_' $q$::text) AS commands
+        FROM lab.known_nodes() AS k
+    )
+    SELECT k.node_name, r.*
+    FROM asked, LATERAL master_run_on_worker(asked.hosts, asked.ports, asked.commands, true) AS a
+    JOIN lab.known_nodes() AS k ON k.host = a.node_name AND k.port = a.node_port,
+         LATERAL json_to_recordset(CASE WHEN a.success THEN a.result::json ELSE '[]' END)
+             AS r (pid integer, login text, state text, statement text, since timestamptz, seconds numeric)
+    WHERE asked.hosts IS NOT NULL AND NOT (k.role = 'coordinator' AND r.pid = pg_backend_pid())
+    ORDER BY r.since
+$$;
+CREATE OR REPLACE VIEW lab.open_transactions AS SELECT * FROM lab.read_open_transactions();
+COMMENT ON VIEW lab.open_transactions IS 'Quién tiene una transacción abierta, en qué nodo y desde cuándo';
+
+-- Ends a session of a node, the transaction that it has open is rolled back.
+CREATE OR REPLACE FUNCTION lab.end_session(nodo text, proceso integer) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    answer record;
+BEGIN
+    SELECT a.success, a.result INTO answer
+    FROM lab.known_nodes() AS k, LATERAL master_run_on_worker(ARRAY[k.host], ARRAY[k.port], ARRAY[
+        format('SELECT pg_catalog.pg_terminate_backend(%s)', proceso)], true) AS a
+    WHERE k.node_name = nodo;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no node "%"', nodo USING HINT = 'SELECT node_name FROM lab.nodes shows those that are there.';
+    ELSIF NOT answer.success THEN
+        RAISE EXCEPTION 'node % does not answer: %', nodo, answer.result;
+    END IF;
+    RETURN answer.result::boolean;
+END
+$$;
+
 
 -- ---------------------------------------------------------------- distributing
 
@@ -637,7 +687,7 @@ GRANT EXECUTE ON FUNCTION
     lab.engine(), lab.read_nodes(), lab.read_shards(), lab.read_tables(), lab.where(text, text)
 TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION
-    lab.set_shard_count(integer), lab.known_nodes(), lab.read_waits(), lab.create_distributed_table(regclass, name, regclass), lab.create_reference_table(regclass),
+    lab.read_open_transactions(), lab.end_session(text, integer), lab.set_shard_count(integer), lab.known_nodes(), lab.read_waits(), lab.create_distributed_table(regclass, name, regclass), lab.create_reference_table(regclass),
     lab.add_foreign_key(regclass, name, name, regclass, name), lab.add_column(regclass, name, regtype), lab.copy_logins(), lab.nodes_with_other_logins(),
     lab.create_login(name, text), lab.create_owner(name), lab.login_mark(name), lab.grant(text, regclass[], name[]),
     lab.register_nodes(jsonb), lab.define_on_nodes(text), lab.forget_removed_nodes(), lab.move_obstacles(), lab.sync_metadata(), lab.take_reference_tables(), lab.return_reference_tables()

@@ -35,7 +35,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT 'constraint', t.relacion, c.conname::text, pg_get_constraintdef(c.oid)
     FROM tablas t JOIN pg_constraint c ON c.conrelid = t.oid AND c.contype IN ('c', 'f', 'p', 'u')
    UNION ALL
-  SELECT 'index', t.relacion, i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
+  SELECT 'index', t.relacion, i.indexrelid::regclass::text,
+         pg_get_indexdef(i.indexrelid) || CASE WHEN i.indisvalid THEN '' ELSE ' (invalid)' END
     FROM tablas t JOIN pg_index i ON i.indrelid = t.oid
    WHERE NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.conrelid = t.oid)
    UNION ALL

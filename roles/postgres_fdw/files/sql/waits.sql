@@ -58,6 +58,33 @@ $$;
 CREATE OR REPLACE VIEW lab.waits AS SELECT * FROM lab.read_waits();
 COMMENT ON VIEW lab.waits IS 'Quién espera a quién, en qué nodo y desde hace cuántos segundos';
 
+-- Who has a transaction open, on each node: what it has locked others wait for. Without its statement, which may name people: its first word.
+CREATE OR REPLACE FUNCTION lab.read_open_transactions()
+RETURNS TABLE (node_name text, pid integer, login text, state text, statement text, since timestamptz, seconds numeric)
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $function$
+  SELECT a.node_name, r.*
+    FROM lab.ask_workers((SELECT jsonb_object_agg(s.node_name, $q$
+           SELECT to_jsonb(t) FROM (
+             SELECT a.pid, a.usename AS login, a.state, upper(substring(a.query FROM '^\s*([A-Za-z]+)')) AS statement, a.xact_start AS since,
+                    round(extract(epoch FROM clock_timestamp() - a.xact_start), 1) AS seconds
+               FROM pg_catalog.pg_stat_activity a
+              WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.xact_start IS NOT NULL
+                AND a.pid <> pg_backend_pid() AND a.application_name !~ '^lab/') t $q$) FROM lab.servers s)) a,
+         LATERAL jsonb_to_record(a.answer) AS r (pid integer, login text, state text, statement text, since timestamptz, seconds numeric),
+         lab.servers s
+   WHERE s.node_name = a.node_name AND NOT (s.role = 'coordinator' AND r.pid = pg_backend_pid())
+     AND r.since < now()  -- not the sessions that ask for this one
+   ORDER BY r.since;
+$function$;
+CREATE OR REPLACE VIEW lab.open_transactions AS SELECT * FROM lab.read_open_transactions();
+COMMENT ON VIEW lab.open_transactions IS 'Quién tiene una transacción abierta, en qué nodo y desde cuándo';
+
+-- Ends a session of a node; the transaction that it has open is rolled back.
+CREATE OR REPLACE FUNCTION lab.end_session(nodo text, proceso integer) RETURNS boolean
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT lab.ask_node(nodo, format('SELECT pg_catalog.pg_terminate_backend(%s)', proceso))::boolean;
+$$;
+
 -- Who has written a reference table waits in his COMMIT for every copy, and there no timeout is obeyed: a worker that dies just then would be
 -- waited for without end. This session watches that one's transaction and, after 5 s, ends the wait: the row is
 -- committed here, the client is told with a warning that a copy is late, and the worker gets it when it is back.

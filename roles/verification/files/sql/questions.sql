@@ -92,6 +92,18 @@ FROM (VALUES
         WHERE n.role = 'worker' AND n.responds $q$
     END),
 
+    -- Indexes that nothing uses, and that writers pay for. One that is being built is not yet one of them.
+    ('invalid-indexes', format($q$ SELECT n.node_name, i.index FROM %s, LATERAL json_array_elements_text(n.answer::json) AS i (index) $q$,
+        replace(CASE WHEN to_regprocedure('lab.ask_node(text,text)') IS NULL THEN $q$
+                (SELECT k.node_name, a.result AS answer FROM run_command_on_all_nodes(QUESTION) AS a
+                 JOIN lab.known_nodes() AS k ON k.node_id = a.nodeid WHERE a.success) AS n $q$
+            ELSE $q$ (SELECT node_name, lab.ask_node(node_name, QUESTION) AS answer FROM lab.nodes WHERE responds) AS n $q$ END,
+            'QUESTION', quote_literal($w$
+                SELECT coalesce(json_agg(c.oid::regclass::text), '[]') FROM pg_catalog.pg_index AS i
+                JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+                WHERE NOT i.indisvalid AND c.relkind = 'i' AND NOT starts_with(c.relnamespace::regnamespace::text, 'pg_')
+                  AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index AS p WHERE p.index_relid = c.oid) $w$)))),
+
     -- What keeps shards from moving; only Citus moves them.
     ('obstacles', CASE WHEN to_regprocedure('lab.move_obstacles()') IS NULL THEN 'SELECT NULL WHERE false'
         ELSE 'SELECT object, problem FROM lab.move_obstacles()' END)

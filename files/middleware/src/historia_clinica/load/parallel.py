@@ -88,6 +88,7 @@ def connect() -> blocks.Connection:
     settings = {
         # A block takes as long as it takes on a slow machine; who waits can end it with Ctrl-C.
         "statement_timeout": "0",
+        "lock_timeout": "10s",  # somebody's transaction that was left open is no such thing
         # Citus would open a connection for every shard, for every block anew: three times as slow.
         # The processes of the load are parallel enough. Other servers take it as a mere name.
         "citus.max_adaptive_executor_pool_size": "1",
