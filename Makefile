@@ -18,13 +18,15 @@ PYTHON ?= $(shell . $(environment); for p in python3 python3.13 python3.12 pytho
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(if $(USUARIO),-e middleware_token_document='$(USUARIO)') $(if $(STATE),-e autostart_state='$(STATE)') $(ARGS) playbooks/$(1).yml $(if $(LAB),|| $(say_labs))
+play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(if $(USUARIO),-e middleware_token_document='$(USUARIO)') \
+	$(if $(LOGIN),-e clinical_schema_login='$(LOGIN)') $(if $(KIND),-e clinical_schema_login_kind='$(KIND)') \
+	$(if $(STATE),-e autostart_state='$(STATE)') $(ARGS) playbooks/$(1).yml $(if $(LAB),|| $(say_labs))
 say_labs = { ansible -i '$(INVENTORY)' --list-hosts '$(LAB)' 2>/dev/null | grep -q '(0)' \
 	&& { echo 'There is no lab $(LAB) in $(INVENTORY). It has:' && ansible -i '$(INVENTORY)' --list-hosts all | tail -n +2; } >&2; exit 1; }
 
 suites := unit middleware integration kubernetes newcomer molecule
 
-.PHONY: help env docs lock lab status diagnose verify psql token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
+.PHONY: help env docs lock lab status diagnose verify psql login token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -50,8 +52,11 @@ diagnose: env ## what is not ready and why, events, the last lines of every log
 verify: env ## every promise, checked against the running lab
 	@$(call play,verify)
 
-psql: ## connect as the lab's administrator: ARGS='-Atc "select 1"'
-	@LAB='$(LAB)' playbooks/files/psql $(ARGS)
+psql: ## connect as the lab's administrator, or as LOGIN=ana: ARGS='-Atc "select 1"'
+	@LAB='$(LAB)' LAB_LOGIN='$(LOGIN)' playbooks/files/psql $(ARGS)
+
+login: env ## a person's login to the database: LOGIN=ana reads; KIND=write writes too, KIND=none takes it away
+	@$(call play,login)
 
 token: env ## a password and a token for the API: USUARIO=1072319876, else an administrator
 	@$(call play,token)

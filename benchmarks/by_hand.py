@@ -21,7 +21,7 @@ DISTRIBUTE = (
     "SELECT lab.add_foreign_key('public.consultas', 'consultas_medico_id_fkey', 'medico_id', 'public.medicos', 'id')",
 )
 #: What comes after it.
-RIGHTS = ("privileges.sql", "row_security.sql", "usuarios.sql")
+RIGHTS = ("logins.sql", "row_security.sql", "privileges.sql", "usuarios.sql")
 
 
 def checked(run: Run) -> Run:

@@ -151,6 +151,7 @@ class Evidence:
         api: the answer of each path: ``status``, ``json``, ``msg``.
         usuario_kind: how the table `usuario` is spread: ``distributed`` or ``reference``.
         survey: what the cluster says, of `lab_info`; empty where the lab has no pods.
+        people: each log-in of somebody whom `make login` gave a login: ``item``, the login, and ``msg`` or ``query_result``.
     """
 
     lab: Row
@@ -160,6 +161,7 @@ class Evidence:
     api: Mapping[str, Row] = field(default_factory=dict)
     usuario_kind: str = "distributed"
     survey: Row = field(default_factory=dict)
+    people: Sequence[Row] = ()
 
     def rows(self, name: str) -> list[Row]:
         """The rows that answer a question.
@@ -458,6 +460,22 @@ def least_privilege(evidence: Evidence) -> str:
     return "no login but admin is a superuser, deletes, or reads what it need not"
 
 
+def logins_work(evidence: Evidence) -> str:
+    """Whoever was given a login gets in and is shown the patients, on all nodes."""
+    patients = evidence.rows("counts")[0]["pacientes"]
+    found: dict[str, Row] = {str(row["item"]): row for row in evidence.people}
+    wrong = []
+    for login in (str(row["nombre"]) for row in evidence.rows("people")):
+        rows = found[login].get("query_result")
+        if not rows:
+            wrong.append(f"{login}: {first_error(str(found[login].get('msg') or 'no answer'))}")
+        elif patients and not rows[0]["patients"]:
+            wrong.append(f"{login} is shown none of {human_number(patients)} patients")
+    if wrong:
+        raise Broken("; ".join(wrong))
+    return f"{len(found)} besides the lab's own" if found else "nobody was given one"
+
+
 def passwords_required(evidence: Evidence) -> str:
     """Neither a wrong password nor none opens the database."""
     if not evidence.logins:
@@ -609,6 +627,13 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check("least-privilege", "No login has more rights than it needs", least_privilege, MAKE),
     Check(
+        "logins-work",
+        "Whoever was given a login gets in, and sees the patients",
+        logins_work,
+        "make login{lab} LOGIN=name gives it again, as it was; KIND=none takes it away",
+        asks_nodes=True,
+    ),
+    Check(
         "passwords-required",
         "Nobody gets into the database without the password",
         passwords_required,
@@ -721,7 +746,13 @@ def judge(evidence: Evidence) -> dict[str, Any]:
 
 
 def verification_report(
-    lab: Row, database: Row, logins: Row, api: Row, usuario_kind: str = "distributed", survey: Row | None = None
+    lab: Row,
+    database: Row,
+    logins: Row,
+    api: Row,
+    usuario_kind: str = "distributed",
+    survey: Row | None = None,
+    people: Row | None = None,
 ) -> dict[str, Any]:
     """The verdicts from the results that the tasks registered.
 
@@ -732,6 +763,7 @@ def verification_report(
         api: of `uri` in a loop over the paths.
         usuario_kind: how the table `usuario` is spread.
         survey: of `lab_info`, where the lab has pods.
+        people: of `postgresql_query` in a loop over the logins of people.
     """
     answers = database.get("query_result") or []
     return judge(
@@ -743,6 +775,7 @@ def verification_report(
             api={result["item"]: result for result in api.get("results", [])},
             usuario_kind=usuario_kind,
             survey=survey or {},
+            people=(people or {}).get("results", []),
         )
     )
 

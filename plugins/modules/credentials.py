@@ -10,7 +10,7 @@ module: credentials
 short_description: Generate the passwords and keys of a lab once, and keep them
 description:
   - Keeps one password file of libpq for each login (C(LOGIN.pgpass), mode 0600) in a directory (mode 0700), and
-    C(nodes.pgpass) with all of them, which the servers read to log in to each other.
+    C(nodes.pgpass) with all of them (O(nodes)), which the servers read to log in to each other.
   - Keeps one file for each kind of key too (C(NAME.keys), mode 0600), a secret in each line, the newest first. To rotate one, put a
     line before the others; to end what an old one signed, take its line away.
   - What is there stays; what is missing is generated, 32 characters from the system's random source.
@@ -30,6 +30,10 @@ options:
     type: list
     elements: str
     default: []
+  nodes:
+    description: Whether the servers log in to each other with these passwords. If not, C(nodes.pgpass) is left alone.
+    type: bool
+    default: true
   owner:
     description: Owner of the files.
     type: str
@@ -119,6 +123,7 @@ def main() -> None:
             "directory": {"type": "path", "required": True},
             "logins": {"type": "list", "elements": "str", "required": True},
             "keys": {"type": "list", "elements": "str", "default": [], "no_log": False},  # names, not keys
+            "nodes": {"type": "bool", "default": True},
             "owner": {"type": "str"},
             "group": {"type": "str"},
         },
@@ -142,7 +147,7 @@ def main() -> None:
             passwords[login] = password
             if password:
                 changed |= ensure_text(path, f"*:*:*:{login}:{password}\n", 0o600, owner, write)
-        if all(passwords.values()):
+        if module.params["nodes"] and all(passwords.values()):
             lines = (f"*:*:*:{login}:{password}\n" for login, password in passwords.items())
             path = os.path.join(directory, "nodes.pgpass")
             changed |= ensure_text(path, "".join(lines), 0o600, owner, write)

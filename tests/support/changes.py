@@ -221,6 +221,18 @@ CHANGES: tuple[Change, ...] = (
         "password middleware: found another one",
     ),
     Change(
+        "the login of a person dropped",
+        "se borró la cuenta de una persona",
+        sql(
+            "SELECT lab.register_login('ana', 'read')",
+            "SELECT lab.give_login('ana', 'prueba')",
+            "DROP OWNED BY ana",
+            "DROP ROLE ana",
+        ),
+        "as-installed",
+        "role ana: found absent",
+    ),
+    Change(
         "the nodes' password of a login lost",
         "se perdió la contraseña de un rol entre los nodos",
         sql("DELETE FROM pg_dist_authinfo WHERE rolename = 'readonly'"),

@@ -35,6 +35,15 @@ def test_credentials_keeps_what_is_there_and_adds_what_is_missing(run_module: Ru
     assert (tmp_path / "nodes.pgpass").read_text().count("\n") == 2
 
 
+def test_credentials_of_people_are_not_the_nodes(run_module: RunModule, tmp_path: Path) -> None:
+    """What the servers log in to each other with stays as it is."""
+    run_module("credentials", directory=str(tmp_path), logins=["admin"])
+    before = (tmp_path / "nodes.pgpass").read_text()
+    result = run_module("credentials", directory=str(tmp_path), logins=["ana"], nodes=False)
+    assert result["generated"] == ["ana"]
+    assert (tmp_path / "nodes.pgpass").read_text() == before
+
+
 def test_credentials_in_check_mode_generates_nothing(run_module: RunModule, tmp_path: Path) -> None:
     """Check mode says that it would, and writes no file."""
     result = run_module("credentials", check=True, directory=str(tmp_path / "credentials"), logins=["admin"])

@@ -43,7 +43,7 @@ def test_verify_never_advises_to_give_up_data(check: object) -> None:
     """What is broken is mended by a command that keeps the rows; the mildest stands first."""
     assert isinstance(check, type(CHECKS[0]))
     assert not LOSES.search(check.remedy)
-    assert check.remedy.startswith(("make start{lab}", "make verify{lab}", "make lab{lab}"))
+    assert check.remedy.startswith(("make start{lab}", "make verify{lab}", "make lab{lab}", "make login{lab}"))
 
 
 @pytest.mark.parametrize("key", [*minikube.HELP, *minikube.FAMILIES])

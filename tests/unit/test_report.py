@@ -106,6 +106,7 @@ ANSWERS: dict[str, list[dict[str, Any]]] = {
     "constraints": [{"node_name": name, "primary_keys": 2, "foreign_keys": 4} for name in WORKERS],
     "privileges": [],
     "installed": [],
+    "people": [{"nombre": "ana"}],
     "not-copying": [],
     "obstacles": [],
     "waits": [],
@@ -120,6 +121,7 @@ LOGINS = {
         {"item": {"case": "no password"}, "msg": "fe_sendauth: no password supplied"},
     ]
 }
+PEOPLE: dict[str, Any] = {"results": [{"item": "ana", "query_result": [{"patients": 400}]}]}
 API: dict[str, Any] = {
     "/": {"estado": "ok"},
     "/status": {"estado": "ok", "motor": "citus", "postgresql": "18.6", "latencia_ms": 1.2, "nodos": [{}, {}, {}]},
@@ -138,6 +140,7 @@ class Found:
         self.not_asked: dict[str, str] = {}
         self.database: dict[str, Any] | None = None
         self.logins: dict[str, Any] = copy.deepcopy(LOGINS)
+        self.people = copy.deepcopy(PEOPLE)
         self.api = {path: {"item": path, "status": 200, "json": copy.deepcopy(body)} for path, body in API.items()}
         self.usuario_kind = "distributed"
 
@@ -152,7 +155,7 @@ class Found:
         rows += [{"name": name, "answer": {"not_asked": reason}} for name, reason in self.not_asked.items()]
         database = {"query_result": rows} if self.database is None else self.database
         api = {"results": list(self.api.values())}
-        return verification_report(self.lab, database, self.logins, api, self.usuario_kind)
+        return verification_report(self.lab, database, self.logins, api, self.usuario_kind, people=self.people)
 
 
 def verdicts(report: dict[str, Any], verdict: str) -> dict[str, str]:
@@ -255,6 +258,14 @@ def _somebody_waits(found: Found) -> None:
     ]
 
 
+def _login_blind(found: Found) -> None:
+    found.people["results"][0]["query_result"] = [{"patients": 0}]
+
+
+def _login_refused(found: Found) -> None:
+    found.people["results"][0] = {"item": "ana", "msg": 'FATAL:  password authentication failed for user "ana"'}
+
+
 def _password_not_asked(found: Found) -> None:
     found.logins["results"][0]["query_result"] = [{"?column?": 1}]
 
@@ -304,6 +315,7 @@ BROKEN: dict[str, tuple[Callable[[Found], None], str]] = {
     ),
     "indexes-valid": (_index_invalid, "malo on citus-coordinator, citus-worker-1"),
     "least-privilege": (_right_too_many, "readonly has SELECT on usuario"),
+    "logins-work": (_login_blind, "ana is shown none of 400 patients"),
     "passwords-required": (_password_not_asked, "a wrong password: let in"),
     "api-answers": (_api_down, "GET /: -1 Connection refused"),
     "api-status": (_other_engine, "engine postgres_fdw, the lab's is citus"),
@@ -338,6 +350,16 @@ def test_a_broken_promise_is_found(promise: str) -> None:
     remedy = next(check["remedy"] for check in report["checks"] if check["id"] == promise)
     assert "make" in remedy
     assert "{" not in remedy
+
+
+def test_a_login_that_is_refused_is_named_with_the_reason() -> None:
+    """Somebody changed the password on one node, say; the remedy names the verb."""
+    found = Found()
+    _login_refused(found)
+    report = found.report()
+    assert verdicts(report, FAIL) == {
+        "logins-work": 'ana: FATAL:  password authentication failed for user "ana"'.replace("  ", " ")
+    }
 
 
 NODE = "citus-coordinator"

@@ -479,13 +479,70 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$ SELECT left(md5(authinfo), 12) FROM pg_dist_authinfo WHERE nodeid = 0 AND rolename = rol $$;
 
+-- Makes a role a member of these groups and of no others. Citus carries it to the workers.
+CREATE OR REPLACE FUNCTION lab.set_groups(rol name, grupos name[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    grupo regrole;
+    wanted regrole[] := (SELECT coalesce(array_agg(quote_ident(g)::regrole), '{}') FROM unnest(grupos) AS g);
+    present regrole[] := (SELECT coalesce(array_agg(roleid::regrole), '{}') FROM pg_auth_members
+                          WHERE member = quote_ident(rol)::regrole);
+BEGIN
+    FOR grupo IN SELECT unnest(present) EXCEPT SELECT unnest(wanted) LOOP
+        EXECUTE format('REVOKE %s FROM %I', grupo, rol);
+    END LOOP;
+    FOR grupo IN SELECT unnest(wanted) EXCEPT SELECT unnest(present) LOOP
+        EXECUTE format('GRANT %s TO %I', grupo, rol);
+    END LOOP;
+END
+$$;
+
+-- Takes a login away on every node, with its password and the rights that it was given on tables and schemas. One by one:
+-- DROP OWNED would leave those on the shards.
+CREATE OR REPLACE FUNCTION lab.drop_login(rol name) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET citus.multi_shard_modify_mode = 'sequential'  -- else the role could not be dropped in the same transaction
+AS $$
+DECLARE
+    given text;
+BEGIN
+    FOR given IN
+        SELECT CASE classid WHEN 'pg_namespace'::regclass THEN 'SCHEMA ' || objid::regnamespace ELSE 'TABLE ' || objid::regclass END
+        FROM pg_shdepend
+        WHERE refclassid = 'pg_authid'::regclass AND refobjid = to_regrole(quote_ident(rol)) AND deptype = 'a'
+          AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND classid IN ('pg_class'::regclass, 'pg_namespace'::regclass)
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %I', given, rol);
+    END LOOP;
+    EXECUTE format('DROP ROLE IF EXISTS %I', rol);
+    PERFORM lab.copy_logins();
+END
+$$;
+
 CREATE OR REPLACE FUNCTION lab.grant(privilegios text, tablas regclass[], roles name[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    ciegos text;
 BEGIN
     IF privilegios !~* '^\s*(select|insert|update|delete)(\s*,\s*(select|insert|update|delete))*\s*$' THEN
         RAISE EXCEPTION 'not a list of SELECT, INSERT, UPDATE, DELETE: "%"', privilegios;
+    END IF;
+    -- Row-level security would show them no row, and say nothing.
+    SELECT format('%s no row of %s', r, t) INTO ciegos
+      FROM unnest(tablas) AS t JOIN pg_class c ON c.oid = t AND c.relrowsecurity, unnest(roles) AS r JOIN pg_roles p ON p.rolname = r
+     WHERE NOT p.rolsuper AND NOT p.rolbypassrls
+       AND NOT EXISTS (SELECT FROM pg_policy y, unnest(y.polroles) AS q
+                        WHERE y.polrelid = t AND (q = 0 OR pg_has_role(p.oid, q, 'USAGE')))
+     LIMIT 1;
+    IF ciegos IS NOT NULL THEN
+      RAISE EXCEPTION 'row-level security would show %: it has no policy for that login', ciegos
+        USING HINT = 'make login LOGIN=name makes a login that sees the rows.';
     END IF;
     -- Citus carries it to the shards.
     EXECUTE format('GRANT %s ON TABLE %s TO %s', privilegios,
@@ -689,6 +746,6 @@ TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION
     lab.read_open_transactions(), lab.end_session(text, integer), lab.set_shard_count(integer), lab.known_nodes(), lab.read_waits(), lab.create_distributed_table(regclass, name, regclass), lab.create_reference_table(regclass),
     lab.add_foreign_key(regclass, name, name, regclass, name), lab.add_column(regclass, name, regtype), lab.copy_logins(), lab.nodes_with_other_logins(),
-    lab.create_login(name, text), lab.create_owner(name), lab.login_mark(name), lab.grant(text, regclass[], name[]),
+    lab.create_login(name, text), lab.drop_login(name), lab.set_groups(name, name[]), lab.create_owner(name), lab.login_mark(name), lab.grant(text, regclass[], name[]),
     lab.register_nodes(jsonb), lab.define_on_nodes(text), lab.forget_removed_nodes(), lab.move_obstacles(), lab.sync_metadata(), lab.take_reference_tables(), lab.return_reference_tables()
 FROM PUBLIC;

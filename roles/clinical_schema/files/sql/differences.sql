@@ -22,7 +22,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                               to_regclass('public.usuario'), to_regclass('public.solicitudes'), to_regclass('public.accesos'),
                               to_regclass('lab.sesiones'), to_regclass('lab.sample_chunks')])
   ), logins AS (
-    SELECT * FROM pg_authid WHERE rolname IN ('clinical_owner', 'middleware', 'api', 'readonly')
+    SELECT * FROM pg_authid
+     WHERE rolname IN ('clinical_owner', 'middleware', 'api', 'readonly', 'readwrite') OR rolname IN (SELECT l.nombre FROM lab.logins l)
   )
   SELECT 'table', t.relacion, '', 'present' FROM tablas t
    UNION ALL
@@ -75,6 +76,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT 'password between the nodes', '', l.rolname::text, lab.login_mark(l.rolname)
     FROM logins l WHERE lab.login_mark(l.rolname) IS NOT NULL
    UNION ALL
+  SELECT 'membership', '', l.rolname::text, string_agg(m.roleid::regrole::text, ', ' ORDER BY m.roleid::regrole::text)
+    FROM logins l JOIN pg_auth_members m ON m.member = l.oid GROUP BY l.rolname
+   UNION ALL
   SELECT 'partition', t.relacion, c.oid::regclass::text,
          format('%s SERVER %I OPTIONS (%s)', pg_get_expr(c.relpartbound, c.oid), s.srvname,
                 (SELECT string_agg(format('%I %L', option_name, option_value), ', ') FROM pg_options_to_table(f.ftoptions)))
@@ -96,7 +100,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
      -- Of a table that is gone, one line will do.
      AND (clase = 'table' OR relacion = '' OR to_regclass(relacion) IS NOT NULL)
      -- What somebody added beside it harms nothing, unless it gives rights or is in every row.
-     AND (i.estado IS NOT NULL OR (clase IN ('column', 'policy', 'rights') AND EXISTS (SELECT FROM lab.installed)));
+     AND (i.estado IS NOT NULL OR (clase IN ('column', 'policy', 'rights', 'membership') AND EXISTS (SELECT FROM lab.installed)));
 $$;
 
 -- Puts right what the scripts that create things leave alone because it has the name that they would give it. Before they
@@ -147,6 +151,9 @@ BEGIN
           EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION %s', d.nombre,
                          CASE WHEN d.wanted LIKE '%LOGIN%' THEN 'LOGIN' ELSE 'NOLOGIN' END);
         END IF;
+      WHEN 'membership' THEN
+        CONTINUE WHEN to_regrole(d.nombre) IS NULL;
+        PERFORM lab.set_groups(d.nombre::name, string_to_array(nullif(d.wanted, 'absent'), ', ')::name[]);
       ELSE
         NULL;  -- the scripts that come before and after this do it
     END CASE;

@@ -5,7 +5,7 @@ RETURNS TABLE (object text, found text, wanted text, mended boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   RETURN QUERY
-  SELECT 'role ' || r, 'absent', 'present', true FROM unnest(ARRAY['clinical_owner', 'middleware', 'api', 'readonly']) AS r
+  SELECT 'role ' || r, 'absent', 'present', true FROM unnest(ARRAY['clinical_owner', 'middleware', 'api', 'readonly', 'readwrite']) AS r
    WHERE to_regrole(r) IS NULL;
 
   IF to_regclass('citus_tables') IS NULL THEN

@@ -1,9 +1,12 @@
 -- Least privilege. Nobody but the administrator deletes: patients and doctors are retired, consultations are kept.
+-- Who reads and who writes, of people (logins.sql): readonly, and readwrite, which is a member of it.
 -- middleware loads the sample and serves while the rules are lifted; api serves under them (row_security.sql).
 SELECT lab.grant('SELECT, INSERT, UPDATE', '{public.medicos,public.pacientes,public.consultas,public.usuario}', '{middleware,api}');
 SELECT lab.grant('SELECT, INSERT', '{public.solicitudes,public.accesos}', '{middleware,api}');
 -- Not usuario: it holds the hashes of passwords.
 SELECT lab.grant('SELECT', '{public.medicos,public.pacientes,public.consultas}', '{readonly}');
+SELECT lab.set_groups('readwrite', '{readonly}');
+SELECT lab.grant('INSERT, UPDATE', '{public.medicos,public.pacientes,public.consultas}', '{readwrite}');
 GRANT SELECT, INSERT, UPDATE ON lab.sample_chunks TO middleware;
 GRANT SELECT, INSERT, UPDATE, DELETE ON lab.sesiones TO middleware, api;
 -- Whoever leaves a transaction open keeps what it locked from everybody else. The administrator may.

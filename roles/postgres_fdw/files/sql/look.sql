@@ -48,7 +48,8 @@ WITH settings AS (
   SELECT 'function ' || f, CASE WHEN to_regprocedure(f) IS NOT NULL THEN 'present' END, 'present'
     FROM unnest(ARRAY['lab.where(text,text)', 'lab.create_distributed_table(regclass,name,regclass)',
                       'lab.create_reference_table(regclass)', 'lab.add_foreign_key(regclass,name,name,regclass,name)',
-                      'lab.create_login(name,text)', 'lab.login_mark(name)', 'lab.grant(text,regclass[],name[])',
+                      'lab.create_login(name,text)', 'lab.login_mark(name)', 'lab.drop_login(name)', 'lab.set_groups(name,name[])',
+                      'lab.grant(text,regclass[],name[])',
                       'public.master_get_active_worker_nodes()']) AS f
 )
 SELECT object, coalesce(found, 'absent') AS found, wanted FROM compared WHERE found IS DISTINCT FROM wanted;

@@ -79,6 +79,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            format('DO $do$ BEGIN CREATE ROLE %1$I; EXCEPTION WHEN duplicate_object THEN NULL; END $do$; ALTER ROLE %1$I %2$s PASSWORD %3$L;',
                   rolname, CASE WHEN rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END, rolpassword),
            E'\n' ORDER BY rolname), '')
+      || coalesce((SELECT string_agg(format(E'\nGRANT %s TO %s;', roleid::regrole, member::regrole), '' ORDER BY roleid, member)
+                     FROM pg_auth_members JOIN pg_roles m ON m.oid = member WHERE NOT m.rolsuper AND m.rolname !~ '^pg_'), '')
     FROM pg_authid
    WHERE NOT rolsuper AND NOT rolreplication AND rolname !~ '^pg_';
 $$;
@@ -138,6 +140,46 @@ CREATE OR REPLACE FUNCTION lab.login_mark(rol name) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE WHEN count(*) = count(m.umoptions) THEN left(md5(string_agg(m.umoptions::text, ',' ORDER BY w.node_name)), 12) END
     FROM lab.workers w LEFT JOIN pg_user_mappings m ON m.srvname = w.node_name AND m.usename = rol;
+$$;
+
+-- Makes a role a member of these groups and of no others, on every node.
+CREATE OR REPLACE FUNCTION lab.set_groups(rol name, grupos name[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  script text := format($do$DO $lab$ DECLARE
+    g name;
+  BEGIN
+    FOR g IN SELECT roleid::regrole FROM pg_auth_members WHERE member = to_regrole(%1$L) AND roleid <> ALL (%2$L::regrole[]) LOOP
+      EXECUTE format('REVOKE %%s FROM %%s', g, %1$L);
+    END LOOP;
+    FOR g IN SELECT roleid::regrole FROM unnest(%2$L::regrole[]) AS roleid
+              WHERE roleid NOT IN (SELECT m.roleid FROM pg_auth_members m WHERE m.member = to_regrole(%1$L)) LOOP
+      EXECUTE format('GRANT %%s TO %%s', g, %1$L);
+    END LOOP;
+  END $lab$;$do$, quote_ident(rol), coalesce(grupos, '{}'));
+  nodo text;
+BEGIN
+  EXECUTE script;
+  FOR nodo IN SELECT node_name FROM lab.workers ORDER BY node_name LOOP
+    PERFORM lab.on_node(nodo, lab.roles_script() || E'\n' || script);
+  END LOOP;
+END
+$$;
+
+-- Takes a login away on every node, with the rights that it was given.
+CREATE OR REPLACE FUNCTION lab.drop_login(rol name) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  script text := format('DO $lab$ BEGIN IF to_regrole(%1$L) IS NOT NULL THEN DROP OWNED BY %1$s; DROP ROLE %1$s; END IF; END $lab$;',
+                        quote_ident(rol));
+  nodo text;
+BEGIN
+  FOR nodo IN SELECT node_name FROM lab.workers ORDER BY node_name LOOP
+    PERFORM lab.on_node(nodo, script);
+    EXECUTE format('DROP USER MAPPING IF EXISTS FOR %I SERVER %I', rol, nodo);
+  END LOOP;
+  EXECUTE script;
+END
 $$;
 
 -- Makes the foreign servers what `nodos` says ([{name, role, host, port}]), one that moved is altered, and gives

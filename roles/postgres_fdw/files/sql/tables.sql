@@ -338,9 +338,21 @@ DECLARE
   nodo text;
   partes text;
   titulares text := (SELECT string_agg(quote_ident(r), ', ') FROM unnest(roles) AS r);
+  ciegos text;
 BEGIN
   IF privilegios !~* '^[a-z]+( *, *[a-z]+)*$' THEN
     RAISE EXCEPTION '"%" is no list of privileges', privilegios USING HINT = 'For example: SELECT, INSERT';
+  END IF;
+  -- Row-level security would show them no row, and say nothing.
+  SELECT format('%s no row of %s', r, t) INTO ciegos
+    FROM unnest(tablas) AS t JOIN pg_class c ON c.oid = t AND c.relrowsecurity, unnest(roles) AS r JOIN pg_roles p ON p.rolname = r
+   WHERE NOT p.rolsuper AND NOT p.rolbypassrls
+     AND NOT EXISTS (SELECT FROM pg_policy y, unnest(y.polroles) AS q
+                      WHERE y.polrelid = t AND (q = 0 OR pg_has_role(p.oid, q, 'USAGE')))
+   LIMIT 1;
+  IF ciegos IS NOT NULL THEN
+    RAISE EXCEPTION 'row-level security would show %: it has no policy for that login', ciegos
+      USING HINT = 'make login LOGIN=name makes a login that sees the rows.';
   END IF;
   EXECUTE format('GRANT %s ON %s TO %s', privilegios, (SELECT string_agg(t::text, ', ') FROM unnest(tablas) AS t), titulares);
   -- A reader of the parent arrives on the worker at the partition. Copies of reference tables are read here.

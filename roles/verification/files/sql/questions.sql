@@ -10,19 +10,26 @@ FROM (VALUES
 
     -- A row for each right that should not be there, or that is missing; of a role or a table that is not there, one row.
     ('privileges', $q$
-        WITH logins AS (SELECT l, to_regrole(l) AS role FROM unnest(ARRAY['middleware', 'api', 'readonly', 'clinical_owner']) AS l),
+        WITH logins AS (SELECT l, to_regrole(l) AS role FROM unnest(ARRAY['middleware', 'api', 'readonly', 'readwrite', 'clinical_owner']) AS l),
         relations AS (SELECT t, to_regclass('public.' || t) AS relation
                       FROM unnest(ARRAY['medicos', 'pacientes', 'consultas', 'usuario', 'solicitudes', 'accesos']) AS t),
         wanted AS (SELECT l, t, p, CASE WHEN l = 'readonly' THEN p = 'SELECT' AND t IN ('medicos', 'pacientes', 'consultas')
+                                        WHEN l = 'readwrite' THEN p <> 'DELETE' AND t IN ('medicos', 'pacientes', 'consultas')
                                         WHEN t IN ('solicitudes', 'accesos') THEN p IN ('SELECT', 'INSERT')
                                         ELSE p <> 'DELETE' END AS granted
-                   FROM unnest(ARRAY['middleware', 'api', 'readonly']) AS l,
+                   FROM unnest(ARRAY['middleware', 'api', 'readonly', 'readwrite']) AS l,
                         unnest(ARRAY['medicos', 'pacientes', 'consultas', 'usuario', 'solicitudes', 'accesos']) AS t,
                         unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p)
         SELECT 'login ' || rolname || ' has rights over the servers' AS problem FROM pg_roles
         WHERE rolcanlogin AND rolname <> current_user
-          -- middleware loads with COPY, which row-level security refuses.
-          AND (rolsuper OR rolcreatedb OR rolcreaterole OR (rolbypassrls AND rolname <> 'middleware'))
+          -- middleware loads with COPY, which row-level security refuses; so may members of readwrite.
+          AND (rolsuper OR rolcreatedb OR rolcreaterole
+               OR (rolbypassrls AND rolname <> 'middleware' AND NOT EXISTS (
+                   SELECT FROM pg_auth_members WHERE member = pg_roles.oid AND roleid = to_regrole('readwrite'))))
+        UNION ALL
+        SELECT format('login %s is a member of %s', m.rolname, a.roleid::regrole)
+        FROM pg_auth_members AS a JOIN pg_roles AS m ON m.oid = a.member
+        WHERE m.rolcanlogin AND m.rolname <> current_user AND a.roleid::regrole::text NOT IN ('readonly', 'readwrite')
         UNION ALL
         SELECT 'role ' || l || ' is missing' FROM logins WHERE role IS NULL
         UNION ALL
@@ -40,11 +47,18 @@ FROM (VALUES
         UNION ALL
         SELECT format('%s %s %s on %s', w.l, CASE WHEN w.granted THEN 'lacks' ELSE 'has' END, w.p, w.t)
         FROM wanted AS w JOIN logins USING (l) JOIN relations USING (t)
-        WHERE has_table_privilege(role, relation, w.p) <> w.granted $q$),
+        WHERE has_table_privilege(role, relation, w.p) <> w.granted
+          -- Of what readwrite has as a member of readonly, one row will do.
+          AND NOT (w.l = 'readwrite' AND to_regrole('readonly') IS NOT NULL
+                   AND has_table_privilege(to_regrole('readonly'), relation, w.p) <> (w.p = 'SELECT' AND w.t IN ('medicos', 'pacientes', 'consultas'))) $q$),
 
     -- Workers that do not receive their copies of the reference tables; only postgres_fdw could say.
     ('not-copying', CASE WHEN to_regprocedure('lab.copying(text)') IS NULL THEN 'SELECT NULL WHERE false'
         ELSE $q$ SELECT node_name, coalesce(problem, 'no writer waits for it') AS problem FROM lab.copies WHERE state <> 'sync' $q$ END),
+
+    -- Whom `make login` gave a login. An older lab keeps no list of them.
+    ('people', CASE WHEN to_regclass('lab.logins') IS NULL THEN 'SELECT NULL WHERE false'
+        ELSE 'SELECT nombre FROM lab.logins ORDER BY nombre' END),
 
     ('installed', 'SELECT object, found, wanted FROM lab.differences()'),
 
