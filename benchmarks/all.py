@@ -22,7 +22,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "pods": ["pods.py"],
     "host-citus": ["host.py", "--engine", "citus"],
     "host-postgres_fdw": ["host.py", "--engine", "postgres_fdw"],
-    "queries": ["queries.py"],
+    "queries": ["queries.py", "--patients", "200000", "--consultations", "5"],
     "load": ["load.py"],
     "api-open": ["middleware.py", "--access", "open"],
     "api-rules": ["middleware.py", "--access", "rules"],
