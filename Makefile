@@ -20,13 +20,13 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(if $(USUARIO),-e middleware_token_document='$(USUARIO)') \
 	$(if $(LOGIN),-e clinical_schema_login='$(LOGIN)') $(if $(KIND),-e clinical_schema_login_kind='$(KIND)') \
-	$(if $(STATE),-e autostart_state='$(STATE)') $(ARGS) playbooks/$(1).yml $(if $(LAB),|| $(say_labs))
+	$(if $(FILE),-e clinical_schema_dump_file='$(abspath $(FILE))') $(if $(STATE),-e autostart_state='$(STATE)') $(ARGS) playbooks/$(1).yml $(if $(LAB),|| $(say_labs))
 say_labs = { ansible -i '$(INVENTORY)' --list-hosts '$(LAB)' 2>/dev/null | grep -q '(0)' \
 	&& { echo 'There is no lab $(LAB) in $(INVENTORY). It has:' && ansible -i '$(INVENTORY)' --list-hosts all | tail -n +2; } >&2; exit 1; }
 
 suites := unit middleware integration kubernetes newcomer molecule
 
-.PHONY: help env docs lock lab status diagnose verify psql login token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
+.PHONY: help env docs lock lab status diagnose verify psql login dump token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -54,6 +54,9 @@ verify: env ## every promise, checked against the running lab
 
 psql: ## connect as the lab's administrator, or as LOGIN=ana: ARGS='-Atc "select 1"'
 	@LAB='$(LAB)' LAB_LOGIN='$(LOGIN)' playbooks/files/psql $(ARGS)
+
+dump: env ## a copy of the clinical history for any PostgreSQL: FILE=historia.sql
+	@$(call play,dump)
 
 login: env ## a person's login to the database: LOGIN=ana reads; KIND=write writes too, KIND=none takes it away
 	@$(call play,login)

@@ -20,7 +20,8 @@ DISTRIBUTE = (
     "SELECT lab.add_foreign_key('public.consultas', 'consultas_paciente_id_fkey', 'paciente_id', 'public.pacientes', 'cedula')",
     "SELECT lab.add_foreign_key('public.consultas', 'consultas_medico_id_fkey', 'medico_id', 'public.medicos', 'id')",
 )
-#: What comes after it.
+#: What comes before it, and after.
+TABLES = ("tables.sql", "history.sql", "owners.sql")
 RIGHTS = ("logins.sql", "row_security.sql", "privileges.sql", "usuarios.sql")
 
 

@@ -31,7 +31,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "collections"))
 
-from by_hand import DISTRIBUTE, LOGINS, RIGHTS, SQL, checked
+from by_hand import DISTRIBUTE, LOGINS, RIGHTS, SQL, TABLES, checked
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import register
 from support.labs import ENGINES, Lab, Workshop, citus_servers, processes_of
@@ -123,7 +123,8 @@ class ByHand:
         getattr(self, self.lab.engine)()
         for login in LOGINS:
             self.psql("-c", f"SELECT lab.create_login('{login}', '{self.passwords[login]}')")  # letters and digits
-        self.file("clinical_schema/files/sql/tables.sql")
+        for name in TABLES:
+            self.file(f"clinical_schema/files/sql/{name}")
         for statement in DISTRIBUTE:
             self.psql("-c", statement)
         for name in RIGHTS:

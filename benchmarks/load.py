@@ -48,8 +48,7 @@ def plain_copy(lab: Lab, folder: Path) -> float:
         passfile=str(lab.directory / "credentials/admin.pgpass"),
         autocommit=True,
     ) as target:
-        target.execute("CREATE SCHEMA lab")  # the script makes tables of its own there
-        target.execute((ROOT / "roles/clinical_schema/files/sql/tables.sql").read_bytes())
+        target.execute((ROOT / "roles/clinical_schema/files/sql/history.sql").read_bytes())
         started = time.monotonic()
         for table, columns in TABLES.items():
             query = f"COPY {table} ({columns}) FROM STDIN"

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import psycopg
 import yaml
-from by_hand import DISTRIBUTE, LOGINS, RIGHTS, SQL, checked
+from by_hand import DISTRIBUTE, LOGINS, RIGHTS, SQL, TABLES, checked
 
 from support.labs import run_playbook
 from support.pods import APPLIED, CONTEXT, KUBECONFIG, PodLab, PodWorkshop, missing
@@ -102,7 +102,8 @@ class ByHand:
         schema = SQL / "clinical_schema/files/sql"
         for login in LOGINS:
             self.psql(f"SELECT lab.create_login('{login}', '{self.passwords[login]}')")  # letters and digits
-        self.psql((schema / "tables.sql").read_text(encoding="utf-8"))
+        for file in TABLES:
+            self.psql((schema / file).read_text(encoding="utf-8"))
         for statement in DISTRIBUTE:
             self.psql(statement)
         for file in RIGHTS:

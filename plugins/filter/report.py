@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.report import (
     autostart_page,
+    copy_page,
     first_error,
     left_page,
     preflight_page,
@@ -33,6 +34,7 @@ class FilterModule:
         """Each filter by its name."""
         return {
             "autostart_page": autostart_page,
+            "copy_page": copy_page,
             "diagnosis_page": diagnosis_page,
             "first_error": first_error,
             "left_page": left_page,

@@ -843,6 +843,20 @@ def left_page(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
+def copy_page(rows: Sequence[Row], file: str) -> list[str]:
+    """What a copy of the history holds, and what of others' making it does not, as lines of a page.
+
+    Args:
+        rows: each with ``kind`` (``rows`` or ``left out``; others are of no interest here) and ``text``.
+        file: where the copy is.
+    """
+    left_out = [str(row["text"]) for row in rows if row["kind"] == "left out"]
+    lines = [f"Copied into {file}:", *(f"  {row['text']}" for row in rows if row["kind"] == "rows")]
+    if left_out:
+        lines += paragraph(f"Not in it, since somebody made it beside the history: {', '.join(left_out)}.", "  ", "")
+    return lines
+
+
 def verification_page(report: Row) -> str:
     """The verdicts as a table, what is broken with its remedy below."""
     marks = {PASS: "ok", FAIL: "BROKEN", NOT_RUN: "?"}
