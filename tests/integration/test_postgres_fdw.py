@@ -94,6 +94,66 @@ def test_the_doctors_are_joined_to_what_the_workers_joined(lab: Lab) -> None:
     assert all(" INNER JOIN " in scan["Remote SQL"] for scan in scans)
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "SELECT ciudad, count(*) FROM pacientes GROUP BY ciudad",
+        "SELECT codigo_cie10, count(*) FROM consultas GROUP BY codigo_cie10",
+        "SELECT count(*) FROM consultas",
+        "SELECT p.ciudad, max(c.fecha_consulta) FROM pacientes p JOIN consultas c ON c.paciente_id = p.cedula GROUP BY 1",
+    ],
+)
+def test_what_is_counted_here_comes_from_all_workers_at_once(lab: Lab, question: str) -> None:
+    """Not grouped by the key: counted once, over rows that are fetched asynchronously; never part by part."""
+    nodes = plan(lab, question, 100_000)
+    scans = [node for node in nodes if node["Node Type"] == "Foreign Scan"]
+    assert len(scans) == 32
+    assert all(scan["Async Capable"] for scan in scans)
+    assert [node["Partial Mode"] for node in nodes if "Partial Mode" in node] == ["Simple"]
+
+
+@pytest.mark.parametrize("rows_per_partition", [None, 100_000])
+def test_what_is_grouped_by_the_key_is_counted_by_the_workers(lab: Lab, rows_per_partition: int | None) -> None:
+    """A join, its condition, the counting and HAVING are one query of each partition."""
+    question = (
+        "SELECT p.cedula, p.apellido, count(*) FROM pacientes p JOIN consultas c ON c.paciente_id = p.cedula"
+        " WHERE p.ciudad = 'Cali' GROUP BY p.cedula, p.apellido HAVING count(*) > 2"
+    )
+    scans = [node for node in plan(lab, question, rows_per_partition) if node["Node Type"] == "Foreign Scan"]
+    assert len(scans) == 32
+    for clause in (" INNER JOIN ", "ciudad = 'Cali'", " GROUP BY ", " HAVING "):
+        assert all(clause in scan["Remote SQL"] for scan in scans)
+    assert all(scan["Async Capable"] for scan in scans)
+
+
+@pytest.mark.parametrize(
+    ("question", "reaches", "stays"),
+    [
+        (
+            "SELECT correo FROM pacientes WHERE ciudad = 'Cali' AND apellido ILIKE 'mo%'",
+            ["ciudad = 'Cali'", "~~* 'mo%'"],
+            "",
+        ),
+        ("SELECT correo FROM pacientes", ["SELECT correo FROM"], ""),
+        ("SELECT * FROM consultas WHERE fecha_consulta >= '2025-01-01'", [" WHERE ((fecha_consulta >= "], ""),
+        ("SELECT * FROM consultas WHERE fecha_consulta > now() - interval '1 year'", [], "now()"),
+        ("SELECT * FROM pacientes WHERE extract(year FROM age(fecha_nacimiento)) > 50", [], "age("),
+        ("SELECT * FROM consultas ORDER BY fecha_consulta DESC LIMIT 10", ["ORDER BY fecha_consulta DESC"], "LIMIT"),
+        ("SELECT count(DISTINCT ciudad) FROM pacientes", ["SELECT ciudad FROM"], "count("),
+        ("SELECT * FROM consultas c JOIN medicos m ON m.id = c.medico_id WHERE m.ciudad = 'Cali'", [], "medicos"),
+    ],
+)
+def test_what_reaches_the_workers_is_what_the_page_says(
+    lab: Lab, question: str, reaches: list[str], stays: str
+) -> None:
+    """The rows of docs/en/workers.md: what is in the query that a worker gets, and what is not."""
+    queries = [node["Remote SQL"] for node in plan(lab, question, 100_000) if "Remote SQL" in node]
+    assert len(queries) == 32
+    for query in queries:
+        assert all(part in query for part in reaches), query
+        assert not stays or stays not in query, query
+
+
 def test_the_workers_work_at_the_same_time(lab: Lab) -> None:
     """Partitions of different workers are read asynchronously."""
     scans = [node for node in plan(lab, "SELECT * FROM pacientes") if node["Node Type"] == "Foreign Scan"]

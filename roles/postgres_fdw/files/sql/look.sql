@@ -41,6 +41,9 @@ WITH settings AS (
          'FIRST ' || count(*) || ' (' || string_agg(n.subscription, ', ' ORDER BY n.name) || ')'
     FROM nodes n WHERE n.role = 'worker'
    UNION ALL
+  SELECT 'counts part by part', CASE WHEN count(*) > 0 THEN 'planned' END, NULL
+    FROM pg_catalog.pg_aggregate WHERE aggcombinefn <> 0 AND aggfnoid::oid < 16384
+   UNION ALL
   -- What others build on; somebody may have dropped it since.
   SELECT 'relation ' || r, CASE WHEN to_regclass(r) IS NOT NULL THEN 'present' END, 'present'
     FROM unnest(ARRAY['lab.nodes', 'lab.tables', 'lab.shards', 'lab.copies', 'lab.waits', 'public.citus_tables']) AS r

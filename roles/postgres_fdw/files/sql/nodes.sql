@@ -253,6 +253,11 @@ BEGIN
   -- Joins and aggregates partition by partition are what goes to the workers whole.
   EXECUTE format('ALTER DATABASE %I SET enable_partitionwise_join = on', base);
   EXECUTE format('ALTER DATABASE %I SET enable_partitionwise_aggregate = on', base);
+  -- ... where they are grouped by the key. Else the planner would count part by part as it fetches them, one worker after the other: no
+  -- part of a count is ever sent. Without what joins partial counts it asks all workers at once and counts what comes. No result depends
+  -- on it, no setting says it (the one above, off, would fetch what the workers now count), and only the coordinator's own large tables
+  -- would miss it, which parallel workers would have counted.
+  UPDATE pg_catalog.pg_aggregate SET aggcombinefn = 0 WHERE aggcombinefn <> 0 AND aggfnoid::oid < 16384;
   -- A session on a worker says for whom it works: lab.waits reads it.
   EXECUTE format('ALTER DATABASE %I SET postgres_fdw.application_name = ''lab/%%p''', base);
   -- postgres_fdw reckons that a worker compares every row of one partition with every row of the other, so that from a
