@@ -11,9 +11,11 @@ import tempfile
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import distribution, version
 from pathlib import Path
 
 import pytest
+import yaml
 
 from support.labs import ROOT
 
@@ -88,8 +90,56 @@ def test_the_archive_holds_what_is_used_and_no_more(elsewhere: Elsewhere) -> Non
     collection = elsewhere.place / "collections/ansible_collections/aula/historia_clinica"
     there = {path.name for path in collection.iterdir()}
     assert {"roles", "plugins", "playbooks", "files", "README.md", "LICENSE"} <= there
-    assert not {".git", ".venv", ".cache", ".ci", "build", "collections", "Makefile"} & there
+    assert not {".git", ".venv", ".cache", ".ci", "build", "collections", "Makefile", "molecule", "benchmarks"} & there
+    assert not (collection / "tests/unit").exists()
     assert not list(collection.rglob("__pycache__"))
+
+
+def test_every_playbook_is_found_and_complete(elsewhere: Elsewhere) -> None:
+    """By its full name, in any folder, with what the package `ansible` brings."""
+    names = [f"aula.historia_clinica.{path.stem}" for path in sorted((ROOT / "playbooks").glob("*.yml"))]
+    assert "aula.historia_clinica.site" in names
+    checked = elsewhere.run("ansible-playbook", "--syntax-check", *names)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_ansible_core_alone_needs_what_is_declared_and_no_more(elsewhere: Elsewhere) -> None:
+    """Without a collection that it uses the archive is refused where it is installed, not in the middle of a playbook."""
+    declared = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["dependencies"]
+    assert len(declared) > 1
+    home = elsewhere.place / "alone"
+    archive = str(next(elsewhere.place.glob("aula-historia_clinica-*.tar.gz")))
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        core = [
+            "uv",
+            "run",
+            "--quiet",
+            "--isolated",
+            "--no-project",
+            "--with",
+            f"ansible-core=={version('ansible-core')}",
+        ]
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        clean |= {"LC_ALL": "C.UTF-8", "ANSIBLE_HOME": str(home)}
+        return subprocess.run(
+            [*core, *command], cwd=elsewhere.place, env=clean, capture_output=True, text=True, check=False
+        )
+
+    install = ("ansible-galaxy", "collection", "install", "--offline", archive)
+    for name, bound in declared.items():
+        refused = run(*install)
+        assert refused.returncode != 0
+        assert f"* {name}:{bound} (dependency of" in refused.stdout + refused.stderr
+        # What Galaxy would bring.
+        brought = home / "collections/ansible_collections" / name.replace(".", "/")
+        brought.parent.mkdir(parents=True, exist_ok=True)
+        there = distribution("ansible").locate_file("ansible_collections")
+        brought.symlink_to(Path(str(there), name.replace(".", "/")))
+    installed = run(*install)
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+    checked = run("ansible-playbook", "--syntax-check", "aula.historia_clinica.site")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_a_lab_is_made_and_removed_by_the_collections_playbooks(elsewhere: Elsewhere) -> None:

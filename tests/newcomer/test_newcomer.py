@@ -71,6 +71,7 @@ EXPECTED = {
     r"make preflight": r"Nothing stands in the way of the lab\..*failed=0",
     r"\S+ansible-galaxy collection build": r"Created collection",
     r"\S+ansible-galaxy collection install": r"was installed successfully",
+    r"\. \S+; cd / && \S+ansible-playbook --syntax-check": r"playbook: \S+/\.ansible/collections/\S+/playbooks/site\.yml",
 }
 
 
@@ -144,6 +145,9 @@ def test_a_newcomer_can_follow_the_readme(visit: Visit) -> None:
         for more in (text for text, before in MORE.items() if before == command.text):
             visit.follow(more, "README.md, the table of commands")
         visit.follow(command.text, command.place)
+    # After the last command the archive is installed, and found "in another folder".
+    found = "ansible-playbook --syntax-check aula.historia_clinica.site"
+    visit.follow(f'{WITHOUT_MAKE[".venv/bin/"]}cd / && "$OLDPWD"/.venv/bin/{found}', "README.md, elsewhere")
     assert set(MORE) <= set(visit.ran)
     assert set(PAGES.values()) <= set(visit.ran)
 

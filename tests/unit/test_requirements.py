@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -59,3 +60,17 @@ def test_every_input_has_its_lock(path: Path) -> None:
     packages = re.findall(r"^[a-z0-9.-]+(?:\[[a-z,]+\])?==", lock, re.MULTILINE)
     assert packages
     assert lock.count("--hash=sha256:") >= len(packages)
+
+
+def test_every_collection_that_is_used_is_declared() -> None:
+    """Who has ansible-core alone gets them with the collection; `ansible` brings them."""
+    declared = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["dependencies"]
+    used = set()
+    for place in ("roles", "playbooks"):
+        for path in (ROOT / place).rglob("*.yml"):
+            used |= set(
+                re.findall(r"^\s*(?:- )?((?!ansible\.builtin)\w+\.\w+)\.\w+:", path.read_text("utf-8"), re.MULTILINE)
+            )
+    assert {"kubernetes.core", "community.postgresql"} <= used
+    assert used - {"aula.historia_clinica"} == set(declared)
+    assert all(re.fullmatch(r">=\d+\.\d+\.\d+", bound) for bound in declared.values())
