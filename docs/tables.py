@@ -229,8 +229,13 @@ def cell(value: Any) -> str:
     return "`{}`".format(text.replace("|", "\\|"))
 
 
-def table(spec: dict[str, Any]) -> str:
-    """The table of one role's variables, over all of its entry points; a sentence where it has none."""
+def table(spec: dict[str, Any], defaults: dict[str, Any]) -> str:
+    """The table of one role's variables, over all of its entry points; a sentence where it has none.
+
+    Args:
+        spec: the role's argument_specs.
+        defaults: its defaults. One that is computed and no text is in them alone: a spec has values of the type that it names.
+    """
     options: dict[str, dict[str, Any]] = {}
     for entry in spec["argument_specs"].values():
         options.update(entry.get("options", {}))
@@ -244,9 +249,8 @@ def table(spec: dict[str, Any]) -> str:
             text += " One of " + ", ".join(f"`{choice}`" for choice in option["choices"]) + "."
         text = re.sub(r"[CVOM]\(([^)]*)\)", r"`\1`", text).replace("|", "\\|")
         kind = option["type"] + (f" of {option['elements']}" if "elements" in option else "")
-        rows.append(
-            f"| `{name}` | {kind} | {'required' if option.get('required') else cell(option.get('default'))} | {text} |"
-        )
+        default = "required" if option.get("required") else cell(option.get("default", defaults.get(name)))
+        rows.append(f"| `{name}` | {kind} | {default} | {text} |")
     return "\n".join(rows) + "\n"
 
 
@@ -260,7 +264,8 @@ def written(role: Path) -> str:
     readme = (role / "README.md").read_text(encoding="utf-8")
     if not PLACE.search(readme):
         raise ValueError(f"{role.name}: README.md has no <!-- variables --> ... <!-- /variables -->")
-    text = table(spec)
+    defaults = role / "defaults/main.yml"
+    text = table(spec, yaml.safe_load(defaults.read_text(encoding="utf-8")) if defaults.exists() else {})
     return PLACE.sub(lambda _: text, readme)
 
 

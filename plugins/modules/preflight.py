@@ -125,7 +125,8 @@ ansible_facts:
       description: >-
         name, target, engine, reasons (a sentence each for target and engine), workers, directory, user, group, root,
         user_exists, database, database_port, api_port, postgres_bin, postgres_version (empty in check mode while the runtime is not
-        there, and in pods), runtime, python, interpreter (the same for modules, in an environment of the lab's), nodes (name, role, host, port of each, as the nodes reach each other),
+        there, and in pods), runtime, python, interpreter (the same for modules, in an environment of the lab's), autostart (what
+        starts it after a reboot, in words), nodes (name, role, host, port of each, as the nodes reach each other),
         exists (recorded before), libpq (environment of an administrator's connection; no password), environment (that,
         and where C(kubernetes.core) finds the cluster), owner (whose lab it is, as its namespace says). Empty on V(host)
         are kubeconfig, context, namespace, owner, database_image, python_image; middleware_image is empty where one is to

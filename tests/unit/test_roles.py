@@ -77,6 +77,12 @@ class TestRole:
             if not is_templated(defaults[name]):
                 assert isinstance(defaults[name], TYPES[option["type"]]), name
 
+    def test_a_computed_default_is_described_where_it_has_its_type(self, role: Path) -> None:
+        """An expression is a text: as the default of a list or a bool in the specs, no documentation can be built of it."""
+        for name, option in options(role).items():
+            if is_templated(option.get("default")):
+                assert option["type"] in ("str", "path", "raw"), name
+
     def test_variables_carry_the_roles_name(self, role: Path) -> None:
         """What a person sets starts with it; what the role computes does too, behind two underscores where it is its own."""
         assert all(name.startswith(f"{role.name}_") for name in load(role / "defaults/main.yml"))
