@@ -964,11 +964,18 @@ def process_lines(processes: Sequence[Row], variables: str) -> list[str]:
         for process in processes
     ]
     total = sum(process["memory_bytes"] or 0 for process in processes)
-    stopped = not all(process["pid"] for process in processes)
+    advice = []
+    if any(process["state"] == "UNSUPERVISED" for process in processes):
+        advice = paragraph(
+            "The supervisor was killed. What it had started runs on, but nobody starts again what ends:"
+            f" make start{variables} ends it in good order and starts all of it anew, with a supervisor."
+        )
+    elif not all(process["pid"] for process in processes):
+        advice = [f"  make start{variables} starts what is stopped."]
     return [
         f"Processes, {human_size(total)} of memory in all",
         *columns(("name", "state", "pid", "up for", "memory"), rows, (2, 3, 4)),
-        *([f"  make start{variables} starts what is stopped."] if stopped else []),
+        *advice,
     ]
 
 

@@ -37,6 +37,8 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
     ensure_text,
 )
 
+#: A program whose supervisord was killed: nobody starts it again.
+UNSUPERVISED = "UNSUPERVISED"
 #: What supervisord calls a program that is on its way or there.
 ALIVE = ("STARTING", "RUNNING", "BACKOFF")
 
@@ -252,10 +254,10 @@ class Supervisor:
             SupervisionError: it is still there after a minute.
         """
         if self.is_running():
-            pid = self.rpc.getPID()
+            own = psutil.Process(self.rpc.getPID())
             self.rpc.stopAllProcesses()
             self.rpc.shutdown()
-            wait_for(lambda: not psutil.pid_exists(pid), 60, f"supervisord ({pid}) does not end")
+            wait_for(lambda: is_over(own), 60, f"supervisord ({own.pid}) does not end")
         self.end_orphans()
 
     def apply(self) -> list[str]:
@@ -314,8 +316,8 @@ class Supervisor:
         done = subprocess.run(program.ready, capture_output=True, check=False, cwd="/", env=self.environment)
         return done.returncode == 0
 
-    def end_orphans(self) -> None:
-        """End the programs of a supervisord of this lab that is gone.
+    def orphans(self) -> dict[int, psutil.Process]:
+        """The programs of a supervisord of this lab that is gone, and their children, by process id.
 
         supervisord tells each program its own address in the environment, which is how they are known.
         """
@@ -325,16 +327,21 @@ class Supervisor:
             with contextlib.suppress(psutil.Error, OSError):
                 if process.environ().get("SUPERVISOR_SERVER_URL") == address:
                     ours[process.pid] = process
+        return ours
+
+    def end_orphans(self) -> None:
+        """End the programs of a supervisord of this lab that is gone."""
+        ours = self.orphans()
         top = [process for process in ours.values() if process.ppid() not in ours]
         for process in top:
             with contextlib.suppress(psutil.NoSuchProcess):
                 # A server ends in good order on SIGINT (fast shutdown); everything else here on SIGTERM.
                 process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
-        _, alive = psutil.wait_procs(list(ours.values()), timeout=30)
+        alive = wait_until_over(list(ours.values()), 30)
         for process in alive:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(alive, timeout=5)
+        wait_until_over(alive, 5)
 
     def forget_dead_servers(self) -> None:
         """Remove the lock files of servers that ended with the machine, as the owner: root follows no link of his.
@@ -357,14 +364,23 @@ class Supervisor:
             )
 
     def report(self) -> list[dict[str, Any]]:
-        """One row for supervisord and one for each program.
+        """One row for supervisord and one for each program; none where nothing of the lab runs.
+
+        Where supervisord is gone and its programs are not, its state is ``GONE`` and theirs is ``UNSUPERVISED``.
 
         Returns:
             Rows of ``name``, ``state``, ``pid`` (0: none), ``uptime_seconds`` and ``memory_bytes``, the share of the
             memory that is the process' own and its children's (PSS; where the system does not tell it, USS).
         """
         if not self.is_running():
-            return []
+            left = self.orphans()
+            names = {}
+            for process in left.values():
+                with contextlib.suppress(psutil.Error, OSError):
+                    if process.ppid() not in left:
+                        names[process.environ()["SUPERVISOR_PROCESS_NAME"]] = process.pid
+            gone = [_row("supervisord", "GONE", 0, children=False)] if names else []
+            return [*gone, *(_row(name, UNSUPERVISED, pid, children=True) for name, pid in sorted(names.items()))]
         own = self.rpc.getPID()
         rows = [_row("supervisord", "RUNNING", own, children=False)]
         rows += [
@@ -397,6 +413,21 @@ def wait_for(condition: Any, seconds: float, message: str) -> None:
         if time.monotonic() > limit:
             raise SupervisionError(message)
         time.sleep(0.05)
+
+
+def is_over(process: psutil.Process) -> bool:
+    """Whether a process has ended; that the machine's first one buries nobody, as in some containers, does not count."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    return True
+
+
+def wait_until_over(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait until processes have ended; those that have not in time."""
+    limit = time.monotonic() + seconds
+    while (alive := [process for process in processes if not is_over(process)]) and time.monotonic() < limit:
+        time.sleep(0.05)
+    return alive
 
 
 def tail(path: str, lines: int = 10) -> str:

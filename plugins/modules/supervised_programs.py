@@ -135,7 +135,7 @@ else:
 
 def stop(supervisor: Supervisor, check: bool) -> dict[str, Any]:
     """Stop everything."""
-    running = supervisor.is_running()
+    running = supervisor.is_running() or bool(supervisor.orphans())
     if not check:
         supervisor.stop()
     return {"changed": running, "started": []}

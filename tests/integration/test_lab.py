@@ -121,10 +121,14 @@ def test_stop_ends_everything_and_start_brings_the_rows_back(lab: Lab) -> None:
 
 @only("postgres_fdw")  # the same tasks with every engine
 def test_a_killed_supervisor_is_healed_by_the_next_run(lab: Lab) -> None:
-    """Its servers run on without it; the next run ends them and starts its own: the ports are free, the rows are there."""
+    """Its servers run on without it, as status says; the next run ends them and starts its own: ports are free, rows are there."""
     before = rows(lab)
     supervisor = int((lab.directory / "run/supervisord.pid").read_text())
     psutil.Process(supervisor).send_signal(signal.SIGKILL)
+    status = lab.play("status.yml").stdout
+    assert re.search(r"citus-worker-1 +unsupervised", status), status
+    assert re.search(r"citus-worker-1 +worker .* 18\.", status), status  # it answers
+    assert re.search(r"make start( \S+)* ends it in good order", " ".join(status.split())), status
     run = lab.play("site.yml")
     assert run.rc == 0, run.stdout
     assert rows(lab) == before

@@ -639,6 +639,20 @@ def test_the_status_page_of_a_stopped_lab_says_how_to_start_it() -> None:
     assert "no answer" in page
 
 
+def test_the_status_page_of_a_lab_without_its_supervisor_says_so_and_what_helps() -> None:
+    """Its programs run on: it is not stopped, and not as it should be."""
+    row = {"pid": 0, "uptime_seconds": 0, "memory_bytes": 0}
+    left = [
+        {**row, "name": "supervisord", "state": "GONE"},
+        {**row, "name": "citus-coordinator", "state": "UNSUPERVISED", "pid": 7},
+    ]
+    page = status_page({**LAB, "name": "ana"}, {**FOUND, "processes": left})
+    assert "stopped" not in page
+    assert "supervisord        gone " in page
+    assert "citus-coordinator  unsupervised    7" in page
+    assert "nobody starts again what ends: make start LAB=ana ends it" in " ".join(page.split())
+
+
 def test_the_status_page_cuts_what_is_too_wide() -> None:
     """A host with a long name does not break the page."""
     nodes = [{**NODES[0], "host": "citus-coordinator.laboratorio-de-bases-de-datos-distribuidas.svc.cluster.local"}]

@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
+import struct
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +19,7 @@ import psutil
 import pytest
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
-from ansible_collections.aula.historia_clinica.plugins.module_utils.supervision import Places, Supervisor
+from ansible_collections.aula.historia_clinica.plugins.module_utils.supervision import Places, Supervisor, is_over
 from support.modules import RunModule
 
 #: A program that says in a file that it serves, until it is told to end.
@@ -137,6 +141,75 @@ def test_what_a_killed_supervisor_left_behind_does_not_stand_in_the_way(run_modu
     assert result["changed"], result
     assert not psutil.pid_exists(before["service"]["pid"])
     assert processes(lab)["service"]["pid"] > 0
+
+
+def test_a_process_that_nobody_buries_is_over() -> None:
+    """In a container whose first process waits for no other, `make stop` does not wait for its burial."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    seen = psutil.Process(process.pid)
+    assert not is_over(seen)
+    process.kill()
+    wait_until(lambda: is_over(seen))
+    assert psutil.pid_exists(process.pid)
+    process.communicate()
+    assert is_over(seen)
+
+
+def test_a_program_whose_port_is_busy_for_a_while_serves_in_the_end(run_module: RunModule, lab: Path) -> None:
+    """An outgoing connection has the port when the program starts; it is started again until it has it."""
+    with socket.socket() as server, socket.socket() as client:
+        server.bind(("127.0.0.1", 0))
+        server.listen(1)
+        client.bind(("127.0.0.1", 0))
+        client.connect(server.getsockname())
+        port = client.getsockname()[1]
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # without TIME_WAIT
+        log = lab / "logs/service.log"
+
+        def end_the_connection() -> None:
+            wait_until(lambda: log.exists() and log.read_text(encoding="utf-8").count("Address already in use") > 1)
+            client.close()
+
+        ended = threading.Thread(target=end_the_connection)
+        ended.start()
+        ask = f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{port}/', timeout=5)"
+        result = run_module(
+            "supervised_programs",
+            directory=str(lab),
+            programs=[
+                {
+                    "name": "service",
+                    "command": [
+                        sys.executable,
+                        "-m",
+                        "http.server",
+                        "--bind=127.0.0.1",
+                        f"--directory={lab}",
+                        str(port),
+                    ],
+                    "ready": [sys.executable, "-c", ask],
+                }
+            ],
+        )
+        ended.join()
+    assert result["started"] == ["service"], result
+
+
+def test_what_a_killed_supervisor_left_behind_is_reported_and_can_be_stopped(run_module: RunModule, lab: Path) -> None:
+    """Its programs run, and nobody starts them again: that is neither stopped nor as it should be; a stop is a change."""
+    run_module("supervised_programs", directory=str(lab), programs=[program(lab)])
+    before = processes(lab)
+    os.kill(before["supervisord"]["pid"], signal.SIGKILL)
+    wait_until(lambda: not Supervisor(Places(str(lab)), Ownership()).is_running())
+    found = processes(lab)
+    assert {name: row["state"] for name, row in found.items()} == {"supervisord": "GONE", "service": "UNSUPERVISED"}
+    assert found["service"]["pid"] == before["service"]["pid"]
+    assert found["service"]["memory_bytes"] > 0
+    assert run_module("supervised_programs", check=True, directory=str(lab), state="stopped")["changed"]
+    assert run_module("supervised_programs", directory=str(lab), state="stopped")["changed"]
+    assert processes(lab) == {}
+    assert not psutil.pid_exists(before["service"]["pid"])
+    assert not run_module("supervised_programs", directory=str(lab), state="stopped")["changed"]
 
 
 def test_a_variable_that_supervisord_would_garble_is_refused(run_module: RunModule, lab: Path) -> None:
