@@ -22,9 +22,11 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import autostart, minikube
 from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import (
@@ -59,7 +61,13 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight im
     settle,
 )
 
+if TYPE_CHECKING:  # an old Python cannot write it
+    #: The user and the processes that have a port, by port, as far as they can be seen.
+    Owners = dict[int, tuple[int | None, frozenset[int]]]
+
 ADDRESS = "127.0.0.1"
+#: Seconds for which a port that only a connection has is tried again: most connections end.
+PATIENCE = 15.0
 #: What a lab's directory may hold, and what only a lab's directory holds.
 LAB_ENTRIES = {"bin", "config", "credentials", "data", "logs", "middleware", "run", RECORD_NAME, COPY_NAME}
 LAB_SIGNS = (f"data/{COORDINATOR}", "credentials/admin.pgpass")
@@ -90,7 +98,7 @@ def examine(choices: Choices, identity: Identity | None = None, dry: bool = Fals
     machine = observe(wanted, plan, record, error, identity, probe)
     decision = decide(wanted, plan, record, error, machine, identity, dry)
     decision.lab["autostart"] = autostart.switched_on(decision.lab, autostart.this_host())
-    return Decision(decision.lab, in_order(problems + decision.problems))
+    return replace(decision, problems=in_order(problems + decision.problems))
 
 
 def current_identity() -> Identity:
@@ -185,6 +193,8 @@ def observe(
         recorded_kubeconfig_there=bool(record and record.kubeconfig and os.path.exists(record.kubeconfig)),
         user_exists=user_exists(plan.user),
         interpreter_there=interpreter_there,
+        outgoing=outgoing_ports(),
+        reserved=reserved_ports(),
     )
 
 
@@ -366,15 +376,20 @@ def _number(text: str, unit: int = 1) -> int | None:
 
 
 def look_at_ports(plan: Plan, record: Record | None) -> dict[int, Listener]:
-    """Who holds the plan's ports: those that are free are left out."""
-    wanted = [port for port in (*plan.database_ports, plan.api_port) if 0 < port < 65536]
-    busy = [port for port in wanted if not is_free(port)]
+    """Who holds the plan's ports: those that are free, or become so in a while, are left out."""
+    busy = [port for port in (*plan.database_ports, plan.api_port) if 0 < port < 65536 and not is_free(port)]
     if not busy:
         return {}
     owners = port_owners(busy)
+    # On those that nobody listens on, a connection goes out, which may be over soon.
+    limit = time.monotonic() + PATIENCE
+    while (passing := [port for port in busy if port not in owners]) and time.monotonic() < limit:
+        time.sleep(0.1)
+        busy = [port for port in busy if port in owners or not is_free(port)]
+    connected = connection_owners(passing) if passing else {}
     listeners = {}
     for port in busy:
-        uid, pids = owners.get(port, (None, frozenset()))
+        uid, pids = owners.get(port) or connected.get(port) or (None, frozenset())
         # Workers of a server inherit its socket: the eldest is named.
         pid = min(pids, default=None)
         # What is no server of PostgreSQL's on this machine is below the lab's supervisor.
@@ -385,6 +400,7 @@ def look_at_ports(plan: Plan, record: Record | None) -> dict[int, Listener]:
         listeners[port] = Listener(
             port=port,
             own=own,
+            connection=port in connected,
             pid=pid,
             name=_process_name(pid) if pid else "",
             user=user_name(uid) if uid is not None else "",
@@ -420,20 +436,43 @@ def free_ports(start: int, count: int, step: int, taken: Iterable[int]) -> int |
     return None
 
 
-def port_owners(ports: list[int]) -> dict[int, tuple[int | None, frozenset[int]]]:
-    """The user and the processes that listen on each port, as far as this user may know."""
+def outgoing_ports() -> range:
+    """The ports that this system gives to outgoing connections; none where it does not say."""
+    said = _read("/proc/sys/net/ipv4/ip_local_port_range").split()
+    if not said:
+        names = ("net.inet.ip.portrange.first", "net.inet.ip.portrange.last")
+        said = _ask(["sysctl", "-n", *names]).split()
+    return range(int(said[0]), int(said[1]) + 1) if len(said) == 2 and "".join(said).isdigit() else range(0)
+
+
+def reserved_ports() -> str | None:
+    """Which of them it keeps, as Linux writes it; None where there is no such setting."""
+    path = "/proc/sys/net/ipv4/ip_local_reserved_ports"
+    return _read(path).strip() if os.path.exists(path) else None
+
+
+def port_owners(ports: list[int]) -> Owners:
+    """The user and the processes that listen on each port that somebody listens on, as far as this user may know."""
     if os.path.exists("/proc/net/tcp"):
-        return _linux_owners(set(ports))
-    return {port: _lsof_owner(port) for port in ports}
+        return _linux_owners(set(ports), listening=True)
+    owners = {port: _lsof_owner(port) for port in ports}
+    return {port: owner for port, owner in owners.items() if owner != (None, frozenset())}
 
 
-def _linux_owners(ports: set[int]) -> dict[int, tuple[int | None, frozenset[int]]]:
+def connection_owners(ports: list[int]) -> Owners:
+    """The same of those who have a port for a connection."""
+    if os.path.exists("/proc/net/tcp"):
+        return _linux_owners(set(ports), listening=False)
+    return {}
+
+
+def _linux_owners(ports: set[int], listening: bool) -> Owners:
     sockets: dict[str, int] = {}
-    owners: dict[int, tuple[int | None, frozenset[int]]] = {}
+    owners: Owners = {}
     for line in (_read("/proc/net/tcp") + _read("/proc/net/tcp6")).splitlines():
         fields = line.split()
         # Columns of proc(5): local address, state (0A: listening), uid, inode.
-        if len(fields) < 10 or fields[3] != "0A":
+        if len(fields) < 10 or fields[0] == "sl" or (fields[3] == "0A") != listening:
             continue
         address, _, hexadecimal = fields[1].rpartition(":")
         port = int(hexadecimal, 16)
@@ -583,7 +622,8 @@ def postgres_version(program: str) -> tuple[str, str]:
 
 def extensions(folder: str) -> Iterator[str]:
     """Which of the engines' extensions an installation has: a control file and a library for each."""
-    asked = _ask([os.path.join(folder, "pg_config"), "--sharedir", "--pkglibdir"]).splitlines()
+    said = _ask([os.path.join(folder, "pg_config"), "--sharedir", "--pkglibdir"]).splitlines()
+    asked = [path for path in said if os.path.isabs(path)]
     up = os.path.dirname(os.path.realpath(folder))
     shares = [f"{up}/share", f"{up}/share/postgresql"]
     libraries = [f"{up}/lib", f"{up}/lib/postgresql"]

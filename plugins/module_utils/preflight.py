@@ -293,10 +293,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Listener:
-    """Who holds a port. ``own``: it is this very lab."""
+    """Who holds a port. ``own``: it is this very lab; ``connection``: not to listen, but as the near end of a connection."""
 
     port: int
     own: bool = False
+    connection: bool = False
     pid: int | None = None
     name: str = ""
     user: str = ""
@@ -305,7 +306,11 @@ class Listener:
         """As a person reads it; a process of another user keeps its name to itself."""
         facts = [f"pid {self.pid}" if self.pid else "", f"user {self.user}" if self.user else ""]
         said = ", ".join(fact for fact in facts if fact)
-        return (self.name or "a process") + (f" ({said})" if said else "")
+        return (
+            ("an outgoing connection of " if self.connection else "")
+            + (self.name or "a process")
+            + (f" ({said})" if said else "")
+        )
 
 
 @dataclass(frozen=True)
@@ -355,6 +360,8 @@ class Machine:
         probe: what there is for Minikube; None where that has no say.
         profile_exists: the Minikube profile was made before.
         container_engine: a program that could be Minikube's driver is installed.
+        outgoing: the ports that the system gives to outgoing connections.
+        reserved: which of them it does not, as Linux writes it: ``8080,9000-9005``; None where no system setting says so.
         interpreter_there: the runtime has a Python for modules; one that was made before there was any has none.
         architecture: this machine's processor, as Kubernetes calls it.
     """
@@ -378,14 +385,17 @@ class Machine:
     recorded_kubeconfig_there: bool = False
     user_exists: bool = True
     interpreter_there: bool = True
+    outgoing: range = range(0)
+    reserved: str | None = None
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The outcome: the fact, and what stands in the way."""
+    """The outcome: the fact, what stands in the way, and what may do so later."""
 
     lab: dict[str, object]
     problems: list[Problem]
+    warnings: list[str] = field(default_factory=list)
 
 
 def shown(value: object) -> str:
@@ -771,7 +781,8 @@ def decide(
         problems += _unnamed_cluster(wanted, plan)
     lab = _fact(wanted, plan, record, engine, machine, identity)
     lab["reasons"] = {"target": _target_reason(wanted, plan, record, machine), "engine": engine_reason}
-    return Decision(lab, in_order(problems))
+    warnings = _port_warnings(wanted, plan, record, machine) if wanted.purpose == "build" else []
+    return Decision(lab, in_order(problems), warnings)
 
 
 def in_order(problems: list[Problem]) -> list[Problem]:
@@ -1145,6 +1156,40 @@ def _aside(directory: str) -> str:
     place, name = os.path.split(directory)
     away = os.path.join(os.path.dirname(place), f"{name}.aside")
     return f"if one is a copy of the other, move it out of {place}: {shlex.join(['mv', directory, away])}"
+
+
+def port_numbers(text: str) -> set[int]:
+    """The ports that a text names as Linux does: ``8080,9000-9005``."""
+    numbers: set[int] = set()
+    for part in filter(None, text.strip().split(",")):
+        first, _, last = part.partition("-")
+        numbers.update(range(int(first), int(last or first) + 1))
+    return numbers
+
+
+def _port_warnings(wanted: Wanted, plan: Plan, record: Record | None, machine: Machine) -> list[str]:
+    """That an outgoing connection may get a port of the lab's before the lab does."""
+    reserved = port_numbers(machine.reserved or "")
+    inside = {
+        variable: [port for port in ports if port in machine.outgoing and port not in reserved]
+        for variable, ports in (("lab_database_port", plan.database_ports), ("lab_api_port", [plan.api_port]))
+    }
+    mine = [str(port) for ports in inside.values() for port in ports]
+    if not mine:
+        return []
+    defaults = {"lab_database_port": DEFAULT_DATABASE_PORT, "lab_api_port": DEFAULT_API_PORT}
+    ways = []
+    if record is None:  # a lab keeps its ports
+        lower = (again(wanted.name, "lab", variable, defaults[variable]) for variable in inside if inside[variable])
+        ways.append(f"choose lower ones: {'; '.join(lower)}")
+    if machine.reserved is not None:
+        kept = ",".join(filter(None, [machine.reserved.strip(), *mine]))
+        ways.append(f"keep them for the lab: sudo sysctl -w net.ipv4.ip_local_reserved_ports={kept}")
+    return [
+        f"The lab has the ports {', '.join(mine)}, and this system gives those from {machine.outgoing[0]} to {machine.outgoing[-1]}"
+        " to outgoing connections: one of them may be taken at the moment when the lab starts."
+        + (f" To prevent that, {'; or '.join(ways)}" if ways else "")
+    ]
 
 
 def _free_api_port(plan: Plan) -> int:

@@ -199,6 +199,8 @@ def main() -> None:
     )
     run = module.params.pop("run")
     decision = examine(Choices(**module.params), dry=module.check_mode)
+    for warning in decision.warnings:
+        module.warn(warning)
     found = decision.problems
     if run and not module.check_mode:
         lab = {name: str(decision.lab[name]) for name in ("runtime", "name")}

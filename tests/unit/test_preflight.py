@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -1024,6 +1025,93 @@ def test_as_root_the_labs_user_is_enough(monkeypatch: pytest.MonkeyPatch) -> Non
     assert machine._is_supervised(plan, 5, None)
     assert not machine._is_supervised(plan, 6, None)
     assert not machine._is_supervised(replace(plan, user="ana"), 6, None)
+
+
+@contextlib.contextmanager
+def connected_from(port: int) -> Iterator[socket.socket]:
+    """A connection to somebody of this machine that goes out on a port, as the system hands them out."""
+    with socket.socket() as server, socket.socket() as client:
+        server.bind(("127.0.0.1", 0))
+        server.listen(1)
+        client.bind(("127.0.0.1", port))
+        client.connect(server.getsockname())
+        yield client
+
+
+def test_a_port_of_a_connection_that_ends_soon_is_free(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried again until the connection is over."""
+    with connected_from(port_of(bench, "api_port")) as client:
+        tries: list[float] = []
+
+        def wait(seconds: float) -> None:
+            """Let the connection end while the third try is waited for."""
+            if seconds < 0.1:  # a program is waited for
+                return
+            tries.append(seconds)
+            if len(tries) == 3:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # without TIME_WAIT
+                client.close()
+
+        monkeypatch.setattr("time.sleep", wait)
+        assert bench.ids() == []
+    assert len(tries) == 3
+
+
+def test_a_port_of_a_connection_that_stays_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while, with whose it is; a port that somebody listens on is not waited for."""
+    monkeypatch.setattr(machine, "PATIENCE", 0.3)
+    port = port_of(bench, "api_port")
+    with connected_from(port):
+        problem = bench.problems()[0]
+    assert problem.id == "port-busy"
+    assert f"port {port} (lab_api_port) is in use by an outgoing connection of " in problem.found
+    assert f"(pid {os.getpid()}, " in problem.found
+    monkeypatch.setattr("time.sleep", lambda seconds: seconds < 0.1 or pytest.fail("waited"))
+    with listening(port):
+        assert bench.ids() == ["port-busy"]
+
+
+@pytest.mark.parametrize(
+    ("ports", "reserved", "recorded", "said"),
+    [
+        ((32000, 8080), "", False, []),
+        ((40000, 8080), "40000-40002", False, []),
+        (
+            (40000, 8080),
+            "",
+            False,
+            ["40000, 40001, 40002", "-e lab_database_port=15432'", "reserved_ports=40000,40001,40002"],
+        ),
+        ((15432, 60000), "9000-9002", False, ["60000", "-e lab_api_port=8080'", "reserved_ports=9000-9002,60000"]),
+        ((40000, 60000), "40000-40001", False, ["40002, 60000", "make lab ARGS='-e lab_database_port=15432'"]),
+        ((15432, 60000), "", True, ["To prevent that, keep them for the lab: sudo sysctl -w "]),
+        ((15432, 60000), None, False, ["To prevent that, choose lower ones: make lab ARGS='-e lab_api_port=8080'"]),
+    ],
+)
+def test_a_port_that_the_system_gives_away_is_warned_of(
+    bench: Bench, ports: tuple[int, int], reserved: str | None, recorded: bool, said: list[str]
+) -> None:
+    """A warning with what helps, no problem: most of the time nobody has it."""
+    bench.choose(database_port=ports[0], api_port=ports[1])
+    bench.seen.update(outgoing=range(32768, 61000), reserved=reserved, listeners={})
+    if recorded:
+        bench.record()
+    decision = bench.decide()
+    assert decision.problems == []
+    assert len(decision.warnings) == bool(said)
+    for text in said:
+        assert text in decision.warnings[0]
+    if recorded:
+        assert "make lab" not in decision.warnings[0]
+    if reserved is None:
+        assert "sysctl" not in decision.warnings[0]
+
+
+def test_this_systems_own_ports_are_known() -> None:
+    """Linux and macOS say them; what Linux reserves is read as it writes it."""
+    assert machine.outgoing_ports()[0] >= 1024
+    assert preflight.port_numbers(" 8080,9000-9002\n") == {8080, 9000, 9001, 9002}
+    assert preflight.port_numbers("") == set()
 
 
 def test_a_stopped_neighbours_port_is_taken(bench: Bench) -> None:
