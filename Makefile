@@ -5,8 +5,17 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 INVENTORY ?= inventories/lab
-LAB ?=
-ARGS ?=
+# Typed, they arrive as typed: make would take a dollar for a variable of its own. Recipes read them as the shell's, in quotes.
+override ARGS := $(value ARGS)
+override INVENTORY := $(value INVENTORY)
+override LAB := $(value LAB)
+override USUARIO := $(value USUARIO)
+override LOGIN := $(value LOGIN)
+override KIND := $(value KIND)
+override FILE := $(value FILE)
+override STATE := $(value STATE)
+export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE
+typed = '$(or $(PYTHON),python3)' requirements/typed
 # Every command begins with it: what a person exported for something else stays out. GNU make exports nothing to $(shell) itself.
 environment := roles/runtime/files/environment.sh
 export BASH_ENV := $(environment)
@@ -18,18 +27,19 @@ PYTHON ?= $(shell . $(environment); for p in python3 python3.13 python3.12 pytho
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-play = ansible-playbook -i '$(INVENTORY)' $(if $(LAB),--limit '$(LAB)') $(if $(USUARIO),-e middleware_token_document='$(USUARIO)') \
-	$(if $(LOGIN),-e clinical_schema_login='$(LOGIN)') $(if $(KIND),-e clinical_schema_login_kind='$(KIND)') \
-	$(if $(FILE),-e clinical_schema_dump_file='$(abspath $(FILE))') $(if $(STATE),-e autostart_state='$(STATE)') $(ARGS) playbooks/$(1).yml $(if $(LAB),|| $(say_labs))
-say_labs = { ansible -i '$(INVENTORY)' --list-hosts '$(LAB)' 2>/dev/null | grep -q '(0)' \
-	&& { echo 'There is no lab $(LAB) in $(INVENTORY). It has:' && ansible -i '$(INVENTORY)' --list-hosts all | tail -n +2; } >&2; exit 1; }
+play = $(typed) ansible-playbook -i "$$INVENTORY" $(if $(LAB),--limit "$$LAB") $(if $(USUARIO),-e middleware_token_document="$$USUARIO") \
+	$(if $(LOGIN),-e clinical_schema_login="$$LOGIN") $(if $(KIND),-e clinical_schema_login_kind="$$KIND") $(if $(FILE),-e clinical_schema_dump_file="$(file)") \
+	$(if $(STATE),-e autostart_state="$$STATE") playbooks/$(1).yml $(if $(LAB),|| $(say_labs))
+file = $$([[ $$FILE == /* ]] || echo "$$PWD/")$$FILE
+say_labs = { ansible -i "$$INVENTORY" --list-hosts "$$LAB" 2>/dev/null | grep -q '(0)' \
+	&& { echo "There is no lab $$LAB in $$INVENTORY. It has:" && ansible -i "$$INVENTORY" --list-hosts all | tail -n +2; } >&2; exit 1; }
 
 suites := unit middleware integration kubernetes newcomer molecule
 
 .PHONY: help env docs lock lab status diagnose verify psql login dump token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/\$$(suites)/$(suites)/; s/^\([a-z][^:= ]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 env: .venv/.complete ## make .venv: Ansible and the tools of the tests
 
@@ -53,7 +63,7 @@ verify: env ## every promise, checked against the running lab
 	@$(call play,verify)
 
 psql: ## connect as the lab's administrator, or as LOGIN=ana: ARGS='-Atc "select 1"'
-	@LAB='$(LAB)' LAB_LOGIN='$(LOGIN)' playbooks/files/psql $(ARGS)
+	@LAB_LOGIN="$$LOGIN" $(typed) playbooks/files/psql
 
 dump: env ## a copy of the clinical history for any PostgreSQL: FILE=historia.sql
 	@$(call play,dump)
@@ -79,29 +89,29 @@ teardown: env ## remove the lab: processes, data, directory, user
 reset: env ## remove the lab and make it anew
 	@$(call play,reset)
 
-test: env ## lint and every suite (make unit, integration, ...: one); ends with what could not run here, and why
-	@python tests/run.py $(ARGS)
+test: env ## lint and every suite, each of which is a word, too: $(suites)
+	@$(typed) python tests/run.py
 
 $(suites): env
-	@python tests/run.py $@ $(ARGS)
+	@$(typed) python tests/run.py $@
 
 test-long: env ## the whole tables, rounds and second engines that `make test` leaves out: hours
-	@python tests/run.py --long $(ARGS)
+	@$(typed) python tests/run.py --long
 
 soak: env ## kill servers while the lab is written to, and count what is there: ARGS='--rounds 20'
-	@python tests/soak.py $(ARGS)
+	@$(typed) python tests/soak.py
 
 interrupted: env ## kill runs of the playbooks at random moments, and run them again: ARGS='--rounds 20'
-	@python tests/interrupted.py $(ARGS)
+	@$(typed) python tests/interrupted.py
 
 mutation: env ## change our Python in small ways and see the tests fail: ARGS='--each 40'
-	@python tests/mutation.py $(ARGS)
+	@$(typed) python tests/mutation.py
 
 bench: env ## every benchmark, or those that ARGS names; keeps the figures
-	@python benchmarks/all.py $(ARGS)
+	@$(typed) python benchmarks/all.py
 
 changed: env ## change a lab by hand, one thing after the other, and see it named and put right
-	@python tests/changed.py $(ARGS)
+	@$(typed) python tests/changed.py
 
 lint: env ## ansible-lint, yamllint, ruff, mypy
 	@yamllint --strict .

@@ -78,6 +78,7 @@ IMAGE = re.compile(
 
 #: Every problem that can be reported, in the order of the report: stable id, and what it means.
 PROBLEMS: dict[str, str] = {
+    "value-cut": "a value with blanks was cut at the first one",
     "lab-name": "the lab's name is not 1 to 28 of a-z, 0-9 and hyphens, starting with a letter",
     "target-unknown": "`lab_target` is none of auto, host, minikube, kubernetes",
     "engine-unknown": "`lab_engine` is none of auto, citus, postgres_fdw",
@@ -175,6 +176,7 @@ class Choices:
     image_build_command: object = None
     minikube: Mapping[str, object] = field(default_factory=dict)
     purpose: str = "build"
+    unread: str = ""
 
 
 #: Choices that mean nothing to a target: the reason says so where one is made.
@@ -608,6 +610,16 @@ def read_choices(choices: Choices, identity: Identity) -> tuple[Wanted, list[Pro
                 PROBLEMS["lab-name"].replace("is not ", ""),
                 "rename the host in the inventory, or set lab_name: e.g. make lab ARGS='-e lab_name=ana'",
             ),
+        )
+    if choices.unread:
+        reader.problems.append(
+            Problem(
+                "value-cut",
+                f"an option -e ends in {shown(choices.unread)}, which is no variable=value: Ansible gave the variable before it"
+                " what stands before the blank",
+                "a value with blanks in braces or in quotes of its own",
+                "type it like one of these: -e '{lab_directory: /a place/lab}', or with make ARGS='-e lab_directory=\"/a place/lab\"'",
+            )
         )
     root = state_root(identity.uid, identity.env, identity.home)
     runtime = reader.path("runtime_directory", choices.runtime_directory)

@@ -89,6 +89,10 @@ options:
     type: str
     choices: [build, use, remove]
     default: build
+  unread:
+    description: What was typed for a variable and left unread, as Ansible keeps it in C(_raw_params).
+    type: str
+    default: ""
   run:
     description:
       - The process of this run, as P(aula.historia_clinica.run#lookup) marks it. The lab is claimed for it, and another run that goes on is a problem.
@@ -193,6 +197,7 @@ def main() -> None:
             **{option: {"type": "raw"} for option in RAW},
             "minikube": {"type": "dict", "default": {}},
             "purpose": {"type": "str", "choices": list(PURPOSES), "default": "build"},
+            "unread": {"type": "str", "default": ""},
             "run": {"type": "str"},
         },
         supports_check_mode=True,

@@ -277,6 +277,7 @@ def seen_case(id_: str, **seen: Any) -> None:
         return bench.problems()
 
 
+choice_case("value-cut", unread="lab")
 choice_case("lab-name", name="Clínica 1")
 choice_case("target-unknown", target="cloud")
 choice_case("engine-unknown", engine="mysql")
