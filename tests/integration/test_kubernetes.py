@@ -224,6 +224,23 @@ def test_psql_of_the_lab_connects_as_administrator(lab: PodLab) -> None:
     assert subprocess.run(psql, capture_output=True, text=True, check=True).stdout == "admin|1000\n"
 
 
+def test_a_person_gets_a_login_and_a_copy_of_the_history(lab: PodLab, tmp_path: Path) -> None:
+    """`make login` and `make dump`, as of a lab without pods: the login reads from all nodes, every patient is in the copy."""
+    made = lab.play("login.yml", "-e", "clinical_schema_login=ana")
+    assert made.rc == 0, made.stdout + made.stderr
+    with lab.connect("ana") as ana:
+        assert ana.execute("SELECT count(*) FROM pacientes").fetchall() == [(ROWS["pacientes"],)]
+    file = tmp_path / "historia.sql"
+    copied = lab.play("dump.yml", "-e", f"clinical_schema_dump_file={file}")
+    assert copied.rc == 0, copied.stdout + copied.stderr
+    parts = re.findall(
+        r"^COPY public\.pacientes .*?;\n(.*?)^\\\.$", file.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    with lab.connect() as admin:
+        patients = {cedula for (cedula,) in admin.execute("SELECT cedula FROM pacientes").fetchall()}
+    assert {line.partition("\t")[0] for part in parts for line in part.splitlines()} == patients
+
+
 @once
 def test_a_server_that_crashes_or_ends_is_started_again_in_its_pod(lab: PodLab) -> None:
     """It recovers and serves, and its probes leave it the time; the files of the container before it are no hindrance."""
