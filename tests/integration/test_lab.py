@@ -128,7 +128,8 @@ def test_a_killed_supervisor_is_healed_by_the_next_run(lab: Lab) -> None:
     status = lab.play("status.yml").stdout
     assert re.search(r"citus-worker-1 +unsupervised", status), status
     assert re.search(r"citus-worker-1 +worker .* 18\.", status), status  # it answers
-    assert re.search(r"make start( \S+)* ends it in good order", " ".join(status.split())), status
+    assert "ends it in good order" in " ".join(status.split()), status
+    assert re.search(r"make( -C \S+)? start\b", status), status
     run = lab.play("site.yml")
     assert run.rc == 0, run.stdout
     assert rows(lab) == before
