@@ -253,6 +253,21 @@ def test_a_server_that_crashes_or_ends_is_started_again_in_its_pod(lab: PodLab) 
     lab.seconds_until(lab.all_respond)
 
 
+@pytest.mark.long
+@once
+def test_a_server_that_waits_for_its_clients_to_leave_is_started_again_in_its_pod(lab: PodLab) -> None:
+    """SIGTERM lets nobody in and ends nobody; its liveness probe does."""
+    count = ("get", "pod", "citus-worker-1", "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
+    before = lab.kubectl(*count)
+    sleep = "psql -U admin -d historia_clinica -c 'SELECT pg_sleep(900)' >/dev/null 2>&1 &"
+    asleep = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(%'"
+    lab.kubectl("exec", "citus-worker-1", "-c", "postgresql", "--", "sh", "-c", sleep)
+    lab.seconds_until(lambda: lab.psql("citus-worker-1", asleep) == "1")
+    lab.kubectl("exec", "citus-worker-1", "-c", "postgresql", "--", "sh", "-c", "kill -TERM 1")
+    lab.seconds_until(lambda: lab.kubectl(*count) != before, 240)
+    lab.seconds_until(lab.all_respond)
+
+
 @once
 def test_an_image_or_a_setting_that_cannot_be_is_named_and_healed_by_the_next_run(lab: PodLab) -> None:
     """The run fails with the pod, the likely cause, and the image's name or the server's own words."""
