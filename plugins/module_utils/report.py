@@ -526,6 +526,17 @@ def api_workers(evidence: Evidence) -> str:
     return f"{listed} workers"
 
 
+def settings_alike(evidence: Evidence) -> str:
+    """Every node computes with the settings of the coordinator, whose session asks it."""
+    wrong = [
+        f"{row['node_name']} has {row['setting']} = {row['found']}, the coordinator {row['wanted']}"
+        for row in evidence.rows("other-settings")
+    ]
+    if wrong:
+        raise Broken("; ".join(wrong))
+    return "time zone, formats, languages are the same on every node"
+
+
 def shards_can_move(evidence: Evidence) -> str:
     """Nothing keeps a shard from moving to another node, or from being split; none is moved to find out."""
     wrong = [f"{row['object']}: {row['problem']}" for row in evidence.rows("obstacles")]
@@ -648,6 +659,12 @@ CHECKS: tuple[Check, ...] = (
 )
 #: What is promised of a lab with Citus besides.
 CHECKS_OF_CITUS: tuple[Check, ...] = (
+    Check(
+        "settings-alike",
+        "Every node computes with the same settings",
+        settings_alike,
+        "make lab{lab} gives every node the coordinator's",
+    ),
     Check(
         "shards-can-move",
         "Shards can move between the nodes, and be split",

@@ -108,9 +108,9 @@ class Lab:
         return self.database_port + (int(number[1]) if number else 0)
 
     def connect(
-        self, user: str = "admin", node: str = "citus-coordinator", autocommit: bool = True
+        self, user: str = "admin", node: str = "citus-coordinator", autocommit: bool = True, options: str = ""
     ) -> psycopg.Connection[tuple[Any, ...]]:
-        """A connection to one of the lab's servers."""
+        """A connection to one of the lab's servers, with options of libpq."""
         return psycopg.connect(
             host="127.0.0.1",
             port=self.port(node),
@@ -118,6 +118,7 @@ class Lab:
             dbname="historia_clinica",
             passfile=str(self.directory / "credentials" / f"{user}.pgpass"),
             connect_timeout=5,
+            options=options,
             autocommit=autocommit,
         )
 

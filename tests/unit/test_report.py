@@ -111,6 +111,7 @@ ANSWERS: dict[str, list[dict[str, Any]]] = {
     "obstacles": [],
     "waits": [],
     "invalid-indexes": [],
+    "other-settings": [],
 }
 LOGINS = {
     "results": [
@@ -236,6 +237,12 @@ def _index_dropped(found: Found) -> None:
     found.answers["installed"].append({"object": "index consultas i", "found": "absent", "wanted": "CREATE INDEX i"})
 
 
+def _other_zone(found: Found) -> None:
+    found.answers["other-settings"].append(
+        {"node_name": WORKERS[0], "setting": "TimeZone", "found": "UTC", "wanted": "America/Bogota"}
+    )
+
+
 def _index_invalid(found: Found) -> None:
     found.answers["invalid-indexes"] += [
         {"node_name": "citus-coordinator", "index": "malo"},
@@ -321,6 +328,7 @@ BROKEN: dict[str, tuple[Callable[[Found], None], str]] = {
     "api-status": (_other_engine, "engine postgres_fdw, the lab's is citus"),
     "api-users": (_user_not_listed, "50 users, the table has 400"),
     "api-workers": (_worker_not_listed, "1 workers, the database has 2"),
+    "settings-alike": (_other_zone, "citus-worker-1 has TimeZone = UTC, the coordinator America/Bogota"),
     "shards-can-move": (_owner_locked_out, "owner ana: the nodes cannot log in"),
 }
 

@@ -295,6 +295,67 @@ BEGIN
 END
 $$;
 
+-- What a session computes with, and what the nodes do when they answer for it: SET changes the first alone.
+CREATE OR REPLACE FUNCTION lab.read_settings()
+RETURNS TABLE (setting text, session text, nodes text, same boolean)
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    -- The caller's own search_path is one of them: no function of his is called here.
+    known text[] := lab.result_settings();
+BEGIN
+    RETURN QUERY
+    SELECT s.name, pg_catalog.current_setting(s.name), pg_catalog.string_agg(DISTINCT v.value, '; '),
+           pg_catalog.bool_and(v.value OPERATOR(pg_catalog.=) pg_catalog.current_setting(s.name))
+    FROM pg_catalog.unnest(known) AS s (name)
+    CROSS JOIN pg_catalog.run_command_on_all_nodes(
+        'SELECT pg_catalog.json_object_agg(s, pg_catalog.current_setting(s)) FROM pg_catalog.unnest(lab.result_settings()) AS s') AS a
+    CROSS JOIN LATERAL (SELECT a.result::pg_catalog.json OPERATOR(pg_catalog.->>) s.name) AS v (value)
+    WHERE a.success GROUP BY s.name ORDER BY s.name;
+END
+$$;
+CREATE OR REPLACE VIEW lab.settings WITH (security_invoker = true) AS SELECT * FROM lab.read_settings();
+GRANT SELECT ON lab.settings TO PUBLIC;
+COMMENT ON VIEW lab.settings IS 'Con qué calcula esta sesión y con qué los nodos que le responden: lo que cambia SET no llega a ellos';
+
+-- Settings on which answers depend, where a node has others than the coordinator has.
+CREATE OR REPLACE FUNCTION lab.other_settings() RETURNS TABLE (node_name text, setting text, found text, wanted text)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    WITH answers AS MATERIALIZED (
+        SELECT k.node_name, k.role, v.key AS setting, v.value
+        -- No function of ours: a node may not have it yet.
+        FROM run_command_on_all_nodes(format(
+                 'SELECT pg_catalog.json_object_agg(s, pg_catalog.current_setting(s)) FROM pg_catalog.unnest(%L::text[]) AS s',
+                 lab.result_settings())) AS a
+        JOIN lab.known_nodes() AS k ON k.node_id = a.nodeid
+        CROSS JOIN LATERAL json_each_text(CASE WHEN a.success THEN a.result::json ELSE '{}' END) AS v
+    )
+    SELECT n.node_name, n.setting, n.value, c.value
+    FROM answers AS n JOIN answers AS c ON c.role = 'coordinator' AND c.setting = n.setting
+    WHERE n.value <> c.value;
+END
+$$;
+
+-- Gives each node the coordinator's.
+CREATE OR REPLACE FUNCTION lab.copy_settings() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    other record;
+BEGIN
+    FOR other IN SELECT o.*, k.host, k.port FROM lab.other_settings() AS o JOIN lab.known_nodes() AS k USING (node_name) LOOP
+        PERFORM master_run_on_worker(ARRAY[other.host], ARRAY[other.port], ARRAY[format('DO %L', format(
+            'BEGIN SET LOCAL citus.enable_ddl_propagation = off; ALTER DATABASE %I SET %I = %s; END', current_database(), other.setting,
+            CASE WHEN other.setting = 'search_path' THEN other.wanted ELSE quote_literal(other.wanted) END))], false);
+    END LOOP;
+END
+$$;
+
 
 -- ---------------------------------------------------------------- distributing
 
@@ -740,11 +801,23 @@ BEGIN
 END
 $$;
 
+-- SET LOCAL reaches the nodes, for one transaction: what a session wants otherwise than all others, it says there.
+CREATE OR REPLACE FUNCTION lab.carry_local_settings() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format('ALTER DATABASE %I SET citus.propagate_set_commands = ''local''', current_database());
+END
+$$;
+
 GRANT EXECUTE ON FUNCTION
-    lab.engine(), lab.read_nodes(), lab.read_shards(), lab.read_tables(), lab.where(text, text)
+    lab.engine(), lab.read_settings(), lab.read_nodes(), lab.read_shards(), lab.read_tables(), lab.where(text, text)
 TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION
-    lab.read_open_transactions(), lab.end_session(text, integer), lab.set_shard_count(integer), lab.known_nodes(), lab.read_waits(), lab.create_distributed_table(regclass, name, regclass), lab.create_reference_table(regclass),
+    lab.other_settings(), lab.copy_settings(), lab.carry_local_settings(), lab.read_open_transactions(), lab.end_session(text, integer),
+    lab.read_waits(), lab.set_shard_count(integer), lab.known_nodes(), lab.create_distributed_table(regclass, name, regclass),
+    lab.create_reference_table(regclass),
     lab.add_foreign_key(regclass, name, name, regclass, name), lab.add_column(regclass, name, regtype), lab.copy_logins(), lab.nodes_with_other_logins(),
     lab.create_login(name, text), lab.drop_login(name), lab.set_groups(name, name[]), lab.create_owner(name), lab.login_mark(name), lab.grant(text, regclass[], name[]),
     lab.register_nodes(jsonb), lab.define_on_nodes(text), lab.forget_removed_nodes(), lab.move_obstacles(), lab.sync_metadata(), lab.take_reference_tables(), lab.return_reference_tables()

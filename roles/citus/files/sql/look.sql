@@ -7,15 +7,23 @@ WITH wanted AS (
     SELECT a.nodeid, a.success, a.result FROM run_command_on_all_nodes($q$
         SELECT json_build_object(
             'extension', (SELECT extversion FROM pg_extension WHERE extname = 'citus'),
-            'definitions', (SELECT concat_ws(' ', obj_description(oid, 'pg_event_trigger'), evtenabled,
-                                             CASE WHEN current_setting('output_plugin_libraries', true) !~ '\ycitus\y'
-                                                  THEN 'but output_plugin_libraries lacks citus' END)
-                            FROM pg_event_trigger WHERE evtname = 'refuse_removed_node'),
+            'definitions', concat_ws(' ',
+                (SELECT obj_description(oid, 'pg_event_trigger') FROM pg_event_trigger WHERE evtname = 'refuse_removed_node'),
+                (SELECT string_agg(evtname || ':' || evtenabled, ' ' ORDER BY evtname)
+                 FROM pg_event_trigger WHERE starts_with(evtname, 'refuse_')),
+                CASE WHEN current_setting('output_plugin_libraries', true) !~ '\ycitus\y'
+                     THEN 'but output_plugin_libraries lacks citus' END),
             'logins', (SELECT md5(string_agg(format('%%s %%s %%s', nodeid, rolename, authinfo), ','
                                              ORDER BY rolename, nodeid)) FROM pg_dist_authinfo)) $q$) AS a
 ), marks AS (
     SELECT n.groupid, n.nodename || ':' || n.nodeport AS address, e.result::json AS mark
     FROM everywhere AS e JOIN pg_dist_node AS n USING (nodeid) WHERE e.success
+), computed AS MATERIALIZED (
+    -- A node that has not got the list is told by its definitions.
+    SELECT n.groupid, n.nodename || ':' || n.nodeport AS address, v.key AS setting, v.value
+    FROM run_command_on_all_nodes('SELECT json_object_agg(s, current_setting(s)) FROM unnest(lab.result_settings()) AS s') AS a
+    JOIN pg_dist_node AS n USING (nodeid)
+    CROSS JOIN LATERAL json_each_text(CASE WHEN a.success THEN a.result::json ELSE '{}' END) AS v
 )
 SELECT 'node ' || w.name AS object,
        CASE WHEN n.nodeid IS NULL THEN 'not registered' WHEN NOT n.isactive THEN 'inactive'
@@ -38,8 +46,13 @@ SELECT 'passwords of the logins on ' || m.address, 'other than the coordinator''
 FROM marks AS m JOIN marks AS c ON c.groupid = 0
 WHERE m.mark ->> 'logins' IS DISTINCT FROM c.mark ->> 'logins'
 UNION ALL
-SELECT 'definitions on ' || address, coalesce(mark ->> 'definitions', 'missing'), md5(%(node_definitions)s) || ' O'
-FROM marks WHERE mark ->> 'definitions' IS DISTINCT FROM md5(%(node_definitions)s) || ' O'
+SELECT 'definitions on ' || address, coalesce(nullif(mark ->> 'definitions', ''), 'missing'), w.definitions
+FROM marks CROSS JOIN (SELECT md5(%(node_definitions)s) || ' refuse_own_settings:O refuse_removed_node:O' AS definitions) AS w
+WHERE mark ->> 'definitions' <> w.definitions
+UNION ALL
+SELECT format('setting %%s of %%s', n.setting, n.address), n.value, c.value
+FROM computed AS n JOIN computed AS c ON c.groupid = 0 AND c.setting = n.setting
+WHERE n.value <> c.value
 UNION ALL
 SELECT 'records of removed nodes in pg_dist_cleanup', count(*)::text, 'none'
 FROM pg_dist_cleanup AS c WHERE NOT EXISTS (SELECT FROM pg_dist_node AS n WHERE n.groupid = c.node_group_id)
@@ -66,9 +79,10 @@ FROM unnest(ARRAY['lab.where(text,text)', 'lab.create_distributed_table(regclass
                   'lab.grant(text,regclass[],name[])', 'lab.move_obstacles()']) AS f
 WHERE to_regprocedure(f) IS NULL
 UNION ALL
-SELECT 'citus.shard_count', coalesce(s.found, 'not set'), %(shard_count)s::text
-FROM (SELECT (SELECT substr(c, length('citus.shard_count=') + 1)
-              FROM pg_db_role_setting AS d CROSS JOIN unnest(d.setconfig) AS c
-              WHERE d.setrole = 0 AND d.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
-                AND starts_with(c, 'citus.shard_count=')) AS found) AS s
-WHERE s.found IS DISTINCT FROM %(shard_count)s::text
+SELECT w.name, coalesce(s.found, 'not set'), w.value
+FROM (VALUES ('citus.shard_count', %(shard_count)s::text), ('citus.propagate_set_commands', 'local')) AS w (name, value)
+CROSS JOIN LATERAL (SELECT (SELECT substr(c, length(w.name) + 2)
+                            FROM pg_db_role_setting AS d CROSS JOIN unnest(d.setconfig) AS c
+                            WHERE d.setrole = 0 AND d.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+                              AND starts_with(c, w.name || '=')) AS found) AS s
+WHERE s.found IS DISTINCT FROM w.value

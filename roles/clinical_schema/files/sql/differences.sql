@@ -68,7 +68,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
          concat_ws(' ', CASE WHEN l.rolcanlogin THEN 'LOGIN' END, CASE WHEN l.rolsuper THEN 'SUPERUSER' END,
                    CASE WHEN l.rolcreatedb THEN 'CREATEDB' END, CASE WHEN l.rolcreaterole THEN 'CREATEROLE' END,
                    CASE WHEN l.rolreplication THEN 'REPLICATION' END, CASE WHEN l.rolbypassrls THEN 'BYPASSRLS' END,
-                   (SELECT string_agg(c, ' ' ORDER BY c) FROM pg_db_role_setting s, unnest(s.setconfig) c WHERE s.setrole = l.oid AND s.setdatabase = 0))
+                   -- How a reader wants to see days is the reader's business.
+                   (SELECT string_agg(c, ' ' ORDER BY c) FROM pg_db_role_setting s, unnest(s.setconfig) c
+                     WHERE s.setrole = l.oid AND s.setdatabase = 0
+                       AND (l.rolname <> 'readonly' OR c !~* '^(timezone|datestyle|intervalstyle)=')))
     FROM logins l
    UNION ALL
   SELECT 'password', '', l.rolname::text, left(md5(l.rolpassword), 12) FROM logins l WHERE l.rolpassword IS NOT NULL

@@ -13,3 +13,6 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON lab.sesiones TO middleware, api;
 ALTER ROLE api SET idle_in_transaction_session_timeout = '1min';
 ALTER ROLE middleware SET idle_in_transaction_session_timeout = '10min';  -- it loads, too
 ALTER ROLE readonly SET idle_in_transaction_session_timeout = '10min';
+-- The API says every moment in UTC, wherever the server computes it.
+ALTER ROLE middleware SET timezone = 'UTC';
+ALTER ROLE api SET timezone = 'UTC';

@@ -118,6 +118,10 @@ FROM (VALUES
                 WHERE NOT i.indisvalid AND c.relkind = 'i' AND NOT starts_with(c.relnamespace::regnamespace::text, 'pg_')
                   AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index AS p WHERE p.index_relid = c.oid) $w$)))),
 
+    -- Nodes that would compute another answer than the coordinator; where they compute nothing that a setting changes, none.
+    ('other-settings', CASE WHEN to_regprocedure('lab.other_settings()') IS NULL THEN 'SELECT NULL WHERE false'
+        ELSE 'SELECT * FROM lab.other_settings()' END),
+
     -- What keeps shards from moving; only Citus moves them.
     ('obstacles', CASE WHEN to_regprocedure('lab.move_obstacles()') IS NULL THEN 'SELECT NULL WHERE false'
         ELSE 'SELECT object, problem FROM lab.move_obstacles()' END)
