@@ -90,7 +90,10 @@ def test_the_archive_holds_what_is_used_and_no_more(elsewhere: Elsewhere) -> Non
     collection = elsewhere.place / "collections/ansible_collections/aula/historia_clinica"
     there = {path.name for path in collection.iterdir()}
     assert {"roles", "plugins", "playbooks", "files", "README.md", "LICENSE"} <= there
-    assert not {".git", ".venv", ".cache", ".ci", "build", "collections", "Makefile", "molecule", "benchmarks"} & there
+    assert (
+        not {".git", ".venv", ".cache", ".ci", "build", "collections", "Makefile", "molecule", "benchmarks", "findings"}
+        & there
+    )
     assert not (collection / "tests/unit").exists()
     assert not list(collection.rglob("__pycache__"))
 
