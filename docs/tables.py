@@ -3,7 +3,7 @@
 They are the variables of the roles, the permissions of the API, the changes by hand that a lab survives, what differs between the
 engines, and what the benchmarks found.
 `make docs` rewrites them; tests compare. A table stands between ``<!-- variables -->`` and ``<!-- /variables -->``,
-or ``permissions``, ``changes``, ``differences`` and ``figures`` likewise.
+or ``permissions``, ``changes``, ``statements``, ``differences`` and ``figures`` likewise.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from historia_clinica.access import ROLES as PEOPLE
 from support.changes import CHANGES, CHANGES_OF_PODS
 from support.differences import CASES, SECTIONS, Case
 from support.labs import ENGINES
+from support.statements import DONE, LAB_DDL, STATEMENTS
 
 ROLES = Path(__file__).parents[1] / "roles"
 PLACE = re.compile(r"(?<=<!-- variables -->\n).*?(?=<!-- /variables -->)", re.DOTALL)
@@ -80,7 +81,7 @@ def changes(path: Path) -> str:
         name = change.name if path.parent.name == "en" else change.nombre
         rows.append(f"| {name} | {engine} | `{change.promise}` | {deed} |")
     text = "\n".join(rows) + "\n"
-    return CHANGED.sub(lambda _: text, path.read_text(encoding="utf-8"))
+    return statements(CHANGED.sub(lambda _: text, path.read_text(encoding="utf-8")), path.parent.name)
 
 
 DIFFERING = re.compile(r"(?<=<!-- differences -->\n).*?(?=<!-- /differences -->)", re.DOTALL)
@@ -117,6 +118,31 @@ def differences(path: Path) -> str:
         f"## {section.heading[language]}\n\n{compared(section.cases, APART[path], language)}" for section in SECTIONS
     )
     return DIFFERING.sub(lambda _: text, path.read_text(encoding="utf-8"))
+
+
+STATED = re.compile(r"(?<=<!-- statements -->\n).*?(?=<!-- /statements -->)", re.DOTALL)
+VERDICTS = {
+    "en": ("statement", "on every node", "refused", "`lab.ddl` does it"),
+    "es": ("sentencia", "en todos los nodos", "se rechaza", "`lab.ddl` la hace"),
+}
+
+
+def statements(text: str, language: str) -> str:
+    """A page about changes by hand with the table of what each engine does with a change of the tables."""
+    head, done, refused, by_verb = VERDICTS[language]
+    rows = [f"| {head} | `postgres_fdw` | `citus` |", "| --- | --- | --- |"]
+    for statement in STATEMENTS:
+        if not statement.told:
+            continue
+        instead = by_verb if statement.hint == LAB_DDL else statement.instead[language == "es"]
+        but = statement.but[language == "es"]
+        cells = [
+            "; ".join(filter(None, (done, hidden) if verdict == DONE else (refused, instead)))
+            for verdict, hidden in ((statement.postgres_fdw, ""), (statement.citus, but))
+        ]
+        rows.append(f"| `{statement.sql}` | {' | '.join(cells)} |")
+    table = "\n".join(rows) + "\n"
+    return STATED.sub(lambda _: table, text)
 
 
 MEASURED = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- /figures -->)", re.DOTALL)

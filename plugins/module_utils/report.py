@@ -445,8 +445,11 @@ def indexes_valid(evidence: Evidence) -> str:
 
 
 def as_installed(evidence: Evidence) -> str:
-    """What was installed in the catalogue is there, and nothing that gives rights has been added."""
+    """What was installed in the catalogue is there, and nothing that gives rights has been added; the nodes have the same."""
     wrong = [f"{row['object']}: found {row['found']}, installed {row['wanted']}" for row in evidence.rows("installed")]
+    wrong += [
+        f"{row['object']}: found {row['found']}, here {row['wanted']}" for row in evidence.rows("node-differences")
+    ]
     if wrong:
         raise Broken("; ".join(wrong))
     return "tables, keys, indexes, rights and logins are as make lab left them"

@@ -74,13 +74,35 @@ def both(*hows: Callable[[Lab], None]) -> Callable[[Lab], None]:
     return how
 
 
-def failing(before: str, statement: str) -> Callable[[Lab], None]:
-    """Something done with SQL, and then a statement that fails and leaves something behind."""
+def failing(*statements: str) -> Callable[[Lab], None]:
+    """Something done with SQL whose last statement fails and leaves something behind."""
 
     def how(lab: Lab) -> None:
-        sql(before)(lab)
         with contextlib.suppress(psycopg.Error):
+            sql(*statements)(lab)
+
+    return how
+
+
+def half_way(statement: str) -> Callable[[Lab], None]:
+    """A change of the tables whose commit succeeds on the first worker and fails on the second, as if that one died in it."""
+    die = (
+        "CREATE FUNCTION lab.die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'died in its commit'; END $$",
+        "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON lab.statements DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION lab.die()",
+    )
+
+    def how(lab: Lab) -> None:
+        sql(*die, node="citus-worker-2")(lab)
+        try:
             sql(statement)(lab)
+        except psycopg.errors.RaiseException as error:
+            if "died in its commit" not in str(error):
+                raise
+        else:
+            raise AssertionError(f"{statement} was committed")
+        finally:
+            sql("DROP TRIGGER die ON lab.statements", "DROP FUNCTION lab.die()", node="citus-worker-2")(lab)
 
     return how
 
@@ -133,7 +155,6 @@ CHANGES: tuple[Change, ...] = (
         "consultas-distributed",
         "there is no table consultas",
         alone=True,
-        engines=CITUS,
     ),
     Change(
         "a column added",
@@ -154,6 +175,7 @@ CHANGES: tuple[Change, ...] = (
         "an index left invalid",
         "se dejó un índice inválido",
         failing(
+            "SET event_triggers = off",  # postgres_fdw lets nobody do it
             "DROP INDEX medicos_especialidad_idx",
             "CREATE UNIQUE INDEX CONCURRENTLY medicos_especialidad_idx ON medicos (especialidad)",
         ),
@@ -288,7 +310,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "a partition detached",
         "se separó una partición",
-        sql("ALTER TABLE pacientes DETACH PARTITION shards.pacientes_05"),
+        sql("SET event_triggers = off", "ALTER TABLE pacientes DETACH PARTITION shards.pacientes_05"),
         "as-installed",
         "partition pacientes shards.pacientes_05: found absent",
         engines=FDW,
@@ -299,6 +321,54 @@ CHANGES: tuple[Change, ...] = (
         sql("ALTER TABLE medicos DISABLE TRIGGER rows_are_kept"),
         "as-installed",
         "trigger medicos rows_are_kept: found",
+        engines=FDW,
+    ),
+    Change(
+        "a change of a table that ended half-way, since a worker died in its commit",
+        "un cambio de una tabla que quedó a medias, porque un trabajador murió en su commit",
+        half_way("CREATE INDEX prueba_idx ON usuario (nombre)"),
+        "as-installed",
+        "statement CREATE INDEX prueba_idx ON usuario (nombre): found on citus-worker-1 only",
+        engines=FDW,
+    ),
+    Change(
+        "on a worker: an index dropped",
+        "en un trabajador: se borró un índice",
+        sql("DROP INDEX consultas_codigo_cie10_idx", node="citus-worker-1"),
+        "as-installed",
+        "index consultas consultas_codigo_cie10_idx on citus-worker-1: found absent",
+        engines=FDW,
+    ),
+    Change(
+        "on a worker: a check dropped",
+        "en un trabajador: se quitó una restricción CHECK",
+        sql("ALTER TABLE consultas DROP CONSTRAINT consultas_motivo_check", node="citus-worker-2"),
+        "as-installed",
+        "constraint consultas consultas_motivo_check on citus-worker-2: found absent",
+        engines=FDW,
+    ),
+    Change(
+        "on a worker: a foreign key dropped",
+        "en un trabajador: se quitó una llave foránea",
+        sql("ALTER TABLE consultas_01 DROP CONSTRAINT consultas_medico_id_fkey", node="citus-worker-2"),
+        "constraints",
+        "citus-worker-2: 16 primary and 31 foreign keys on 16 shards",
+        engines=FDW,
+    ),
+    Change(
+        "on a worker: a right given",
+        "en un trabajador: se dio un permiso de más",
+        sql("GRANT DELETE ON usuario_00 TO api", node="citus-worker-1"),
+        "as-installed",
+        "rights usuario on citus-worker-1: found",
+        engines=FDW,
+    ),
+    Change(
+        "what carries changes to the nodes switched off",
+        "se desactivó lo que lleva los cambios a los nodos",
+        sql("ALTER EVENT TRIGGER lab_after_command DISABLE"),
+        "as-installed",
+        "event trigger lab_after_command: found disabled",
         engines=FDW,
     ),
     Change(

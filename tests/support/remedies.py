@@ -19,7 +19,7 @@ SAID = re.compile(
 #: What a person may try, or look at, without losing anything.
 MILDER = re.compile(
     r"\b(?:make|minikube) (?:start|lab|status|diagnose|preflight|verify)\b|`?cp |\b(?:put|copy|leave|set|see|look|move|run|end|keep|name|check|write)\b"
-    r"|\b(?:quita|devuelve|mire|ponga|deje)\b",
+    r"|\b(?:quita|devuelv[ae]|mire|ponga|deje)\b",
     re.IGNORECASE,
 )
 

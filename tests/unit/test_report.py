@@ -109,6 +109,7 @@ ANSWERS: dict[str, list[dict[str, Any]]] = {
     "people": [{"nombre": "ana"}],
     "not-copying": [],
     "obstacles": [],
+    "node-differences": [],
     "waits": [],
     "invalid-indexes": [],
     "other-settings": [],

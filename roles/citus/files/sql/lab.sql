@@ -412,17 +412,29 @@ END
 $$;
 
 
--- A column that a table of an older version lacks.
-CREATE OR REPLACE FUNCTION lab.add_column(tabla regclass, columna name, tipo regtype) RETURNS void
+DROP FUNCTION IF EXISTS lab.add_column(regclass, name, regtype);  -- of labs of an older version
+-- Runs a statement on all nodes: Citus carries to the shards what it runs here. What no transaction can hold runs in a session of its own.
+-- No search_path of its own: names are the caller's to resolve.
+CREATE OR REPLACE FUNCTION lab.ddl(sentencia text) RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    answer record;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = tabla AND attname = columna AND NOT attisdropped) THEN
-        EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', tabla, columna, tipo);  -- Citus carries it to the shards
+    IF sentencia !~* '^\s*(vacuum|analyze|reindex|cluster)\M' AND sentencia !~* '\mconcurrently\M' THEN
+        EXECUTE sentencia;
+        RETURN;
+    END IF;
+    SELECT a.success, a.result INTO STRICT answer
+    FROM lab.known_nodes() AS k,
+         LATERAL pg_catalog.master_run_on_worker(ARRAY[k.host], ARRAY[k.port], ARRAY[sentencia], true) AS a
+    WHERE k.role = 'coordinator';
+    IF NOT answer.success THEN
+        RAISE EXCEPTION '%', answer.result;
     END IF;
 END
 $$;
+COMMENT ON FUNCTION lab.ddl(text) IS 'Cambia una tabla en todos los nodos, en la transacción de quien la llama';
 
 
 -- ---------------------------------------------------------------- logins and rights
@@ -818,7 +830,7 @@ REVOKE EXECUTE ON FUNCTION
     lab.other_settings(), lab.copy_settings(), lab.carry_local_settings(), lab.read_open_transactions(), lab.end_session(text, integer),
     lab.read_waits(), lab.set_shard_count(integer), lab.known_nodes(), lab.create_distributed_table(regclass, name, regclass),
     lab.create_reference_table(regclass),
-    lab.add_foreign_key(regclass, name, name, regclass, name), lab.add_column(regclass, name, regtype), lab.copy_logins(), lab.nodes_with_other_logins(),
+    lab.add_foreign_key(regclass, name, name, regclass, name), lab.ddl(text), lab.copy_logins(), lab.nodes_with_other_logins(),
     lab.create_login(name, text), lab.drop_login(name), lab.set_groups(name, name[]), lab.create_owner(name), lab.login_mark(name), lab.grant(text, regclass[], name[]),
     lab.register_nodes(jsonb), lab.define_on_nodes(text), lab.forget_removed_nodes(), lab.move_obstacles(), lab.sync_metadata(), lab.take_reference_tables(), lab.return_reference_tables()
 FROM PUBLIC;

@@ -121,14 +121,15 @@ BEGIN
       WHEN 'constraint' THEN
         CONTINUE WHEN d.wanted LIKE 'FOREIGN KEY%';  -- of tables that are distributed; lab.add_foreign_key
         IF d.found <> 'absent' THEN
-          EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', d.relacion, d.nombre);
+          PERFORM lab.ddl(format('ALTER TABLE %s DROP CONSTRAINT %I', d.relacion, d.nombre));
         END IF;
-        EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I %s', d.relacion, d.nombre, d.wanted);
+        PERFORM lab.ddl(format('ALTER TABLE %s ADD CONSTRAINT %I %s', d.relacion, d.nombre, d.wanted));
       WHEN 'index' THEN
         IF d.found <> 'absent' THEN
-          EXECUTE format('DROP INDEX %s', d.nombre);
+          PERFORM lab.ddl(format('DROP INDEX %s', d.nombre));
         END IF;
-        EXECUTE d.wanted;
+        -- Of a partitioned table the catalogue shows the part without its parts.
+        PERFORM lab.ddl(replace(d.wanted, ' ON ONLY ', ' ON '));
       WHEN 'trigger' THEN
         IF d.found = 'absent' THEN
           EXECUTE d.wanted;
@@ -137,11 +138,13 @@ BEGIN
         END IF;
       WHEN 'partition' THEN
         CONTINUE WHEN (SELECT relkind FROM pg_class WHERE oid = to_regclass(d.relacion)) <> 'p';  -- made anew just now
+        PERFORM set_config('event_triggers', 'off', true);  -- what keeps others from it
         IF to_regclass(d.nombre) IS NULL THEN
           EXECUTE format('CREATE FOREIGN TABLE %s PARTITION OF %s %s', d.nombre, d.relacion, d.wanted);
         ELSIF d.found = 'absent' THEN
           EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s %s', d.relacion, d.nombre, split_part(d.wanted, ' SERVER ', 1));
         END IF;
+        PERFORM set_config('event_triggers', 'on', true);
       WHEN 'rights' THEN
         -- Granted again by privileges.sql, where it was meant.
         EXECUTE format('REVOKE ALL ON %s FROM %s', d.relacion, d.nombre);
@@ -163,4 +166,37 @@ BEGIN
   END LOOP;
 END
 $$;
-REVOKE EXECUTE ON FUNCTION lab.catalogue_now(), lab.differences(), lab.restore() FROM PUBLIC;
+
+-- What the nodes lack of what is here now; only postgres_fdw has any of that.
+CREATE OR REPLACE FUNCTION lab.restore_nodes() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF to_regprocedure('lab.mend_nodes()') IS NOT NULL THEN
+    PERFORM lab.mend_nodes();
+  END IF;
+END
+$$;
+
+-- A change of the tables that a newer version makes in a lab that is there: on all nodes, and remembered as installed. To be written so that it
+-- does nothing the second time (IF NOT EXISTS).
+CREATE OR REPLACE FUNCTION lab.migrate(sentencia text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  antes jsonb := (SELECT jsonb_agg(to_jsonb(n)) FROM lab.catalogue_now() n WHERE n.clase = 'column');
+BEGIN
+  PERFORM lab.ddl(sentencia);
+  WITH before AS (
+    SELECT b.* FROM jsonb_to_recordset(antes) AS b (clase text, relacion text, nombre text, estado text)
+  ), gone AS (
+    DELETE FROM lab.installed i USING before b
+     WHERE (i.clase, i.relacion, i.nombre) = (b.clase, b.relacion, b.nombre)
+       AND NOT EXISTS (SELECT FROM lab.catalogue_now() n WHERE (n.clase, n.relacion, n.nombre) = (b.clase, b.relacion, b.nombre))
+  )
+  INSERT INTO lab.installed (clase, relacion, nombre, estado)
+  SELECT n.clase, n.relacion, n.nombre, n.estado FROM lab.catalogue_now() n LEFT JOIN before b USING (clase, relacion, nombre)
+   WHERE n.clase = 'column' AND n.estado IS DISTINCT FROM b.estado
+     AND EXISTS (SELECT FROM lab.installed i WHERE i.relacion = n.relacion)
+      ON CONFLICT (clase, relacion, nombre) DO UPDATE SET estado = excluded.estado;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION lab.catalogue_now(), lab.differences(), lab.restore(), lab.restore_nodes(), lab.migrate(text) FROM PUBLIC;

@@ -53,5 +53,8 @@ BEGIN
     RETURN QUERY EXECUTE $q$
       SELECT o.object, o.problem, 'able to move shards', true FROM lab.move_obstacles() o WHERE starts_with(o.object, 'owner clinical_owner') $q$;
   END IF;
+  IF to_regprocedure('lab.node_differences()') IS NOT NULL THEN
+    RETURN QUERY EXECUTE 'SELECT d.object, d.found, d.wanted, d.mended FROM lab.node_differences() d';
+  END IF;
 END
 $$;

@@ -168,7 +168,7 @@ $$;
 
 -- Takes a login away on every node, with the rights that it was given.
 CREATE OR REPLACE FUNCTION lab.drop_login(rol name) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET event_triggers = off AS $$
 DECLARE
   script text := format('DO $lab$ BEGIN IF to_regrole(%1$L) IS NOT NULL THEN DROP OWNED BY %1$s; DROP ROLE %1$s; END IF; END $lab$;',
                         quote_ident(rol));
@@ -182,6 +182,7 @@ BEGIN
 END
 $$;
 
+DROP FUNCTION IF EXISTS lab.join_nodes(jsonb, jsonb, integer, text);  -- of labs of an older version
 -- Makes the foreign servers what `nodos` says ([{name, role, host, port}]), one that moved is altered, and gives
 -- the administrator (whoever calls this) and the login `replication` their passwords. Each worker is given the statements
 -- `de_worker`. Nodes that are no longer named stay: their partitions hold rows.
@@ -245,7 +246,12 @@ BEGIN
     PERFORM lab.map_login(mapa.usename, mapa.node_name, mapa.clave);
   END LOOP;
 
-  PERFORM lab.on_node(w.node_name, de_worker) FROM lab.workers w ORDER BY w.node_name;
+  -- What lab.run_on() says to them.
+  FOR nodo IN SELECT * FROM lab.workers w ORDER BY w.node_name LOOP
+    PERFORM lab.on_node(nodo.node_name, de_worker);
+    EXECUTE format('CREATE FOREIGN TABLE IF NOT EXISTS lab.%I (id uuid, search_path text, statement text, question text, answer text)
+                    SERVER %I OPTIONS (schema_name ''lab'', table_name ''run'')', 'run_' || nodo.subscription, nodo.node_name);
+  END LOOP;
 
   IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'lab_reference') THEN
     CREATE PUBLICATION lab_reference;

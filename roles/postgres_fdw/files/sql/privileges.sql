@@ -5,3 +5,5 @@ GRANT EXECUTE ON FUNCTION lab.engine(), lab.read_nodes(), lab.read_shards(), lab
 -- Triggers of tables that others write.
 GRANT EXECUTE ON FUNCTION lab.refuse_key_change(), lab.refuse_delete(), lab.require_copies() TO PUBLIC;
 GRANT SELECT ON lab.nodes, lab.tables, lab.shards, public.citus_tables TO PUBLIC;
+-- What the event triggers ask with the rights of whoever gives a command: nothing that the catalogue does not tell him.
+GRANT EXECUTE ON FUNCTION lab.settle(text, text, text), lab.foresee(text, text, text), lab.target(text, text), lab.without_comments(text), lab.is_single(text), lab.all_definitions() TO PUBLIC;

@@ -90,7 +90,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION lab.create_distributed_table(tabla regclass, columna name, colocate_with regclass DEFAULT NULL)
 RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET event_triggers = off AS $$
 DECLARE
   esquema name;
   nombre name;
@@ -184,9 +184,9 @@ ALTER TABLE %1$I.%2$I OWNER TO %6$I', esquema, shard_name, nombre, cantidad, rem
   -- that one would have every row of every other UPDATE fetched.
   EXECUTE format('CREATE TRIGGER distribution_column_is_fixed BEFORE UPDATE OF %I ON %s FOR EACH STATEMENT EXECUTE FUNCTION lab.refuse_key_change(%L, %L)',
                  columna, completo, columna, 'it says on which node the row lies');
+  INSERT INTO lab.distribution VALUES (completo::regclass, 'distributed', grupo);
   PERFORM lab.grant(string_agg(a.privilege_type, ', '), ARRAY[completo::regclass], ARRAY[pg_get_userbyid(a.grantee)])
      FROM aclexplode(permisos) a WHERE a.grantee NOT IN (0, a.grantor) GROUP BY a.grantee;
-  INSERT INTO lab.distribution VALUES (completo::regclass, 'distributed', grupo);
   DROP TABLE pg_temp.lab_parts;
 END
 $$;
@@ -300,7 +300,7 @@ BEGIN
   END IF;
   SELECT relnamespace::regnamespace::text INTO esquema FROM pg_class WHERE oid = tabla;
   FOR nodo IN SELECT DISTINCT node_name FROM lab.partitions WHERE table_name = tabla ORDER BY node_name LOOP
-    PERFORM lab.on_node(nodo, (
+    PERFORM lab.run_on(nodo, (
       SELECT string_agg(format($do$DO $lab$ BEGIN
           IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = '%1$I.%2$I'::regclass AND conname = %3$L) THEN
             ALTER TABLE %1$I.%2$I ADD CONSTRAINT %4$I FOREIGN KEY (%5$I) REFERENCES %6$s (%7$I);
@@ -312,32 +312,14 @@ BEGIN
         columna_referida), E';\n' ORDER BY p.remainder)
         FROM lab.partitions p WHERE p.table_name = tabla AND p.node_name = nodo));
   END LOOP;
+  INSERT INTO lab.foreign_keys VALUES (tabla, nombre, columna, referencia, columna_referida) ON CONFLICT DO NOTHING;
 END
 $$;
 
--- A column that a table of an older version lacks: on the workers first, so that what is seen here is there too.
-CREATE OR REPLACE FUNCTION lab.add_column(tabla regclass, columna name, tipo regtype) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  completo text;
-BEGIN
-  IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = tabla AND attname = columna AND NOT attisdropped) THEN
-    RETURN;
-  END IF;
-  SELECT format('%I.%I', relnamespace::regnamespace::text, relname) INTO completo FROM pg_class WHERE oid = tabla;
-  PERFORM lab.on_node(w.node_name, format('ALTER TABLE IF EXISTS %s ADD COLUMN IF NOT EXISTS %I %s', completo, columna, tipo))
-     FROM lab.workers w ORDER BY w.node_name;
-  EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', completo, columna, tipo);
-END
-$$;
-
--- One message to each node for all of it: to connect takes longer than to grant.
+-- Grants, on the nodes too: who reads a table here arrives on the worker at its parts. Sent even where it was granted here already.
 CREATE OR REPLACE FUNCTION lab.grant(privilegios text, tablas regclass[], roles name[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET event_triggers = off AS $$
 DECLARE
-  nodo text;
-  partes text;
-  titulares text := (SELECT string_agg(quote_ident(r), ', ') FROM unnest(roles) AS r);
   ciegos text;
 BEGIN
   IF privilegios !~* '^[a-z]+( *, *[a-z]+)*$' THEN
@@ -354,16 +336,9 @@ BEGIN
     RAISE EXCEPTION 'row-level security would show %: it has no policy for that login', ciegos
       USING HINT = 'make login LOGIN=name makes a login that sees the rows.';
   END IF;
-  EXECUTE format('GRANT %s ON %s TO %s', privilegios, (SELECT string_agg(t::text, ', ') FROM unnest(tablas) AS t), titulares);
-  -- A reader of the parent arrives on the worker at the partition. Copies of reference tables are read here.
-  FOR nodo, partes IN
-    SELECT p.node_name, string_agg(format('%I.%I', t.relnamespace::regnamespace::text, p.shard_name), ', ')
-      FROM lab.partitions p JOIN pg_class t ON t.oid = p.table_name
-     WHERE p.table_name = ANY (tablas)
-     GROUP BY p.node_name ORDER BY p.node_name
-  LOOP
-    PERFORM lab.on_node(nodo, format(E'%s\nGRANT %s ON %s TO %s', lab.roles_script(), privilegios, partes, titulares));
-  END LOOP;
+  EXECUTE format('GRANT %s ON %s TO %s', privilegios, (SELECT string_agg(t::text, ', ') FROM unnest(tablas) AS t),
+                 (SELECT string_agg(quote_ident(r), ', ') FROM unnest(roles) AS r));
+  PERFORM lab.carry_rights(tablas);
 END
 $$;
 

@@ -85,6 +85,15 @@ FROM (VALUES
         SELECT (SELECT count(*) FROM public.pacientes) AS pacientes, (SELECT count(*) FROM public.consultas) AS consultas,
                (SELECT count(*) FROM public.medicos) AS medicos, (SELECT count(*) FROM public.usuario) AS usuario $q$),
 
+    -- How the tables of the nodes differ from the coordinator's; only postgres_fdw keeps them itself.
+    ('node-differences', CASE WHEN to_regprocedure('lab.node_differences()') IS NULL THEN 'SELECT NULL WHERE false'
+        ELSE $q$ SELECT object, found, wanted FROM lab.node_differences() UNION ALL
+                 SELECT 'event trigger ' || t, coalesce(e.enabled, 'absent'), 'enabled'
+                 FROM unnest(ARRAY['lab_before_command', 'lab_after_command']) AS t
+                 LEFT JOIN (SELECT evtname, CASE evtenabled WHEN 'O' THEN 'enabled' ELSE 'disabled' END AS enabled FROM pg_event_trigger) AS e
+                   ON e.evtname = t
+                 WHERE e.enabled IS DISTINCT FROM 'enabled' $q$ END),
+
     -- Keys are the workers' to hold, so their catalogues are asked; how, only the engine knows.
     ('constraints', CASE WHEN to_regprocedure('lab.ask_node(text,text)') IS NULL THEN $q$
         SELECT n.node_name, r.primary_keys, r.foreign_keys
