@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
 #: The form of the record that this release reads and writes.
 FORMAT = 1
 RECORD_NAME = "lab.json"
+#: What a finished runtime environment holds; written last, removed with it as one.
+RUNTIME_MARK = "lock.sha256"
 #: The record once more, for whoever loses it: without it nobody knows what the data beside it are.
 COPY_NAME = "lab.json.copy"
 
@@ -164,23 +166,14 @@ def read_record(directory: str | Path) -> Record | None:
     return parse_record(text)
 
 
-def neighbours_of(directory: str) -> Iterator[Record]:
-    """The records of the labs beside the one in ``directory``; what cannot be read is nobody's."""
+def beside(directory: str) -> list[str]:
+    """What lies beside a directory, by name."""
     parent = os.path.dirname(directory)
     try:
         names = sorted(os.listdir(parent))
     except OSError:
-        return
-    for name in names:
-        other = os.path.join(parent, name)
-        if other == directory:
-            continue
-        try:
-            record = read_record(other)
-        except RecordError:
-            continue
-        if record:
-            yield record
+        return []
+    return [os.path.join(parent, name) for name in names if os.path.join(parent, name) != directory]
 
 
 def record_text(record: Record) -> str:

@@ -36,6 +36,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
     ensure_directory,
     ensure_text,
 )
+from ansible_collections.aula.historia_clinica.plugins.module_utils.processes import sees
 
 #: A program whose supervisord was killed: nobody starts it again.
 UNSUPERVISED = "UNSUPERVISED"
@@ -231,7 +232,7 @@ class Supervisor:
         Raises:
             SupervisionError: it does not start.
         """
-        self.end_orphans()
+        self.end_left()
         self.forget_dead_servers()
         done = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", self.places.config],
@@ -258,7 +259,7 @@ class Supervisor:
             self.rpc.stopAllProcesses()
             self.rpc.shutdown()
             wait_for(lambda: is_over(own), 60, f"supervisord ({own.pid}) does not end")
-        self.end_orphans()
+        self.end_left()
 
     def apply(self) -> list[str]:
         """Take over the configuration files: new programs are started, changed ones restarted.
@@ -316,32 +317,45 @@ class Supervisor:
         done = subprocess.run(program.ready, capture_output=True, check=False, cwd="/", env=self.environment)
         return done.returncode == 0
 
-    def orphans(self) -> dict[int, psutil.Process]:
-        """The programs of a supervisord of this lab that is gone, and their children, by process id.
+    def left(self) -> dict[int, psutil.Process]:
+        """What runs of this lab while no supervisord answers: one that hangs, or has lost its socket; programs of one that is gone.
 
         supervisord tells each program its own address in the environment, which is how they are known.
         """
         address = f"unix://{self.places.socket}"
-        ours = {}
+        found = {}
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get("SUPERVISOR_SERVER_URL") == address:
-                    ours[process.pid] = process
-        return ours
+                command = process.cmdline()
+                named = {word.rpartition("=")[2] for word in command}
+                keeper = "supervisor.supervisord" in command and self.places.config in named
+                if (keeper or process.environ().get("SUPERVISOR_SERVER_URL") == address) and sees(
+                    process.pid, self.places.directory
+                ):
+                    found[process.pid] = process
+        return found
 
-    def end_orphans(self) -> None:
-        """End the programs of a supervisord of this lab that is gone."""
-        ours = self.orphans()
-        top = [process for process in ours.values() if process.ppid() not in ours]
+    def end_left(self) -> bool:
+        """End what runs of this lab while no supervisord answers; whether there was something.
+
+        Raises:
+            SupervisionError: something does not end.
+        """
+        found = self.left()
+        # A supervisord comes first: it would start the others again.
+        top = [process for process in found.values() if process.ppid() not in found]
         for process in top:
             with contextlib.suppress(psutil.NoSuchProcess):
                 # A server ends in good order on SIGINT (fast shutdown); everything else here on SIGTERM.
                 process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
-        alive = wait_until_over(list(ours.values()), 30)
+        alive = wait_until_over(list(found.values()), 30)
         for process in alive:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        wait_until_over(alive, 5)
+        alive = wait_until_over(alive, 5)
+        if alive:
+            raise SupervisionError(f"still there after a kill: {', '.join(str(process.pid) for process in alive)}")
+        return bool(found)
 
     def forget_dead_servers(self) -> None:
         """Remove the lock files of servers that ended with the machine, as the owner: root follows no link of his.
@@ -373,12 +387,12 @@ class Supervisor:
             memory that is the process' own and its children's (PSS; where the system does not tell it, USS).
         """
         if not self.is_running():
-            left = self.orphans()
-            names = {}
-            for process in left.values():
+            programs = {}
+            for pid, process in self.left().items():
                 with contextlib.suppress(psutil.Error, OSError):
-                    if process.ppid() not in left:
-                        names[process.environ()["SUPERVISOR_PROCESS_NAME"]] = process.pid
+                    if name := process.environ().get("SUPERVISOR_PROCESS_NAME"):
+                        programs[pid] = (name, process.ppid())
+            names = {name: pid for pid, (name, parent) in programs.items() if parent not in programs}
             gone = [_row("supervisord", "GONE", 0, children=False)] if names else []
             return [*gone, *(_row(name, UNSUPERVISED, pid, children=True) for name, pid in sorted(names.items()))]
         own = self.rpc.getPID()

@@ -13,11 +13,13 @@ description:
     only when the lock or the interpreter changed, under a lock, since the labs of a host share it.
   - Installs with C(uv), out of its cache without a network where that suffices. Where the interpreter of this task has no
     uv beside it, pip brings the locked one.
-  - A new environment takes the old one's place only when it is complete.
+  - A new environment takes the old one's place only when it is complete, and one that is removed leaves its place first, so
+    that none is there by halves where a run is interrupted.
 options:
   state:
     description:
-      - V(present) makes it; V(absent) removes it, unless the host still has a lab.
+      - V(present) makes it; V(absent) removes it, with what an interrupted run has left of one, unless the host still has a lab.
+        Where something runs from it that is no lab of the host's list, it stays, and the module fails.
     type: str
     choices: [present, absent]
     default: present
@@ -99,6 +101,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import paths
+from ansible_collections.aula.historia_clinica.plugins.module_utils.processes import end_command, running_from
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import forget_claims, registered_labs
 
 OLDEST = (3, 11)
@@ -106,7 +109,6 @@ OLDEST = (3, 11)
 INSTALL = "Ubuntu 22.04: sudo apt install python3.11 python3.11-venv; Fedora, RHEL 9: sudo dnf install python3.11; brew install python"
 #: Where a system keeps its Pythons.
 SYSTEM_FOLDERS = ("/usr/local/bin", "/usr/bin", "/opt/homebrew/bin")
-MARK = "lock.sha256"
 #: The Python of the lab's modules, below the environment's directory.
 INTERPRETER = "bin/lab-python"
 LAB_PYTHON = """\
@@ -269,6 +271,11 @@ def find_uv(scratch: Path, wanted: Wanted) -> Path:
     return tools / "bin/uv"
 
 
+def scratch_of(directory: Path) -> Path:
+    """Where an environment is made, and where one ends: beside its place."""
+    return directory.parent / f".{directory.name}.new"
+
+
 def make(directory: Path, wanted: Wanted) -> None:
     """Make the environment beside its place, then put it there.
 
@@ -276,7 +283,7 @@ def make(directory: Path, wanted: Wanted) -> None:
         RuntimeEnvironmentError: a step failed.
         OSError: the place cannot be written.
     """
-    scratch = directory.parent / f".{directory.name}.new"
+    scratch = scratch_of(directory)
     shutil.rmtree(scratch, ignore_errors=True)  # an earlier run that was interrupted
     scratch.mkdir(parents=True)
     try:
@@ -305,12 +312,33 @@ def make(directory: Path, wanted: Wanted) -> None:
                 if not stat.S_ISLNK(mode):
                     os.chmod(path, 0o755 if mode & 0o100 else 0o644)
         equip(new, wanted)
-        (new / MARK).write_text(wanted.digest, encoding="utf-8")
+        (new / paths.RUNTIME_MARK).write_text(wanted.digest, encoding="utf-8")
         if directory.exists():
             os.rename(directory, scratch / "old")
         os.rename(new, directory)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def remove(directory: Path) -> None:
+    """Remove the environment, and what an interrupted run has left of one.
+
+    Raises:
+        RuntimeEnvironmentError: something runs from it.
+        OSError: something in it cannot be removed.
+    """
+    left = running_from(directory)
+    if left:
+        raise RuntimeEnvironmentError(
+            f"it stays: {', '.join(map(str, left))} runs from it, and is of no lab that this host knows. "
+            f"End what is left: {end_command(left)}; then run this again"
+        )
+    scratch = scratch_of(directory)
+    if scratch.exists():
+        shutil.rmtree(scratch)
+    if directory.exists():
+        os.rename(directory, scratch)
+        shutil.rmtree(scratch)
 
 
 @contextlib.contextmanager
@@ -352,13 +380,12 @@ def main() -> None:
     try:
         if module.params["state"] == "absent":
             if directory.parent.is_dir() and not registered_labs(directory):
-                result["changed"] = directory.exists()
+                result["changed"] = directory.exists() or scratch_of(directory).exists()
                 if not module.check_mode:
                     with locked(directory):
                         # Another lab of this host, removed at the same time, may have come first.
                         if not registered_labs(directory):
-                            if directory.exists():
-                                shutil.rmtree(directory)
+                            remove(directory)
                             forget_claims(directory)  # this run's too, where there was no lab
                     (directory.parent / f".{directory.name}.lock").unlink(missing_ok=True)
                     for parent in (directory.parent / "labs", directory.parent):
@@ -368,7 +395,7 @@ def main() -> None:
             python = choose_interpreter(module.params["python"])
             wanted = Wanted(python, *(module.params[name] for name in ("lock", "bootstrap", "shell_environment")))
             result["digest"] = wanted.digest[:12]
-            mark = directory / MARK
+            mark = directory / paths.RUNTIME_MARK
 
             def is_made() -> bool:
                 return mark.exists() and mark.read_text(encoding="utf-8") == wanted.digest

@@ -134,8 +134,8 @@ else:
 
 
 def stop(supervisor: Supervisor, check: bool) -> dict[str, Any]:
-    """Stop everything."""
-    running = supervisor.is_running() or bool(supervisor.orphans())
+    """Stop everything, also what a supervisor that was killed has left, in a directory that is gone."""
+    running = supervisor.is_running() or bool(supervisor.left())
     if not check:
         supervisor.stop()
     return {"changed": running, "started": []}
@@ -239,10 +239,11 @@ def main() -> None:
             for p in parameters["programs"]
         ]
         if not os.path.isdir(parameters["directory"]):
-            if parameters["state"] == "stopped" or check:
-                missing = parameters["state"] != "stopped"
-                module.exit_json(changed=missing, started=[p.name for p in programs])
-            raise SupervisionError("there is no such lab; make it with: make lab")
+            if parameters["state"] == "stopped":
+                module.exit_json(**stop(supervisor, check))
+            if check:
+                module.exit_json(changed=True, started=[p.name for p in programs])
+            raise SupervisionError("there is no lab in it")
         with locked(supervisor.places, owner):
             if parameters["state"] == "stopped":
                 result = stop(supervisor, check)
