@@ -1,5 +1,6 @@
 # The lab's commands, one playbook or one command each. `make help` lists them.
 #   INVENTORY=inventories/x  which labs       LAB=name  one of them       ARGS='-e lab_workers=3'  for ansible-playbook
+# In the default inventory, LAB=name is also a lab of this machine that no host is called after.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -27,12 +28,15 @@ PYTHON ?= $(shell . $(environment); for p in python3 python3.13 python3.12 pytho
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-play = $(typed) ansible-playbook -i "$$INVENTORY" $(if $(LAB),--limit "$$LAB") $(if $(USUARIO),-e middleware_token_document="$$USUARIO") \
+# LAB is a host of the inventory; in the Makefile's own, any lab of this machine.
+one = if [[ $$INVENTORY != inventories/lab ]] || grep -q "^ *$$LAB: *$$" inventories/lab/hosts.yml; \
+	then one=(--limit "$$LAB"); else one=(-e lab_name="$$LAB"); fi;
+play = $(if $(LAB),$(one)) $(typed) ansible-playbook -i "$$INVENTORY" $(if $(LAB),"$${one[@]}") $(if $(USUARIO),-e middleware_token_document="$$USUARIO") \
 	$(if $(LOGIN),-e clinical_schema_login="$$LOGIN") $(if $(KIND),-e clinical_schema_login_kind="$$KIND") $(if $(FILE),-e clinical_schema_dump_file="$(file)") \
-	$(if $(STATE),-e autostart_state="$$STATE") playbooks/$(1).yml $(if $(LAB),|| $(say_labs))
+	$(if $(STATE),-e autostart_state="$$STATE") playbooks/$(1).yml $(if $(LAB),|| { [[ $${one[0]} == -e ]] || $(say_labs); exit 1; })
 file = $$([[ $$FILE == /* ]] || echo "$$PWD/")$$FILE
 say_labs = { ansible -i "$$INVENTORY" --list-hosts "$$LAB" 2>/dev/null | grep -q '(0)' \
-	&& { echo "There is no lab $$LAB in $$INVENTORY. It has:" && ansible -i "$$INVENTORY" --list-hosts all | tail -n +2; } >&2; exit 1; }
+	&& { echo "There is no lab $$LAB in $$INVENTORY. It has:" && ansible -i "$$INVENTORY" --list-hosts all | tail -n +2; } >&2; }
 
 suites := unit middleware integration kubernetes newcomer molecule
 

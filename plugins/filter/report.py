@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import command, way_of
 from ansible_collections.aula.historia_clinica.plugins.module_utils.report import (
     autostart_page,
     copy_page,
@@ -27,6 +28,11 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.survey impor
 )
 
 
+def command_of(lab: Mapping[str, Any], verb: str) -> str:
+    """A command of a lab, by what `make` calls it, of the fact that the role preflight gives."""
+    return command(way_of(lab), verb)
+
+
 class FilterModule:
     """The filters."""
 
@@ -34,6 +40,7 @@ class FilterModule:
         """Each filter by its name."""
         return {
             "autostart_page": autostart_page,
+            "command": command_of,
             "copy_page": copy_page,
             "diagnosis_page": diagnosis_page,
             "first_error": first_error,

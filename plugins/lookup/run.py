@@ -8,7 +8,8 @@ DOCUMENTATION = r"""
 name: run
 short_description: Which run of Ansible this is
 description:
-  - Gives the process of the run, by its number and the time when it started, as no other process of the machine is called.
+  - Gives the process of the run, by its number and the time when it started, as no other process of the machine is called;
+    and, behind a tab, the host of the inventory that it works for.
 author:
   - The maintainers of aula.historia_clinica (@aula)
 """
@@ -22,7 +23,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The mark of the process.
+  description: The mark of the process, and the host.
   type: list
   elements: str
 """
@@ -42,4 +43,5 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no types
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
         """Mark the run's process; its tasks have processes of their own, children of it."""
         parent = multiprocessing.parent_process()
-        return [process_mark(parent.pid if parent and parent.pid else os.getpid())]
+        process = process_mark(parent.pid if parent and parent.pid else os.getpid())
+        return [f"{process}\t{(variables or {}).get('inventory_hostname', '')}"]

@@ -132,7 +132,7 @@ def unit_text(lab: Lab, host: Host) -> str:
     cluster = host.root and lab["target"] != "host"  # a user's units cannot wait for the machine's
     after = "Wants=network-online.target\nAfter=network-online.target docker.service\n" if cluster else ""
     return f"""\
-# Made by Ansible: make autostart; make autostart STATE=off removes it.
+# Made by Ansible: the playbook autostart, which removes it with autostart_state=off.
 [Unit]
 Description=Historia clinica, lab {lab["name"]}
 {after}
@@ -176,7 +176,7 @@ def cron(lab: Lab, host: Host) -> Way:
     command = f"{shlex.join(boot_command(lab, host))} >>{shlex.quote(boot_log(lab['directory']))} 2>&1"
     command = command.replace("%", "\\%")  # cron's word for a new line
     if host.root:
-        text = f'# Made by Ansible: make autostart; make autostart STATE=off removes it.\nMAILTO=""\n@reboot {lab["user"]} {command}\n'
+        text = f'# Made by Ansible: the playbook autostart, which removes it with autostart_state=off.\nMAILTO=""\n@reboot {lab["user"]} {command}\n'
         path = f"/etc/cron.d/historia-clinica-{lab['name']}"
         return Way("cron", f"cron, {path}", path, text)
     return Way("cron", "cron, @reboot in the crontab", "", f"@reboot {command} {MARK} {lab['name']}")

@@ -123,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
         variables = dict(pair.split("=", 1) for pair in options.set)
         environment = {**os.environ, "KUBECONFIG": options.kubeconfig, **variables}
         if not run_until_well(command, environment, TRIES, PAUSE_SECONDS):
-            print(f"Minikube does not start; make start says why. Tried: {' '.join(command)}", file=sys.stderr)
+            print(f"Minikube does not start; the playbook start says why. Tried: {' '.join(command)}", file=sys.stderr)
             return 1
     for node in forget_dead_servers(options.directory):
         print(f"{node} did not end in good order; it will recover.")

@@ -17,6 +17,7 @@ import os
 import platform
 import pwd
 import re
+import shlex
 import shutil
 import socket
 import stat
@@ -26,7 +27,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import autostart, minikube
 from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import (
@@ -36,10 +37,13 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_l
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
     COPY_NAME,
     RECORD_NAME,
+    RUNTIME_MARK,
     Record,
     RecordError,
-    neighbours_of,
+    lab_directory,
     read_record,
+    runtime_directory,
+    state_root,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight import (
     COORDINATOR,
@@ -54,11 +58,20 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight im
     Machine,
     Plan,
     Wanted,
+    basis,
     decide,
     in_order,
+    locate,
     profile_settings,
     read_choices,
     settle,
+)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.processes import serving
+from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import (
+    directory_of,
+    is_same,
+    neighbours_of,
+    registered_labs,
 )
 
 if TYPE_CHECKING:  # an old Python cannot write it
@@ -87,18 +100,83 @@ def examine(choices: Choices, identity: Identity | None = None, dry: bool = Fals
     asks = identity or current_identity()
     wanted, problems = read_choices(choices, asks)
     identity = identity or replace(asks, env=runtime_variables(wanted.runtime, asks.env))
+    known = directory_of(wanted.runtime, wanted.name) if wanted.name else ""
+    remembered = Record(**choices.remembered) if choices.remembered else None  # type: ignore[arg-type]  # of the fact `lab`
+    wanted = locate(wanted, known or (remembered.directory if remembered else ""))
     record, error = None, ""
     if wanted.directory:
         try:
             record = read_record(wanted.directory)
         except RecordError as failure:
             error = str(failure)
-    probe = look_for_minikube(wanted, record, identity)
-    plan = settle(wanted, record, identity, wheel_bin(wanted.runtime), probe)
+    found = record or remembered
+    probe = look_for_minikube(wanted, found, identity)
+    plan = settle(wanted, basis(wanted, found), identity, wheel_bin(wanted.runtime), probe)
     machine = observe(wanted, plan, record, error, identity, probe)
-    decision = decide(wanted, plan, record, error, machine, identity, dry)
-    decision.lab["autostart"] = autostart.switched_on(decision.lab, autostart.this_host())
+    machine = replace(machine, **whereabouts(wanted, plan, record, known, identity))
+    decision = decide(wanted, plan, found, error, machine, identity, dry)
+    decision.lab["exists"] = record is not None
+    host = autostart.this_host()
+    decision.lab["autostart"] = autostart.switched_on(decision.lab, host)
+    decision.lab["autostart_possible"] = autostart.usable(autostart.ways(decision.lab, host), host) is not None
     return replace(decision, problems=in_order(problems + decision.problems))
+
+
+def whereabouts(wanted: Wanted, plan: Plan, record: Record | None, known: str, identity: Identity) -> dict[str, Any]:
+    """Which labs the host has, and whether one of them has the name: the fields of ``Machine`` about it."""
+    if not wanted.name or not wanted.directory:
+        return {}
+    there = os.path.isdir(known)
+    here = is_same(known, wanted.directory) if known else True
+    # Where the known one is not there, and this one has its record, it was moved.
+    namesake = "" if here or (record and not there) else known
+    root = state_root(identity.uid, identity.env, identity.home)
+    default = str(lab_directory(root, wanted.name))
+    home = _home(plan.user) if plan.user == f"hc-{wanted.name}" else ""
+    own = bool(home) and (is_same(home, wanted.directory) or not os.path.isdir(home))
+    return {
+        "namesake": namesake or (home if home and not own and _is_lab(home, wanted.name) else ""),
+        "gone": bool(known) and here and not there and not wanted.directory_chosen and known != default,
+        "known_here": bool(known) and here,
+        "listed": (wanted.builds or (bool(known) and here)) and wanted.runtime == str(runtime_directory(root)),
+        "own_user": own,
+        "labs": {name: str(place) for name, place in registered_labs(wanted.runtime).items()},
+    }
+
+
+def _home(user: str) -> str:
+    """A user's home; empty where there is no such user."""
+    try:
+        return pwd.getpwnam(user).pw_dir
+    except KeyError:
+        return ""
+
+
+def _is_lab(directory: str, name: str) -> bool:
+    """Whether a directory holds the record of the lab of a name. It may be one of another runtime, whose registry is another."""
+    try:
+        record = read_record(directory)
+    except RecordError:
+        return False
+    return record is not None and record.name == name
+
+
+def is_made(runtime: str) -> bool:
+    """Whether an environment is there, and whole."""
+    return all(os.path.isfile(os.path.join(runtime, name)) for name in (RUNTIME_MARK, "bin/python"))
+
+
+def forwards(directory: str) -> tuple[str, ...]:
+    """Kubeconfig, context and namespace of the pods to which a lab forwards, by its forwarder's command; empty where it has none."""
+    path = os.path.join(directory, "config", "programs", "forwarder.conf")
+    command = re.search(r"^command = (.*)$", _read(path), re.MULTILINE)
+    if not command:
+        return ()
+    words = shlex.split(command.group(1).replace("%%", "%"))
+    return tuple(
+        next((word.partition("=")[2] for word in words if word.startswith(f"--{name}=")), "")
+        for name in ("kubeconfig", "context", "namespace")
+    )
 
 
 def current_identity() -> Identity:
@@ -163,13 +241,22 @@ def observe(
         if wanted.directory
         else Folder()
     )
+    made = is_made(wanted.runtime)
     interpreter_there = os.path.exists(lab_python(plan))
-    if wanted.purpose != "build":
-        return Machine(folder=folder, interpreter_there=interpreter_there)
+    if wanted.purpose == "use":
+        return Machine(folder=folder, runtime_made=made, interpreter_there=interpreter_there)
+    if wanted.purpose == "remove":
+        return Machine(
+            folder=folder,
+            runtime_made=made,
+            interpreter_there=interpreter_there,
+            served=bool(wanted.directory) and bool(serving(wanted.directory)),
+            forwards=forwards(wanted.directory) if folder.kind == "remains" else (),
+        )
     runtime_python = os.path.join(plan.runtime, "bin", "python")
     listeners = look_at_ports(plan, record)
     busy = {port for port, listener in listeners.items() if not listener.own}
-    neighbours = tuple(neighbours_of(wanted.directory)) if wanted.directory else ()
+    neighbours = tuple(neighbours_of(wanted.runtime, wanted.directory)) if wanted.directory else ()
     taken = busy | {plan.api_port, *plan.database_ports}
     for lab in neighbours:
         taken.update(lab.ports)
@@ -182,7 +269,7 @@ def observe(
         free_database_port=free_ports(plan.database_port, plan.workers + 1, 100, taken),
         neighbours=neighbours,
         postgres=Installation() if plan.pods else look_at_postgres(plan.postgres_bin, plan, identity),
-        data_major=data_major(wanted.directory) if wanted.directory else None,
+        data_major=data_major(wanted.directory) if wanted.directory and wanted.purpose == "build" else None,
         runtime_there=os.path.isdir(plan.postgres_bin),
         runtime_blocked_by=_blocked(runtime_python, plan, identity) if os.path.exists(runtime_python) else "",
         probe=probe,
@@ -190,6 +277,7 @@ def observe(
         container_engine=probe is None or has_container_engine(identity),
         cluster=look_at_cluster(plan, record, identity) if plan.pods else Sight(),
         architecture=ARCHITECTURES.get(platform.machine().lower(), platform.machine().lower()),
+        runtime_made=made,
         recorded_kubeconfig_there=bool(record and record.kubeconfig and os.path.exists(record.kubeconfig)),
         user_exists=user_exists(plan.user),
         interpreter_there=interpreter_there,
@@ -646,7 +734,7 @@ def extensions(folder: str) -> Iterator[str]:
 
 def look_for_minikube(wanted: Wanted, record: Record | None, identity: Identity) -> minikube.Probe | None:
     """What there is for Minikube; None where it has no say."""
-    if wanted.purpose != "build" or "target" in wanted.refused:
+    if not wanted.builds or "target" in wanted.refused:
         return None
     target = wanted.target or (record.target if record else None)
     if target not in (None, "minikube") or (record and record.target != "minikube"):

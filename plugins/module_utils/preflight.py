@@ -17,10 +17,11 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import minikube
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Way, choose, command, there
 from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import OWNER, Sight
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
     COPY_NAME,
@@ -35,8 +36,11 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import
 
 TARGETS = ("host", "minikube", "kubernetes")
 ENGINES = ("citus", "postgres_fdw")
-#: What the facts are wanted for: a lab that is made or brought up to date, one that is there, one that goes.
-PURPOSES = ("build", "use", "remove")
+#: What the facts are wanted for: a lab that is made or brought up to date, one that goes and is made anew, one that is there,
+#: one that goes.
+PURPOSES = ("build", "renew", "use", "remove")
+#: The lab that is there goes: what an accident left of it is no obstacle.
+GOES = ("renew", "remove")
 
 AUTO = "auto"
 DATABASE = "historia_clinica"
@@ -96,6 +100,8 @@ PROBLEMS: dict[str, str] = {
     "directory-not-writable": "the directory cannot be made or written",
     "directory-unreachable": "the lab's user cannot reach the directory",
     "lab-missing": "the command needs a lab that is there, and there is none",
+    "directory-gone": "the directory of a lab that the host knows is not there",
+    "name-taken": "another lab of the host has the name",
     "record-unreadable": "the lab's record `lab.json` cannot be read",
     "record-missing": "the directory holds a lab's data, but not its record",
     "record-name": "the directory's record is another lab's",
@@ -110,7 +116,7 @@ PROBLEMS: dict[str, str] = {
     "port-busy": "a port is in use by another process",
     "memory-short": "too little memory is available",
     "disk-short": "too little disk is free",
-    "runtime-missing": "the runtime has no servers",
+    "runtime-missing": "the runtime, or its PostgreSQL, is not there",
     "runtime-unreachable": "the lab's user cannot run the runtime's Python",
     "postgres-missing": "the folder of programs has no postgres, initdb or psql",
     "postgres-unreachable": "the lab's user cannot run the servers' programs",
@@ -177,6 +183,8 @@ class Choices:
     minikube: Mapping[str, object] = field(default_factory=dict)
     purpose: str = "build"
     unread: str = ""
+    remembered: Mapping[str, object] = field(default_factory=dict)
+    way: Way = field(default_factory=Way)
 
 
 #: Choices that mean nothing to a target: the reason says so where one is made.
@@ -218,8 +226,8 @@ class Identity:
 class Wanted:
     """The choices that could be read. None: left to the lab.
 
-    ``made`` names those that were made, ``refused`` those that were wrong. ``profile`` is Minikube's, where it was chosen,
-    ``settings`` all that it shall be, and ``faults`` what is wrong with that.
+    ``directory`` is the default one unless ``directory_chosen``; ``made`` names the choices that were made, ``refused`` those that
+    were wrong. ``profile`` is Minikube's, where it was chosen, ``settings`` all that it shall be, and ``faults`` what is wrong with that.
     """
 
     purpose: str
@@ -228,6 +236,7 @@ class Wanted:
     engine: str | None
     workers: int | None
     directory: str
+    directory_chosen: bool
     database_port: int | None
     api_port: int | None
     postgres_bin: str | None
@@ -245,6 +254,12 @@ class Wanted:
     faults: tuple[minikube.Obstacle, ...]
     made: frozenset[str]
     refused: frozenset[str]
+    way: Way
+
+    @property
+    def builds(self) -> bool:
+        """Whether the lab is going to be made."""
+        return self.purpose in ("build", "renew")
 
 
 @dataclass(frozen=True)
@@ -366,6 +381,15 @@ class Machine:
         reserved: which of them it does not, as Linux writes it: ``8080,9000-9005``; None where no system setting says so.
         interpreter_there: the runtime has a Python for modules; one that was made before there was any has none.
         architecture: this machine's processor, as Kubernetes calls it.
+        runtime_made: the runtime is there, and whole.
+        served: something still works on the lab's directory; looked at before the lab is removed.
+        forwards: kubeconfig, context and namespace of the pods of a lab without a record, as its forwarder has them.
+        namesake: where another lab of this name is, or was when it was last seen; empty where there is none.
+        gone: the directory in which the host knows the lab is not there, and is not the default one, which would be made anew.
+        known_here: the host's list has the lab at the directory that is meant.
+        listed: it is the list of the user's own runtime, by which `make psql` finds a lab.
+        own_user: the lab's user was made for it: its home is the lab's directory.
+        labs: the labs that the host knows, name to directory.
     """
 
     memory: int | None = None
@@ -386,6 +410,15 @@ class Machine:
     architecture: str = CITUS_ARCHITECTURE
     recorded_kubeconfig_there: bool = False
     user_exists: bool = True
+    runtime_made: bool = True
+    served: bool = False
+    forwards: tuple[str, ...] = ()
+    namesake: str = ""
+    gone: bool = False
+    known_here: bool = False
+    listed: bool = False
+    own_user: bool = False
+    labs: Mapping[str, str] = field(default_factory=dict)
     interpreter_there: bool = True
     outgoing: range = range(0)
     reserved: str | None = None
@@ -406,17 +439,9 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:50]}... ({len(text)} characters)"
 
 
-def again(name: str, command: str, variable: str, value: object) -> str:
-    """How to run ``command`` with another value. A lab of a class keeps its choices in the inventory."""
-    if name == "lab":
-        return f"make {command} ARGS='-e {variable}={value}'"
-    place = f" for {name}" if name else ""
-    return f"set {variable}: {value}{place} in the inventory, then: {run(name, command)}"
-
-
-def run(name: str, command: str) -> str:
-    """How to run ``command`` for the lab ``name``."""
-    return f"make {command}" if name in ("", "lab") else f"make {command} LAB={name}"
+def called(name: str) -> str:
+    """A lab's name as a sentence says it, with a blank behind it: the default one has the name `lab`."""
+    return "" if name == "lab" else f"{name} "
 
 
 def _left_open(value: object) -> bool:
@@ -462,8 +487,9 @@ def name_faults(value: object) -> list[str]:
 class _Reader:
     """Reads choices one by one and gathers what is wrong with them."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, way: Way) -> None:
         self.name = name
+        self.way = way
         self.problems: list[Problem] = []
         self.refused: set[str] = set()
 
@@ -485,7 +511,7 @@ class _Reader:
                 f"{choice}-unknown",
                 f"{variable} is {shown(value)}",
                 f"one of {', '.join((AUTO, *known))}",
-                again(self.name, "lab", variable, suggestion),
+                choose(self.way, "lab", {variable: suggestion}),
             ),
         )
         return None
@@ -502,7 +528,7 @@ class _Reader:
                 "workers-invalid",
                 f"lab_workers is {shown(value)}",
                 f"a whole number from 1 to {MAX_WORKERS}",
-                again(self.name, "lab", "lab_workers", DEFAULT_WORKERS),
+                choose(self.way, "lab", {"lab_workers": DEFAULT_WORKERS}),
             ),
         )
         return None
@@ -519,7 +545,7 @@ class _Reader:
                 "port-invalid",
                 f"lab_{choice} is {shown(value)}",
                 "a whole number from 1024 to 65535 (lower ones are the system's)",
-                again(self.name, "lab", f"lab_{choice}", default),
+                choose(self.way, "lab", {f"lab_{choice}": default}),
             ),
         )
         return None
@@ -535,7 +561,7 @@ class _Reader:
                 "pods-setting",
                 f"lab_{choice} is {shown(value)}",
                 needed,
-                again(self.name, "lab", f"lab_{choice}", example),
+                choose(self.way, "lab", {f"lab_{choice}": example}),
             ),
         )
         return None
@@ -549,7 +575,7 @@ class _Reader:
                     "pods-setting",
                     f"lab_namespace is {namespace}, which is the cluster's own",
                     "a namespace for this lab alone: removing the lab removes it",
-                    again(self.name, "lab", "lab_namespace", f"hc-{self.name or 'lab'}"),
+                    choose(self.way, "lab", {"lab_namespace": f"hc-{self.name or 'lab'}"}),
                 ),
             )
             return None
@@ -577,7 +603,7 @@ class _Reader:
                     "directory-relative",
                     f"{variable} is {shown(value)}",
                     "an absolute path (it starts with /)",
-                    f"write it out, e.g. {variable}={shlex.quote(os.path.abspath(os.path.expanduser(value)))}",
+                    "write it out: " + choose(self.way, "lab", {variable: os.path.abspath(os.path.expanduser(value))}),
                 ),
             )
             return None
@@ -600,7 +626,7 @@ def read_choices(choices: Choices, identity: Identity) -> tuple[Wanted, list[Pro
     """
     faults = name_faults(choices.name)
     name = choices.name if isinstance(choices.name, str) and not faults else ""
-    reader = _Reader(name)
+    reader = _Reader(name, choices.way)
     if faults:
         reader.refuse(
             "name",
@@ -608,7 +634,7 @@ def read_choices(choices: Choices, identity: Identity) -> tuple[Wanted, list[Pro
                 "lab-name",
                 f"the lab's name is {shown(choices.name)}: {'; '.join(faults)}",
                 PROBLEMS["lab-name"].replace("is not ", ""),
-                "rename the host in the inventory, or set lab_name: e.g. make lab ARGS='-e lab_name=ana'",
+                f"rename the host in the inventory, or say it with lab_name: {choose(choices.way, 'lab', {'lab_name': 'ana'})}",
             ),
         )
     if choices.unread:
@@ -637,6 +663,7 @@ def read_choices(choices: Choices, identity: Identity) -> tuple[Wanted, list[Pro
         engine=reader.word("engine", choices.engine, ENGINES),
         workers=reader.workers(choices.workers),
         directory=directory or "",
+        directory_chosen=not _left_open(choices.directory),
         database_port=reader.port("database_port", choices.database_port, DEFAULT_DATABASE_PORT),
         api_port=reader.port("api_port", choices.api_port, DEFAULT_API_PORT),
         postgres_bin=reader.path("postgres_bin", choices.postgres_bin),
@@ -662,14 +689,28 @@ def read_choices(choices: Choices, identity: Identity) -> tuple[Wanted, list[Pro
             choice for choices_ in UNUSED.values() for choice in choices_ if not _left_open(getattr(choices, choice))
         ),
         refused=frozenset(reader.refused),
+        way=choices.way,
     )
     return wanted, reader.problems
+
+
+def locate(wanted: Wanted, known: str) -> Wanted:
+    """The choices, with the directory in which the host knows the lab (empty: nowhere) where a person named none."""
+    return replace(wanted, directory=known) if known and not wanted.directory_chosen else wanted
+
+
+def basis(wanted: Wanted, record: Record | None) -> Record | None:
+    """What stands in for the choices that are left open: the record; where a lab is made anew with other servers, without its engine."""
+    if record is None or wanted.purpose != "renew":
+        return record
+    other = wanted.target not in (None, record.target) or wanted.postgres_bin not in (None, record.postgres_bin)
+    return replace(record, engine="") if other else record
 
 
 def profile_settings(wanted: Wanted, record: Record | None) -> minikube.Settings:
     """Minikube's settings, with the profile that was chosen, or that the lab was made in, or the default."""
     recorded = record.context if record and record.target == "minikube" else ""
-    if recorded and (wanted.purpose != "build" or wanted.profile is None):
+    if recorded and (not wanted.builds or wanted.profile is None):
         return replace(wanted.settings, profile=recorded)
     return wanted.settings
 
@@ -690,7 +731,7 @@ def settle(
         probe: what there is for Minikube, where that has a say.
     """
     name = wanted.name or "lab"
-    obeyed = record is not None and wanted.purpose != "build"
+    obeyed = record is not None and not wanted.builds
     chosen = _nothing(wanted) if obeyed else wanted
     settings = profile_settings(wanted, record)
     target = chosen.target or (record.target if record else None)
@@ -702,7 +743,7 @@ def settle(
     plan = Plan(
         name=name,
         target=target,
-        engine=chosen.engine or (record.engine if record else None),
+        engine=chosen.engine or (record.engine or None if record else None),
         workers=chosen.workers or (record.workers if record else DEFAULT_WORKERS),
         directory=wanted.directory,
         database_port=chosen.database_port or (record.database_port if record else DEFAULT_DATABASE_PORT),
@@ -777,23 +818,27 @@ def decide(
     """
     engine, engine_reason = _engine(wanted, plan, record, machine)
     problems = _record_problems(wanted, record, record_error, machine, plan)
-    if wanted.purpose == "build":
+    if wanted.purpose == "renew":
+        record = None  # what is made anew contradicts nothing
+    # Whoever means the other lab of this name is not told what a second one would lack.
+    taken = wanted.builds and machine.namesake
+    if wanted.builds and not taken:
         problems += _directory_problems(wanted, plan, machine, identity)
         # A lab whose record is lost may well have the ports that look taken: nobody is told to end its servers.
         if record or not (record_error or machine.folder.kind == "remains"):
             problems += _port_problems(wanted, plan, record, machine)
         problems += _program_problems(wanted, plan, record, engine, machine, identity, dry)
         if not plan.pods:
-            problems += _size_problems(plan, machine)
+            problems += _size_problems(wanted.way, plan, machine)
         # A lab that is elsewhere is not asked for what it would need here.
         elif record is None or record.target == plan.target:
             problems += _pod_problems(wanted, plan, engine, machine, "" if record else _owner(plan, identity))
     # A command for no cluster in particular would be one for the cluster that happens to be current.
-    if record is None or (wanted.purpose == "build" and record.target == plan.target):
+    if not taken and (record is None or (wanted.builds and record.target == plan.target)):
         problems += _unnamed_cluster(wanted, plan)
     lab = _fact(wanted, plan, record, engine, machine, identity)
     lab["reasons"] = {"target": _target_reason(wanted, plan, record, machine), "engine": engine_reason}
-    warnings = _port_warnings(wanted, plan, record, machine) if wanted.purpose == "build" else []
+    warnings = _port_warnings(wanted, plan, record, machine) if wanted.builds else []
     return Decision(lab, in_order(problems), warnings)
 
 
@@ -831,16 +876,21 @@ def _fact(
         "group": plan.group,
         "root": identity.root,
         "user_exists": machine.user_exists,
+        "own_user": machine.own_user,
         "database": DATABASE,
         "database_port": plan.database_port,
         "api_port": plan.api_port,
         "postgres_bin": plan.postgres_bin,
         "postgres_version": version,
         "runtime": plan.runtime,
+        "runtime_state": _runtime_state(wanted, plan, machine),
         "python": os.path.join(plan.runtime, "bin", "python"),
         "interpreter": os.path.join(plan.runtime, "bin", "lab-python" if machine.interpreter_there else "python"),
         "nodes": plan.nodes,
         "exists": record is not None,
+        "absent": _absent(wanted, machine) if wanted.purpose == "remove" else "",
+        "listed": machine.listed,
+        "way": asdict(_later(wanted, machine)),
         "kubeconfig": plan.kubeconfig,
         "context": plan.context,
         "namespace": plan.namespace,
@@ -854,6 +904,23 @@ def _fact(
         # Whatever else of these kinds a person exported, the interpreter leaves out: roles/runtime/files/environment.sh.
         "environment": {**environment, "LAB_SETS": " ".join(environment)},
     }
+
+
+def _later(wanted: Wanted, machine: Machine) -> Way:
+    """How the lab is reached once it is made: where the host's list has its directory, nobody has to name that."""
+    if not wanted.builds and not machine.known_here:
+        return wanted.way
+    return replace(
+        wanted.way, values={name: value for name, value in wanted.way.values.items() if name != "lab_directory"}
+    )
+
+
+def _runtime_state(wanted: Wanted, plan: Plan, machine: Machine) -> str:
+    """Whether the runtime is ``there``, ``gone``, or ``wanted``: gone, and needed to remove what runs of the lab."""
+    if machine.runtime_made:
+        return "there"
+    pods = plan.pods and machine.folder.kind in ("lab", "remains")
+    return "wanted" if wanted.purpose == "remove" and (pods or machine.served) else "gone"
 
 
 def _engine(wanted: Wanted, plan: Plan, record: Record | None, machine: Machine) -> tuple[str, str]:
@@ -897,11 +964,11 @@ def _target_reason(wanted: Wanted, plan: Plan, record: Record | None, machine: M
     if plan.pods:
         seen = machine.cluster
         cluster = f", namespace {plan.namespace} of the context {plan.context}"
-        if wanted.purpose == "build" and seen.state == "seen":
+        if wanted.builds and seen.state == "seen":
             cluster += f" (Kubernetes {seen.version})" if seen.version else ""
             if record is None and seen.namespace == "Active":
                 cluster += "; that namespace is there already, with a lab whose record is gone"
-        elif wanted.purpose == "build":
+        elif wanted.builds:
             cluster += f"; the cluster was not looked at: {seen.said}"
     ignored = [f"lab_{choice}" for choice in UNUSED[plan.target] if choice in wanted.made]
     unused = "".join(f" {variable} is not used by the target {plan.target}." for variable in ignored)
@@ -931,20 +998,24 @@ def _record_problems(
                 "directory-foreign",
                 f"{wanted.directory} {machine.folder.holds}",
                 "a directory of the lab's own: a lab's, an empty one, or one that is not there yet",
-                f"look: ls -la {shlex.quote(wanted.directory)}; then choose another lab_directory",
+                f"look: {there(wanted.way, f'ls -la {shlex.quote(wanted.directory)}')}; then choose another lab_directory",
             )
         ]
-    if record_error and machine.folder.obstacle and wanted.purpose == "build":
+    if record_error and machine.folder.obstacle and wanted.builds:
         return []
-    if record_error and wanted.purpose != "remove":
+    if wanted.purpose in GOES and machine.forwards and wanted.target in (None, "host"):
+        return [_pods_unrecorded(wanted, machine)]
+    if record_error and wanted.purpose not in GOES:
         return [
             Problem(
                 "record-unreadable",
                 f"{file}: {record_error}",
                 "the record that the lab wrote when it was made",
-                f"look: ls -l {shlex.quote(str(file))}; {_put_back(wanted)}",
+                f"look: {there(wanted.way, f'ls -l {shlex.quote(str(file))}')}; {_put_back(wanted)}",
             )
         ]
+    if wanted.builds and machine.namesake:
+        return [_name_taken(wanted, machine)]
     if record is None:
         return _unrecorded(wanted, machine)
     if record.name != wanted.name and wanted.name:
@@ -958,34 +1029,86 @@ def _record_problems(
         ]
     problems = []
     if record.user != plan.user:
-        command = "lab" if wanted.purpose == "build" else "status"
-        way = (
-            f"as root, e.g. sudo {run(wanted.name, command)}"
+        this = command(wanted.way, "lab" if wanted.builds else "status")
+        as_whom = (
+            f"as root, e.g. sudo {this}"
             if record.user == f"hc-{record.name}"
-            else f"as {record.user}, e.g. sudo -u {record.user} {run(wanted.name, command)}"
+            else f"as {record.user}, e.g. sudo -u {record.user} {this}"
         )
         problems.append(
             Problem(
                 "record-user",
                 f"the lab in {wanted.directory} runs as {record.user}; this run would use {plan.user}",
                 "the user that made the lab",
-                f"run it {way}; or choose another lab_directory",
+                f"run it {as_whom}; or choose another lab_directory",
             )
         )
     if wanted.purpose == "build":
         problems += _contradictions(wanted, record, machine)
+    if wanted.purpose == "use" and not machine.runtime_made:
+        problems.append(
+            Problem(
+                "runtime-missing",
+                f"{plan.runtime} is not there, or not whole",
+                "the runtime, from which the lab's programs run",
+                f"{command(wanted.way, 'lab')} (it makes the runtime anew, and keeps the lab's data)",
+            )
+        )
     return problems
 
 
 def _put_back(wanted: Wanted) -> str:
     """How a lab gets its record back, without its data being given up."""
+    return f"put it back: {_copy_back(wanted)}; or, giving up the lab's data: {command(wanted.way, 'reset')}"
+
+
+def _copy_back(wanted: Wanted) -> str:
+    """What makes the record's copy the record."""
     kept = (shlex.quote(os.path.join(wanted.directory, name)) for name in (COPY_NAME, RECORD_NAME))
-    return f"put it back: cp {' '.join(kept)}; or, giving up the lab's data: {run(wanted.name, 'reset')}"
+    return there(wanted.way, f"cp {' '.join(kept)}")
+
+
+def _pods_unrecorded(wanted: Wanted, machine: Machine) -> Problem:
+    """A lab in a cluster whose record is gone: its pods would stay, and nobody would know of them."""
+    kubeconfig, context, namespace = machine.forwards
+    names = {
+        "lab_target": "kubernetes",
+        "lab_kubeconfig": kubeconfig,
+        "lab_context": context,
+        "lab_namespace": namespace,
+    }
+    return Problem(
+        "record-missing",
+        f"{wanted.directory} holds what is left of a lab in the namespace {namespace} of the context {context}, and no lab.json",
+        "the cluster by name, so that the pods are removed too",
+        f"put it back: {_copy_back(wanted)}; or say it: {command(wanted.way, 'teardown', **names)}",
+    )
+
+
+def _name_taken(wanted: Wanted, machine: Machine) -> Problem:
+    another = choose(wanted.way, "lab", {"lab_name": f"{wanted.name[:26].rstrip('-')}-2"})
+    return Problem(
+        "name-taken",
+        f"the lab {called(wanted.name)}is in {machine.namesake}; this run would make another one in {wanted.directory}",
+        "a name for each lab of a host",
+        f"to work on that one, leave lab_directory out: {command(wanted.way, 'lab', ('lab_directory',))}; to have another one beside it: {another}; "
+        f"to remove that one: {command(wanted.way, 'teardown', ('lab_directory',))}",
+    )
 
 
 def _unrecorded(wanted: Wanted, machine: Machine) -> list[Problem]:
+    if machine.gone and wanted.purpose not in GOES:
+        return [
+            Problem(
+                "directory-gone",
+                f"the lab {called(wanted.name)}is in {wanted.directory}, which is not there",
+                "the directory of the lab, with its data",
+                "bring it back (is its disk mounted?); or, where it is gone for good, let the host forget the lab: "
+                + command(wanted.way, "teardown"),
+            )
+        ]
     remains = machine.folder.kind == "remains"
-    if remains and wanted.purpose != "remove":
+    if remains and wanted.purpose not in GOES:
         return [
             Problem(
                 "record-missing",
@@ -998,12 +1121,27 @@ def _unrecorded(wanted: Wanted, machine: Machine) -> list[Problem]:
         return [
             Problem(
                 "lab-missing",
-                f"there is no lab in {wanted.directory}",
+                f"there is no lab {called(wanted.name)}in {wanted.directory}; {_whereabouts(machine)}",
                 "a lab that was made",
-                run(wanted.name, "lab"),
+                command(wanted.way, "lab"),
             )
         ]
     return []
+
+
+def _absent(wanted: Wanted, machine: Machine) -> str:
+    """What to say where there is nothing of the lab to remove; empty where there is."""
+    if machine.folder.kind in ("lab", "remains") or machine.known_here:
+        return ""
+    return f"There is no lab {called(wanted.name)}in {wanted.directory}; {_whereabouts(machine)}."
+
+
+def _whereabouts(machine: Machine) -> str:
+    """Which labs there are instead."""
+    labs = [f"{name} in {place}" for name, place in machine.labs.items()]
+    if not labs:
+        return "this host has none"
+    return f"this host has {', '.join(labs[:5])}" + (f" and {len(labs) - 5} more" if len(labs) > 5 else "")
 
 
 def _contradictions(wanted: Wanted, record: Record, machine: Machine) -> list[Problem]:
@@ -1015,8 +1153,8 @@ def _contradictions(wanted: Wanted, record: Record, machine: Machine) -> list[Pr
                 id_,
                 f"{variable} is {chosen}, but the lab was made with {recorded}",
                 f"{recorded}, as {record_path(wanted.directory)} remembers",
-                f"leave {variable} out ({run(wanted.name, 'lab')}); or, giving up the lab's data: "
-                + again(wanted.name, "reset", variable, chosen),
+                f"leave {variable} out ({command(wanted.way, 'lab', (variable,))}); or, giving up the lab's data: "
+                + choose(wanted.way, "reset", {variable: chosen}),
             )
         )
 
@@ -1059,7 +1197,7 @@ def _directory_problems(wanted: Wanted, plan: Plan, machine: Machine, identity: 
     room = limit - max(len(name) for name in SOCKETS) - 1
     length = len(os.fsencode(wanted.directory))
     elsewhere = "/srv/historia-clinica" if identity.root else identity.home
-    shorter = again(wanted.name, "lab", "lab_directory", f"{elsewhere}/{wanted.name or 'lab'}")
+    shorter = choose(wanted.way, "lab", {"lab_directory": f"{elsewhere}/{wanted.name or 'lab'}"})
     if length > room:
         problems.append(
             Problem(
@@ -1075,7 +1213,7 @@ def _directory_problems(wanted: Wanted, plan: Plan, machine: Machine, identity: 
                 "directory-not-writable",
                 f"{wanted.directory}: {machine.folder.obstacle}",
                 f"a directory that {identity.user} may make and write",
-                f"look: ls -ld {shlex.quote(machine.folder.nearest)}; or {shorter}",
+                f"look: {there(wanted.way, f'ls -ld {shlex.quote(machine.folder.nearest)}')}; or {shorter}",
             )
         )
     if machine.folder.blocked_by:
@@ -1084,7 +1222,7 @@ def _directory_problems(wanted: Wanted, plan: Plan, machine: Machine, identity: 
                 "directory-unreachable",
                 f"{plan.user}, which runs the lab, may not enter {machine.folder.blocked_by}",
                 "every folder on the way to the lab open to others (o+x)",
-                f"look: ls -ld {shlex.quote(machine.folder.blocked_by)}; or {shorter}",
+                f"look: {there(wanted.way, f'ls -ld {shlex.quote(machine.folder.blocked_by)}')}; or {shorter}",
             )
         )
     return problems
@@ -1101,7 +1239,7 @@ def _port_problems(wanted: Wanted, plan: Plan, record: Record | None, machine: M
                 "port-invalid",
                 f"lab_database_port {plan.database_port} and {plan.workers} workers need ports up to {last}",
                 "ports up to 65535: worker N has lab_database_port + N",
-                again(wanted.name, "lab", "lab_database_port", DEFAULT_DATABASE_PORT),
+                choose(wanted.way, "lab", {"lab_database_port": DEFAULT_DATABASE_PORT}),
             )
         )
     overlap = database and api and plan.api_port in plan.database_ports
@@ -1115,26 +1253,41 @@ def _port_problems(wanted: Wanted, plan: Plan, record: Record | None, machine: M
                     "it too" if plan.pods else f"{plan.database_port} to {last} (coordinator, then one for each worker)"
                 ),
                 "a port of its own for the API",
-                again(wanted.name, "lab", "lab_api_port", free),
+                choose(wanted.way, "lab", {"lab_api_port": free}),
             )
         )
-    if database:
-        problems += _taken_ports("lab_database_port", [*plan.database_ports], wanted, record, machine)
+    wanted_ports = {"lab_database_port": [*plan.database_ports]} if database else {}
     if api and not overlap:
-        problems += _taken_ports("lab_api_port", [plan.api_port], wanted, record, machine)
+        wanted_ports["lab_api_port"] = [plan.api_port]
+    taken = {variable: found for variable, ports in wanted_ports.items() if (found := _taken(ports, machine))}
+    if taken:
+        spare = {"lab_database_port": machine.free_database_port, "lab_api_port": machine.free_api_port}
+        # A lab keeps its ports: what a new lab does by choosing others, one that is there must get back.
+        other = choose(
+            wanted.way, "reset" if record else "lab", {variable: spare[variable] or "ANOTHER" for variable in taken}
+        )
+        for variable, ports in taken.items():
+            problems += _taken_ports(variable, ports, other, wanted, record, machine)
     return problems
 
 
+def _taken(ports: list[int], machine: Machine) -> list[int]:
+    """Those of some ports that others have."""
+    neighbours = {port for lab in machine.neighbours for port in lab.ports}
+    return [
+        port
+        for port in ports
+        if not (port in machine.listeners and machine.listeners[port].own)
+        and (port in neighbours or port in machine.listeners)
+    ]
+
+
 def _taken_ports(
-    variable: str, ports: list[int], wanted: Wanted, record: Record | None, machine: Machine
+    variable: str, others: list[int], other: str, wanted: Wanted, record: Record | None, machine: Machine
 ) -> list[Problem]:
-    """The ports of one variable that others have."""
-    free = machine.free_api_port if variable == "lab_api_port" else machine.free_database_port
-    # A lab keeps its ports: what a new lab does by choosing another, one that is there must get back.
-    other = again(wanted.name, "reset" if record else "lab", variable, free or "ANOTHER")
+    """The ports of one variable that others have; ``other`` is the command with other ports."""
     if record:
         other = f"or, giving up the lab's data: {other}"
-    others = [port for port in ports if not (port in machine.listeners and machine.listeners[port].own)]
     problems = []
     for neighbour in machine.neighbours:
         shared = [port for port in others if port in neighbour.ports]
@@ -1145,13 +1298,14 @@ def _taken_ports(
                     "port-of-another-lab",
                     f"port {numbers} ({variable}) belongs to the lab {neighbour.name} in {neighbour.directory}",
                     "ports of its own for each lab",
-                    f"{_aside(neighbour.directory)}; {other}" if record else other,
+                    f"{_aside(wanted.way, neighbour.directory)}; {other}" if record else other,
                 )
             )
             others = [port for port in others if port not in shared]
     for listener in (machine.listeners[port] for port in others if port in machine.listeners):
-        look = f"see whose it is, and end it: sudo ss -ltnp sport = {listener.port}"
-        end = f"end it: kill {listener.pid}" if listener.pid else look
+        look = there(wanted.way, f"sudo ss -ltnp sport = {listener.port}")
+        kill = there(wanted.way, f"kill {listener.pid}")
+        end = f"end it: {kill}" if listener.pid else f"see whose it is, and end it: {look}"
         problems.append(
             Problem(
                 "port-busy",
@@ -1163,11 +1317,11 @@ def _taken_ports(
     return problems
 
 
-def _aside(directory: str) -> str:
+def _aside(way: Way, directory: str) -> str:
     """How a lab's directory, which only a copy can have made another's neighbour, stands in nobody's way, with its data."""
     place, name = os.path.split(directory)
     away = os.path.join(os.path.dirname(place), f"{name}.aside")
-    return f"if one is a copy of the other, move it out of {place}: {shlex.join(['mv', directory, away])}"
+    return f"if one is a copy of the other, move it out of {place}: {there(way, shlex.join(['mv', directory, away]))}"
 
 
 def port_numbers(text: str) -> set[int]:
@@ -1192,11 +1346,12 @@ def _port_warnings(wanted: Wanted, plan: Plan, record: Record | None, machine: M
     defaults = {"lab_database_port": DEFAULT_DATABASE_PORT, "lab_api_port": DEFAULT_API_PORT}
     ways = []
     if record is None:  # a lab keeps its ports
-        lower = (again(wanted.name, "lab", variable, defaults[variable]) for variable in inside if inside[variable])
-        ways.append(f"choose lower ones: {'; '.join(lower)}")
+        lower = {variable: defaults[variable] for variable in inside if inside[variable]}
+        ways.append(f"choose lower ones: {choose(wanted.way, 'lab', lower)}")
     if machine.reserved is not None:
         kept = ",".join(filter(None, [machine.reserved.strip(), *mine]))
-        ways.append(f"keep them for the lab: sudo sysctl -w net.ipv4.ip_local_reserved_ports={kept}")
+        keep = there(wanted.way, f"sudo sysctl -w net.ipv4.ip_local_reserved_ports={kept}")
+        ways.append(f"keep them for the lab: {keep}")
     return [
         f"The lab has the ports {', '.join(mine)}, and this system gives those from {machine.outgoing[0]} to {machine.outgoing[-1]}"
         " to outgoing connections: one of them may be taken at the moment when the lab starts."
@@ -1208,7 +1363,7 @@ def _free_api_port(plan: Plan) -> int:
     return DEFAULT_API_PORT if DEFAULT_API_PORT not in plan.database_ports else 18080
 
 
-def _size_problems(plan: Plan, machine: Machine) -> list[Problem]:
+def _size_problems(way: Way, plan: Plan, machine: Machine) -> list[Problem]:
     problems = []
     # A lab that runs has its memory already.
     running = any(listener.own for listener in machine.listeners.values())
@@ -1219,7 +1374,7 @@ def _size_problems(plan: Plan, machine: Machine) -> list[Problem]:
                 "memory-short",
                 f"{machine.memory // MIB} MiB of memory are available",
                 f"{needed // MIB} MiB for {plan.workers} workers",
-                "see what uses it: ps aux | sort -rnk 4 | head; end what is not needed, or choose fewer workers",
+                f"see what uses it: {there(way, 'ps aux | sort -rnk 4 | head')}; end what is not needed, or choose fewer workers",
             )
         )
     needed = DISK_BASE + DISK_PER_WORKER * plan.workers
@@ -1229,7 +1384,7 @@ def _size_problems(plan: Plan, machine: Machine) -> list[Problem]:
                 "disk-short",
                 f"{machine.disk // MIB} MiB of disk are free at {machine.folder.nearest}",
                 f"{needed // MIB} MiB for {plan.workers} workers",
-                f"look: df -h {shlex.quote(machine.folder.nearest)}; make room, or choose a lab_directory elsewhere",
+                f"look: {there(way, f'df -h {shlex.quote(machine.folder.nearest)}')}; make room, or choose a lab_directory elsewhere",
             )
         )
     return problems
@@ -1252,8 +1407,8 @@ def _program_problems(
                 f"{plan.user}, which runs the lab, may not use {machine.runtime_blocked_by}, "
                 f"on the way to {plan.runtime}/bin/python",
                 "a Python that every user may run",
-                f"look: ls -ld {shlex.quote(machine.runtime_blocked_by)}; take the system's: "
-                + again(wanted.name, "lab", "runtime_python", "/usr/bin/python3"),
+                f"look: {there(wanted.way, f'ls -ld {shlex.quote(machine.runtime_blocked_by)}')}; take the system's: "
+                + choose(wanted.way, "lab", {"runtime_python": "/usr/bin/python3"}),
             )
         )
     if not plan.pods and "postgres_bin" in wanted.refused:
@@ -1266,7 +1421,7 @@ def _program_problems(
                     "runtime-missing",
                     f"{plan.postgres_bin} is not there",
                     "the runtime's own PostgreSQL, or another that lab_postgres_bin names",
-                    run(wanted.name, "lab") + " (it makes the runtime first)",
+                    command(wanted.way, "lab") + " (it makes the runtime first)",
                 )
             )
         return problems
@@ -1285,7 +1440,7 @@ def _postgres_problems(
 ) -> list[Problem]:
     postgres = machine.postgres
     folder = plan.postgres_bin
-    another = again(wanted.name, "lab", "lab_postgres_bin", f"/usr/lib/postgresql/{OLDEST_POSTGRES + 1}/bin")
+    another = choose(wanted.way, "lab", {"lab_postgres_bin": f"/usr/lib/postgresql/{OLDEST_POSTGRES + 1}/bin"})
     wheel = "leave lab_postgres_bin out for the PostgreSQL that the lab brings"
     if postgres.missing:
         return [
@@ -1293,16 +1448,17 @@ def _postgres_problems(
                 "postgres-missing",
                 f"{folder} has no {', no '.join(postgres.missing)} that can be run",
                 f"a folder with {', '.join(PROGRAMS)}",
-                f"look: ls -l {shlex.quote(folder)}; {wheel}, or {another}",
+                f"look: {there(wanted.way, f'ls -l {shlex.quote(folder)}')}; {wheel}, or {another}",
             )
         ]
     if postgres.error:
+        program = shlex.quote(f"{folder}/postgres")
         return [
             Problem(
                 "postgres-broken",
                 f"{folder}/postgres --version: {postgres.error}",
                 "a PostgreSQL that runs here",
-                f"try it: {shlex.quote(folder + '/postgres')} --version; {wheel}",
+                f"try it: {there(wanted.way, f'{program} --version')}; {wheel}",
             )
         ]
     problems = []
@@ -1312,7 +1468,7 @@ def _postgres_problems(
                 "postgres-unreachable",
                 f"{plan.user}, which runs the servers, may not use {postgres.blocked_by}",
                 f"programs that every user may run: each folder on the way to {folder} open to others (o+x)",
-                f"look: ls -ld {shlex.quote(postgres.blocked_by)}; {wheel}",
+                f"look: {there(wanted.way, f'ls -ld {shlex.quote(postgres.blocked_by)}')}; {wheel}",
             )
         )
     major = int(postgres.version.split(".")[0])
@@ -1336,20 +1492,20 @@ def _postgres_problems(
                 f"PostgreSQL {data_major}",
                 f"set lab_postgres_bin to the folder of a PostgreSQL {data_major}"
                 + (f" ({record.postgres_bin})" if record else "")
-                + f"; or, giving up the lab's data: {again(wanted.name, 'reset', 'lab_postgres_bin', folder)}",
+                + f"; or, giving up the lab's data: {choose(wanted.way, 'reset', {'lab_postgres_bin': folder})}",
             )
         )
     lacking = [name for name in NEEDED_EXTENSIONS[engine] if name not in postgres.extensions]
     if lacking:
         other_engine = (
-            again(wanted.name, "lab", "lab_postgres_bin", "FOLDER_WITH_CITUS/bin")
+            choose(wanted.way, "lab", {"lab_postgres_bin": "FOLDER_WITH_CITUS/bin"})
             if engine == "citus"
             else "install the package that brings it (postgresql-contrib)"
         )
         alternative = ""
         if engine == "citus" and not record:
-            alternative = "; or the same tables on stock PostgreSQL: " + again(
-                wanted.name, "lab", "lab_engine", "postgres_fdw"
+            alternative = "; or the same tables on stock PostgreSQL: " + choose(
+                wanted.way, "lab", {"lab_engine": "postgres_fdw"}
             )
         problems.append(
             Problem(
@@ -1377,7 +1533,7 @@ def _unnamed_cluster(wanted: Wanted, plan: Plan) -> list[Problem]:
             "kubernetes-unnamed",
             f"the target is kubernetes, and {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
             "the cluster by name: never the one that happens to be current",
-            "kubectl config get-contexts lists the contexts; set lab_kubeconfig (an absolute path) and lab_context, as "
+            f"see the contexts: {there(wanted.way, 'kubectl config get-contexts')}; set lab_kubeconfig (an absolute path) and lab_context, as "
             "inventories/kubernetes/hosts.yml does",
         )
     ]
@@ -1392,7 +1548,7 @@ def _pod_problems(wanted: Wanted, plan: Plan, engine: str, machine: Machine, own
                     "namespace-of-another-lab",
                     f"the namespace {lab.namespace} of {lab.context} belongs to the lab {lab.name} in {lab.directory}",
                     "a namespace for each lab",
-                    again(wanted.name, "lab", "lab_namespace", f"hc-{plan.name}"),
+                    choose(wanted.way, "lab", {"lab_namespace": f"hc-{plan.name}"}),
                 )
             )
     architectures, _ = _architectures(plan, machine)
@@ -1402,7 +1558,7 @@ def _pod_problems(wanted: Wanted, plan: Plan, engine: str, machine: Machine, own
                 "engine-no-image",
                 f"{DATABASE_IMAGES['citus']} is made for {CITUS_ARCHITECTURE}; the nodes are {', '.join(architectures)}",
                 "an image with Citus for the nodes' processors",
-                again(wanted.name, "lab", "lab_engine", "postgres_fdw") + "; or name an image in lab_database_image",
+                choose(wanted.way, "lab", {"lab_engine": "postgres_fdw"}) + "; or name an image in lab_database_image",
             )
         )
     if plan.target == "minikube":
@@ -1445,7 +1601,6 @@ def _minikube_problems(wanted: Wanted, plan: Plan, machine: Machine) -> list[Pro
 
 def _way_problems(wanted: Wanted, plan: Plan, seen: Sight) -> list[Problem]:
     """What keeps the cluster of a context from being asked."""
-    kubectl = _kubectl(plan)
     named = f"the context {plan.context} of {plan.kubeconfig}"
     some = ", ".join(seen.contexts[:8]) + (f" and {len(seen.contexts) - 8} more" if len(seen.contexts) > 8 else "")
     cases = {
@@ -1453,25 +1608,26 @@ def _way_problems(wanted: Wanted, plan: Plan, seen: Sight) -> list[Problem]:
             "kubeconfig-unreadable",
             f"{plan.kubeconfig}: {seen.said}",
             "the kubeconfig of the cluster",
-            f"look: ls -l {shlex.quote(plan.kubeconfig)}; then " + again(wanted.name, "lab", "lab_kubeconfig", "PATH"),
+            f"look: {there(wanted.way, f'ls -l {shlex.quote(plan.kubeconfig)}')}; then "
+            + choose(wanted.way, "lab", {"lab_kubeconfig": "PATH"}),
         ),
         "context": Problem(
             "context-unknown",
             f"{plan.kubeconfig} has no context {shown(plan.context)}",
             f"one of its contexts: {some or 'it has none'}",
-            again(wanted.name, "lab", "lab_context", seen.contexts[0] if seen.contexts else "NAME"),
+            choose(wanted.way, "lab", {"lab_context": seen.contexts[0] if seen.contexts else "NAME"}),
         ),
         "unreachable": Problem(
             "cluster-unreachable",
             f"{named} does not answer: {seen.said}",
             "a cluster that runs and can be reached from here",
-            f"try it: {kubectl} version; start the cluster, or the way to it (VPN, tunnel, proxy)",
+            f"try it: {_kubectl(wanted, plan, 'version')}; start the cluster, or the way to it (VPN, tunnel, proxy)",
         ),
         "unauthorised": Problem(
             "cluster-unauthorised",
             f"{named} does not take the credentials: {seen.said}",
             "credentials that are valid now",
-            f"log in again as the cluster's owner says, or get a new kubeconfig; then try: {kubectl} auth whoami",
+            f"log in again as the cluster's owner says, or get a new kubeconfig; then try: {_kubectl(wanted, plan, 'auth whoami')}",
         ),
     }
     return [cases[seen.state]] if seen.state in cases else []
@@ -1485,15 +1641,17 @@ def _owner(plan: Plan, identity: Identity) -> str:
 def _cluster_problems(wanted: Wanted, plan: Plan, seen: Sight, owner: str) -> list[Problem]:
     """What a cluster that answers has against the lab. An empty owner is a lab that has its record: the namespace is its own."""
     problems = []
-    kubectl = _kubectl(plan)
     label, value = PART_OF
+    gone = _kubectl(wanted, plan, f"wait --for=delete namespace/{plan.namespace} --timeout=120s")
+    labelled = _kubectl(wanted, plan, f"label namespace {plan.namespace} {label}={value}")
+    mine = _kubectl(wanted, plan, f"annotate namespace {plan.namespace} {OWNER}-")
     if seen.denied:
         problems.append(
             Problem(
                 "cluster-rights",
                 f"the user of the context {plan.context} may not {', '.join(seen.denied)}",
                 "the rights to make a lab in its namespace",
-                f"ask the cluster's owner for them; try: {kubectl} auth can-i --list -n {plan.namespace}",
+                f"ask the cluster's owner for them; try: {_kubectl(wanted, plan, f'auth can-i --list -n {plan.namespace}')}",
             )
         )
     if seen.namespace == "Terminating":
@@ -1502,8 +1660,7 @@ def _cluster_problems(wanted: Wanted, plan: Plan, seen: Sight, owner: str) -> li
                 "namespace-terminating",
                 f"the namespace {plan.namespace} is being removed",
                 "it gone",
-                f"wait for it: {kubectl} wait --for=delete namespace/{plan.namespace} --timeout=120s; then "
-                + run(wanted.name, "lab"),
+                f"wait for it: {gone}; then " + command(wanted.way, "lab"),
             )
         )
     elif seen.namespace == "Active" and seen.labels.get(label) != value:
@@ -1512,9 +1669,9 @@ def _cluster_problems(wanted: Wanted, plan: Plan, seen: Sight, owner: str) -> li
                 "namespace-foreign",
                 f"the namespace {plan.namespace} is there, without the label {label}={value}",
                 "a namespace for this lab alone: removing the lab removes it",
-                f"look: {kubectl} get all -n {plan.namespace}; take another: "
-                + again(wanted.name, "lab", "lab_namespace", f"{plan.namespace}-2")
-                + f"; or, where it was made for the lab: {kubectl} label namespace {plan.namespace} {label}={value}",
+                f"look: {_kubectl(wanted, plan, f'get all -n {plan.namespace}')}; take another: "
+                + choose(wanted.way, "lab", {"lab_namespace": f"{plan.namespace}-2"})
+                + f"; or, where it was made for the lab: {labelled}",
             )
         )
     elif seen.namespace == "Active" and owner and seen.owner not in ("", owner):
@@ -1523,8 +1680,8 @@ def _cluster_problems(wanted: Wanted, plan: Plan, seen: Sight, owner: str) -> li
                 "namespace-foreign",
                 f"the namespace {plan.namespace} is the lab of {seen.owner}",
                 "a namespace for this lab alone: removing the lab removes it",
-                again(wanted.name, "lab", "lab_namespace", f"{plan.namespace}-2")
-                + f"; or, where that lab is yours and its directory is gone: {kubectl} annotate namespace {plan.namespace} {OWNER}-",
+                choose(wanted.way, "lab", {"lab_namespace": f"{plan.namespace}-2"})
+                + f"; or, where that lab is yours and its directory is gone: {mine}",
             )
         )
     classes = seen.storage_classes
@@ -1541,7 +1698,7 @@ def _cluster_problems(wanted: Wanted, plan: Plan, seen: Sight, owner: str) -> li
                 "storage-class",
                 found,
                 "a storage class for the nodes' data",
-                again(wanted.name, "lab", "lab_storage_class", classes[0])
+                choose(wanted.way, "lab", {"lab_storage_class": classes[0]})
                 if classes
                 else "install one, as the cluster's documentation says",
             )
@@ -1549,12 +1706,28 @@ def _cluster_problems(wanted: Wanted, plan: Plan, seen: Sight, owner: str) -> li
     return problems
 
 
-def _kubectl(plan: Plan) -> str:
-    return f"kubectl --kubeconfig {shlex.quote(plan.kubeconfig)} --context {shlex.quote(plan.context)}"
+def _kubectl(wanted: Wanted, plan: Plan, does: str) -> str:
+    named = f"kubectl --kubeconfig {shlex.quote(plan.kubeconfig)} --context {shlex.quote(plan.context)}"
+    return there(wanted.way, f"{named} {does}")
 
 
-def busy(pid: int) -> Problem:
-    """That another run works on the lab: its process."""
+def busy(name: str, other: str, run: str) -> Problem:
+    """That somebody else works on the lab.
+
+    Args:
+        name: the lab's name.
+        other: the mark of who does: a process, a tab, a host of its inventory.
+        run: the mark of this run.
+    """
+    process, _, host = other.partition("\t")
+    if process == run.partition("\t")[0]:
+        return Problem(
+            "name-taken",
+            f"the host {host} of the inventory makes the lab {name} in this very run",
+            "a name for each lab of a host",
+            f"give lab_name only to {host}, or to each host its own: left out, a lab is called like its host",
+        )
+    pid = process.partition(" ")[0]
     return Problem(
         "lab-busy",
         f"another run of Ansible works on the lab: the process {pid}",

@@ -2,8 +2,8 @@
 # MIT License (see LICENSE)
 """Which labs a host has: one link for each, named after the lab, beside the runtime environment that they share.
 
-`make psql` finds a lab by it, and the last lab that leaves takes the runtime along. Beside the link lies which run of
-Ansible works on the lab, so that there is one at a time.
+Every command finds a lab by it, wherever its directory lies, and the last lab that leaves takes the runtime along. Beside
+the link lies which run of Ansible works on the lab, so that there is one at a time.
 """
 
 from __future__ import annotations
@@ -13,6 +13,13 @@ import fcntl
 import os
 import subprocess
 from pathlib import Path
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
+    Record,
+    RecordError,
+    beside,
+    read_record,
+)
 
 
 def registry(runtime: str | Path) -> Path:
@@ -28,6 +35,36 @@ def registered_labs(runtime: str | Path) -> dict[str, Path]:
     except FileNotFoundError:
         return {}
     return {link.name: Path(os.readlink(link)) for link in links if link.is_dir()}
+
+
+def directory_of(runtime: str | Path, name: str) -> str:
+    """Where the lab ``name`` of a host is, or was when it was last seen; empty where the host knows of none."""
+    try:
+        return os.readlink(registry(runtime) / name)
+    except (OSError, ValueError):  # no such link; or a name that cannot be
+        return ""
+
+
+def is_same(one: str | Path, other: str | Path) -> bool:
+    """Whether two paths lead to one place, there or not."""
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def neighbours_of(runtime: str | Path, directory: str) -> list[Record]:
+    """The records of the other labs: those of the host, and those beside the one in ``directory``.
+
+    What cannot be read is nobody's.
+    """
+    places = dict.fromkeys([*beside(directory), *map(str, registered_labs(runtime).values())])
+    records = {}
+    for place in places:
+        if is_same(place, directory):
+            continue
+        with contextlib.suppress(RecordError):
+            record = read_record(place)
+            if record:
+                records[os.path.realpath(place)] = record
+    return list(records.values())
 
 
 def register(runtime: str | Path, name: str, directory: str | Path, write: bool = True) -> bool:
@@ -51,8 +88,8 @@ def register(runtime: str | Path, name: str, directory: str | Path, write: bool 
     return True
 
 
-def unregister(runtime: str | Path, name: str, write: bool = True) -> bool:
-    """Forget a lab; the directory of links goes with the last one.
+def unregister(runtime: str | Path, name: str, directory: str | Path, write: bool = True) -> bool:
+    """Forget the lab in ``directory``; another one of its name stays. The directory of links goes with the last one.
 
     Returns:
         Whether something changed, or would with ``write``.
@@ -61,7 +98,8 @@ def unregister(runtime: str | Path, name: str, write: bool = True) -> bool:
         OSError: the link cannot be removed.
     """
     link = registry(runtime) / name
-    if not link.is_symlink():
+    known = directory_of(runtime, name)
+    if not known or not is_same(known, directory):
         return False
     if write:
         link.unlink(missing_ok=True)
@@ -84,24 +122,25 @@ def process_mark(pid: int) -> str:
     return " ".join([str(pid), *started]) if started else ""
 
 
-def claim(runtime: str | Path, name: str, run: str, take: bool = True) -> int:
+def claim(runtime: str | Path, name: str, run: str, take: bool = True) -> str:
     """Let one run at a time work on a lab; the run of a process that has ended, however it did, works on none.
 
     Args:
         runtime: the environment that the host's labs run from.
         name: the lab's name.
-        run: the mark of the run's process.
+        run: the mark of the run's process, a tab, and the host of its inventory that the lab is for.
         take: False only asks.
 
     Returns:
-        The process of another run that works on the lab; 0 where there is none, and this one has it.
+        The mark of who else works on the lab, another run or another host of this one; empty where there is none, and
+        this one has it.
 
     Raises:
         OSError: the claim cannot be written.
     """
     path = registry(runtime) / f".{name}.run"
     if not path.parent.parent.is_dir():
-        return 0  # nothing of any lab is here, to be removed or kept apart
+        return ""  # nothing of any lab is here, to be removed or kept apart
     try:
         if take:
             path.parent.mkdir(mode=0o755, exist_ok=True)
@@ -109,18 +148,19 @@ def claim(runtime: str | Path, name: str, run: str, take: bool = True) -> int:
     except (OSError, ValueError):
         if take:
             raise
-        return 0  # a name or a place that cannot be is told as such
+        return ""  # a name or a place that cannot be is told as such
     with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         held = file.read()
-        pid = held.partition(" ")[0]
-        if held != run and pid.isdigit() and process_mark(int(pid)) == held:
-            return int(pid)
+        process = held.partition("\t")[0]
+        pid = process.partition(" ")[0]
+        if held != run and pid.isdigit() and process_mark(int(pid)) == process:
+            return held
         if take:
             file.seek(0)
             file.truncate()
             file.write(run)
-    return 0
+    return ""
 
 
 def forget_claims(runtime: str | Path) -> None:

@@ -8,11 +8,19 @@ Pure functions of what the tasks found; nothing here asks a server. A page is te
 from __future__ import annotations
 
 import re
-import shlex
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import (
+    Way,
+    command,
+    psql,
+    there,
+    tunnel,
+    way_of,
+)
 
 Row = Mapping[str, Any]
 
@@ -98,7 +106,7 @@ def columns(headings: Sequence[str], rows: Iterable[Sequence[str]], right: Itera
 
 
 def paragraph(text: str, indent: str = "  ", first: str | None = None) -> list[str]:
-    """A text as lines of the page, all behind the same indent."""
+    """A text as lines of the page, all behind the same indent. A command that is to be typed has no place in it: it may be parted."""
     return textwrap.wrap(
         " ".join(text.split()),
         WIDTH,
@@ -452,7 +460,7 @@ def as_installed(evidence: Evidence) -> str:
     ]
     if wrong:
         raise Broken("; ".join(wrong))
-    return "tables, keys, indexes, rights and logins are as make lab left them"
+    return "tables, keys, indexes, rights and logins are as they were installed"
 
 
 def least_privilege(evidence: Evidence) -> str:
@@ -565,7 +573,7 @@ class Check:
         id: its stable name.
         promise: what was promised, as a sentence.
         judge: says what was found, or raises `Broken`.
-        remedy: what mends it; ``{lab}`` stands for the make variables that name the lab.
+        remedy: what mends it; ``{lab}``, ``{status}``, ... stand for the commands of these names.
         needs: checks without which this one cannot say anything.
         asks_nodes: whether it is the workers who answer: with one of them silent it has no ground to stand on.
     """
@@ -579,8 +587,8 @@ class Check:
 
 
 # The mildest cure that can help, and no other: what it cannot do, it says, with the next one.
-START = "make start{lab} starts what is down; make diagnose{lab} says why, where that does not help"
-MAKE = "make lab{lab} puts it right, or says what stands in its way"
+START = "{start} starts what is down; {diagnose} says why, where that does not help"
+MAKE = "{lab} puts it right, or says what stands in its way"
 
 #: From the ground up: what makes others fail stands before them.
 CHECKS: tuple[Check, ...] = (
@@ -606,7 +614,7 @@ CHECKS: tuple[Check, ...] = (
         "rows-on-workers",
         "The workers hold the rows that the coordinator counts",
         rows_on_workers,
-        "make verify{lab} again, once nobody loads data; make lab{lab} else",
+        "{verify} again, once nobody loads data; {lab} else",
         asks_nodes=True,
     ),
     Check("rows-spread", "The data lie on more than one worker", rows_spread, MAKE, asks_nodes=True),
@@ -615,7 +623,7 @@ CHECKS: tuple[Check, ...] = (
         "original-users",
         "The original's two users are there",
         original_users,
-        "make lab{lab} brings back one that is missing; one that was changed is yours to change back",
+        "{lab} brings back one that is missing; one that was changed is yours to change back",
         asks_nodes=True,
     ),
     Check("constraints", "The workers hold primary and foreign keys", constraints_on_workers, MAKE, asks_nodes=True),
@@ -623,20 +631,20 @@ CHECKS: tuple[Check, ...] = (
         "as-installed",
         "Nobody has changed what was installed",
         as_installed,
-        "make lab{lab} puts it right; of columns, which hold rows, it only speaks",
+        "{lab} puts it right; of columns, which hold rows, it only speaks",
     ),
     Check(
         "no-long-waits",
         f"Nobody waits for another one for {LONG_WAIT} s",
         nobody_waits_long,
-        "make verify{lab} again, once the other one has ended; SELECT * FROM lab.waits shows what both do, and"
+        "{verify} again, once the other one has ended; SELECT * FROM lab.waits shows what both do, and"
         " SELECT pg_terminate_backend(PROCESS) on the node that is named ends the other one",
     ),
     Check(
         "indexes-valid",
         "No index was left invalid",
         indexes_valid,
-        "make lab{lab} builds those again that the lab came with; one of your own: DROP INDEX in make psql{lab}, then CREATE INDEX"
+        "{lab} builds those again that the lab came with; one of your own: DROP INDEX, then CREATE INDEX"
         " again once the cause is gone (rows twice, a node that was down)",
     ),
     Check("least-privilege", "No login has more rights than it needs", least_privilege, MAKE),
@@ -644,14 +652,14 @@ CHECKS: tuple[Check, ...] = (
         "logins-work",
         "Whoever was given a login gets in, and sees the patients",
         logins_work,
-        "make login{lab} LOGIN=name gives it again, as it was; KIND=none takes it away",
+        "{login} gives it again, as it was; {no_login} takes it away",
         asks_nodes=True,
     ),
     Check(
         "passwords-required",
         "Nobody gets into the database without the password",
         passwords_required,
-        "make lab{lab} writes the servers' pg_hba.conf anew; look for trust in it, where that does not help",
+        "{lab} writes the servers' pg_hba.conf anew; look for trust in it, where that does not help",
     ),
     Check("api-answers", "The API answers", api_answers, START, ()),
     Check("api-status", "GET /status knows the database and its engine", api_status, START, ("api-answers",), True),
@@ -666,7 +674,7 @@ CHECKS_OF_CITUS: tuple[Check, ...] = (
         "settings-alike",
         "Every node computes with the same settings",
         settings_alike,
-        "make lab{lab} gives every node the coordinator's",
+        "{lab} gives every node the coordinator's",
     ),
     Check(
         "shards-can-move",
@@ -700,12 +708,30 @@ def titled(name: str) -> str:
     return "the lab" if name == "lab" else f"the lab {name}"
 
 
-def make_variables(lab: Row, inventory: str = "") -> str:
-    """What a `make` command needs besides its target to mean this lab."""
-    words = [f"INVENTORY={shlex.quote(inventory)}"] if inventory else []
-    if inventory or lab["name"] != "lab":
-        words.append(f"LAB={lab['name']}")
-    return "".join(f" {word}" for word in words)
+#: Commands that mean nothing by themselves: the verb, and what it is asked for.
+ASKED = {
+    "login": ("login", {"clinical_schema_login": "name"}),
+    "no_login": ("login", {"clinical_schema_login": "name", "clinical_schema_login_kind": "none"}),
+}
+
+
+class Commands(dict[str, str]):
+    """The commands of a lab, by what `make` calls them, or by the names in `ASKED`."""
+
+    def __init__(self, lab: Row) -> None:
+        super().__init__()
+        self._way = way_of(lab)
+
+    def __missing__(self, verb: str) -> str:
+        """Spell one."""
+        done, values = ASKED.get(verb, (verb, {}))
+        return command(self._way, done, **values)
+
+
+def headed(lab: Row) -> str:
+    """A lab as a page's first words call it, with its machine where that is another."""
+    machine = way_of(lab).machine
+    return f"{titled(lab['name']).capitalize()}{f' on {machine}' if machine else ''}"
 
 
 def not_checked(silent: str) -> str:
@@ -725,6 +751,7 @@ def judge(evidence: Evidence) -> dict[str, Any]:
     """
     verdicts: dict[str, str] = {}
     checks = []
+    commands = Commands(evidence.lab)
     nodes = evidence.silent_nodes()
     silent = f"node{'s' if len(nodes) > 1 else ''} {', '.join(nodes)}" if nodes else ""
     for check in promises(evidence.lab["engine"], bool(evidence.survey)):
@@ -750,7 +777,7 @@ def judge(evidence: Evidence) -> dict[str, Any]:
                 "verdict": verdict,
                 "ok": verdict == PASS,
                 "found": " ".join(found.split()),
-                "remedy": check.remedy.format(lab=make_variables(evidence.lab)) if verdict == FAIL else "",
+                "remedy": check.remedy.format_map(commands) if verdict == FAIL else "",
             }
         )
     counts = {name: sum(verdict == name for verdict in verdicts.values()) for name in (PASS, FAIL, NOT_RUN)}
@@ -837,7 +864,7 @@ def stop_page(result: Row, task: str, transactions: Sequence[Row], lab: Row) -> 
             )
             lines += paragraph(text, "    ", "  - ")
             ending = f"SELECT lab.end_session('{row['node_name']}', {row['pid']})"
-            lines += [f'    echo "{ending}" | make psql{make_variables(lab)}']
+            lines += [f'    echo "{ending}" | {psql(way_of(lab), lab)}']
         lines += ["Then run this again."]
     return "\n".join(lines)
 
@@ -888,7 +915,7 @@ def verification_page(report: Row) -> str:
     for check in report["checks"]:
         if check["verdict"] == FAIL:
             # Each step begins a line, so that its command can be copied.
-            steps = [line for step in check["remedy"].split("; ") for line in paragraph(step, "    ")]
+            steps = [f"    {step}" for step in check["remedy"].split("; ")]
             lines += ["", f"{check['id']}: {check['promise']}. To mend it:", *steps]
     total = len(report["checks"])
     end = f"{report['passed']} of {total} promises are kept"
@@ -908,23 +935,22 @@ def status_page(lab: Row, found: Row, pods: Sequence[str] = ()) -> str:
         found: what the module `lab_info` gives.
         pods: the lines about its pods, where it has some.
     """
-    variables = make_variables(lab)
     sections = [
         [
-            f"{titled(lab['name']).capitalize()}: {lab['engine']} on {lab['target']}, {lab['workers']} workers",
+            f"{headed(lab)}: {lab['engine']} on {lab['target']}, {lab['workers']} workers",
             f"  {lab['directory']}",
-            f"  {after_reboot(lab, f'make start{variables}', f'make autostart{variables}')}",
+            f"  {after_reboot(lab)}",
         ],
-        process_lines(found["processes"], make_variables(lab)),
+        process_lines(found["processes"], Commands(lab)["start"]),
         *([list(pods)] if pods else []),
     ]
     database = found["database"]
     if database["error"]:
         error = first_error(database["error"])
-        sections.append(["Database", *paragraph(error), f"  make start{make_variables(lab)} starts what is down."])
+        sections.append(["Database", *paragraph(error), f"  {Commands(lab)['start']} starts what is down."])
     else:
         sections += [
-            _nodes(database["nodes"], make_variables(lab)),
+            _nodes(database["nodes"], Commands(lab)["start"]),
             _tables(database["tables"]),
             _shards(database["shards"]),
         ]
@@ -932,17 +958,13 @@ def status_page(lab: Row, found: Row, pods: Sequence[str] = ()) -> str:
     return "\n\n".join("\n".join(section) for section in sections)
 
 
-def after_reboot(lab: Row, start: str, autostart: str) -> str:
-    """What becomes of a lab after a reboot, in a sentence.
-
-    Args:
-        lab: the fact that the role preflight gives.
-        start: the command that starts it.
-        autostart: the command that lets it start by itself.
-    """
+def after_reboot(lab: Row) -> str:
+    """What becomes of a lab after a reboot, in a sentence, of the fact that the role preflight gives."""
     if lab["autostart"]:
         return f"After a reboot it starts by itself ({lab['autostart']})."
-    return f"After a reboot: {start}; by itself: {autostart}"
+    commands = Commands(lab)
+    by_itself = f"; by itself: {commands['autostart']}" if lab["autostart_possible"] else ""
+    return f"After a reboot: {commands['start']}{by_itself}"
 
 
 def autostart_page(lab: Row, result: Row) -> str:
@@ -952,27 +974,28 @@ def autostart_page(lab: Row, result: Row) -> str:
         lab: the fact that the role preflight gives.
         result: of the module `autostart`.
     """
-    variables = make_variables(lab)
+    way = way_of(lab)
     name = titled(lab["name"]).capitalize()
     if not result["way"]:
-        return "\n".join(paragraph(f"{name} does not start by itself. After a reboot: make start{variables}", ""))
+        return f"{name} does not start by itself. After a reboot: {command(way, 'start')}"
     lines = [f"{name} starts by itself after a reboot: {result['way']}."]
     if result["waits_for"]:
         lines += paragraph(f"It waits until {result['waits_for']} logs in.", "")
         if result["way"].startswith("systemd"):
             lines += ["To have it start with the machine (with sudo, where that is refused):"]
-            lines += [f"  loginctl enable-linger {result['waits_for']}"]
+            linger = f"loginctl enable-linger {result['waits_for']}"
+            lines += [f"  {there(way, linger)}"]
     if lab["target"] == "minikube":
         lines += paragraph(f"Minikube's profile {lab['context']} is started too.", "")
     if lab["target"] == "kubernetes":
         lines += ["Its pods start with their cluster; here it is its local ports that open."]
-    return "\n".join([*lines, f"To undo it: make autostart{variables} STATE=off"])
+    return "\n".join([*lines, f"To undo it: {command(way, 'autostart', autostart_state='off')}"])
 
 
-def process_lines(processes: Sequence[Row], variables: str) -> list[str]:
+def process_lines(processes: Sequence[Row], start: str) -> list[str]:
     """The processes of a lab on this machine, as lines of a page."""
     if not processes:
-        return ["Processes", f"  none: the lab is stopped; make start{variables} starts it."]
+        return ["Processes", f"  none: the lab is stopped; {start} starts it."]
     rows = [
         (
             str(process["name"]),
@@ -987,11 +1010,12 @@ def process_lines(processes: Sequence[Row], variables: str) -> list[str]:
     advice = []
     if any(process["state"] == "UNSUPERVISED" for process in processes):
         advice = paragraph(
-            "The supervisor was killed. What it had started runs on, but nobody starts again what ends:"
-            f" make start{variables} ends it in good order and starts all of it anew, with a supervisor."
+            "The supervisor was killed. What it had started runs on, but nobody starts again what ends."
+            " This ends it in good order and starts all of it anew, with a supervisor:"
         )
+        advice.append(f"  {start}")
     elif not all(process["pid"] for process in processes):
-        advice = [f"  make start{variables} starts what is stopped."]
+        advice = [f"  {start} starts what is stopped."]
     return [
         f"Processes, {human_size(total)} of memory in all",
         *columns(("name", "state", "pid", "up for", "memory"), rows, (2, 3, 4)),
@@ -999,7 +1023,7 @@ def process_lines(processes: Sequence[Row], variables: str) -> list[str]:
     ]
 
 
-def _nodes(nodes: Sequence[Row], variables: str) -> list[str]:
+def _nodes(nodes: Sequence[Row], start: str) -> list[str]:
     rows = [
         (
             str(node["node_name"]),
@@ -1016,7 +1040,7 @@ def _nodes(nodes: Sequence[Row], variables: str) -> list[str]:
         if not node["responds"]:
             lines += paragraph(f"{node['node_name']}: {node['error']}", "    ", "  ! ")
     if not all(node["responds"] for node in nodes):
-        lines.append(f"  make start{variables} starts what is down.")
+        lines.append(f"  {start} starts what is down.")
     return ["Nodes", *lines]
 
 
@@ -1092,27 +1116,19 @@ def what_runs(lab: Row) -> list[str]:
     ]
 
 
-def preflight_page(lab: Row, inventory: str = "") -> str:
-    """What stands at the end of `make preflight` where nothing stands in the way.
-
-    Args:
-        lab: the fact that the role preflight gives.
-        inventory: the inventory that the lab comes from, where it is not the default one.
-    """
+def preflight_page(lab: Row) -> str:
+    """What stands at the end of `preflight` where nothing stands in the way, of the fact that the role gives."""
     doing = "brings it up to date" if lab["exists"] else "makes it"
+    machine = way_of(lab).machine
     return "\n".join(
         [
-            f"Nothing stands in the way of {titled(lab['name'])}.",
+            f"Nothing stands in the way of {titled(lab['name'])}{f' on {machine}' if machine else ''}.",
             "",
             *what_runs(lab),
             f"Directory: {lab['directory']}",
-            f"To go on: make lab{make_variables(lab, inventory)} {doing}",
+            f"To go on: {Commands(lab)['lab']} {doing}",
         ]
     )
-
-
-#: What the summary tells a person to type.
-COMMANDS = ("token", "status", "verify", "stop", "start", "autostart", "teardown")
 
 
 #: What environment.sh adds to `no_proxy` for the lab's own commands: a person's shell does not have it.
@@ -1133,42 +1149,27 @@ def curl(environment: Mapping[str, str]) -> str:
     return "curl" if exempt else "curl --noproxy 127.0.0.1"
 
 
-def summary_page(
-    lab: Row,
-    inventory: str = "",
-    checkout: bool = True,
-    access: str = "rules",
-    environment: Mapping[str, str] | None = None,
-) -> str:
+def summary_page(lab: Row, access: str = "rules", environment: Mapping[str, str] | None = None) -> str:
     """What stands at the end of `site.yml`: what runs where and why, what to try, how to stop.
 
     Args:
         lab: the fact that the role preflight gives.
-        inventory: the inventory that the lab comes from, where it is not the default one.
-        checkout: whether `make` has its Makefile; an installed collection has playbooks only.
         access: whether the API's rules hold (``rules``) or are lifted (``open``).
         environment: of the run, where it has a say.
     """
-    if checkout:
-        variables = make_variables(lab, inventory)
-        only_lab = "" if lab["name"] == "lab" else f" LAB={lab['name']}"
-        psql = f"make psql{only_lab}"
-        ask = f"{psql} ARGS='-c \"{QUESTION}\"'"
-        commands = {name: f"make {name}{variables}" for name in COMMANDS}
-    else:
-        place = f" -i {shlex.quote(inventory)} --limit {lab['name']}" if inventory else ""
-        psql = shlex.quote(f"{lab['directory']}/bin/psql")
-        ask = f"{psql} -c '{QUESTION}'"
-        commands = {name: f"ansible-playbook aula.historia_clinica.{name}{place}" for name in COMMANDS}
+    way = way_of(lab)
+    commands = Commands(lab)
+    on = f" on {way.machine}" if way.machine else ""
     lines = [
-        f"{titled(lab['name']).capitalize()} is ready.",
+        f"{headed(lab)} is ready.",
         "",
         *what_runs(lab),
+        *_reach(way, lab),
         "Try:",
         f"  {curl(environment or {})} {api_url(lab)}/status",
         f"  {curl(environment or {})} {api_url(lab)}/usuarios",
-        f"  {ask}",
-        f"  {psql}",
+        f"  {psql(way, lab, QUESTION)}",
+        f"  {psql(way, lab)}",
         f"  {commands['status']}",
         f"  {commands['verify']}",
         "",
@@ -1180,10 +1181,27 @@ def summary_page(
                 indent="",
             )
         ),
-        f"Credentials: {lab['directory']}/credentials",
+        f"Credentials{on}: {lab['directory']}/credentials",
         f"To stop: {commands['stop']}",
         f"To go on, with the data: {commands['start']}",
-        after_reboot(lab, commands["start"], commands["autostart"]),
+        after_reboot(lab),
         f"To remove: {commands['teardown']}",
     ]
     return "\n".join(lines)
+
+
+def _reach(way: Way, lab: Row) -> list[str]:
+    """How to reach a lab that is on another machine, which listens there only."""
+    if not way.machine:
+        return []
+    forward = tunnel(way, (lab["api_port"], lab["database_port"]))
+    if not forward:
+        return [*paragraph(f"Its ports are those of {way.machine}, and open there only.", indent=""), ""]
+    return [
+        *paragraph(
+            f"Its ports are those of {way.machine}, and open there only. To have them here, leave this running:",
+            indent="",
+        ),
+        f"  {forward}",
+        "",
+    ]

@@ -13,15 +13,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.report import (
+    Commands,
     columns,
     first_error,
+    headed,
     human_duration,
     human_size,
-    make_variables,
     paragraph,
     process_lines,
     status_page,
-    titled,
     wait_line,
 )
 
@@ -114,14 +114,15 @@ def pods_section(lab: Object, survey: Object) -> list[str]:
         survey: of the namespace, as `lab_info` gives it.
     """
     where = f"namespace {lab['namespace']} of the context {lab['context']}"
-    variables = make_variables(lab)
-    start = f"make start{variables}"
+    commands = Commands(lab)
+    start = commands["start"]
     if survey["error"]:
         return ["Pods", *paragraph(survey["error"]), f"  {start} starts what is down."]
     if not survey["pods"]:
         return [
             "Pods",
-            *paragraph(f"none in the {where}: the lab is stopped, its data lie in its volumes; {start} starts it."),
+            *paragraph(f"none in the {where}: the lab is stopped, its data lie in its volumes."),
+            f"  {start} starts it.",
         ]
     known = any(pod["memory_bytes"] is not None for pod in survey["pods"])
     headings = ["name", "state", "ready", "restarts", "up for", *(["CPU", "memory"] if known else [])]
@@ -136,11 +137,9 @@ def pods_section(lab: Object, survey: Object) -> list[str]:
         ]
         for pod in survey["pods"]
     ]
-    changed = [
-        line
-        for text in survey["changed"]
-        for line in paragraph(f"{text}; make lab{variables} puts it right", "    ", "  ! ")
-    ]
+    changed = [line for text in survey["changed"] for line in paragraph(text, "    ", "  ! ")]
+    if changed:
+        changed.append(f"  {commands['lab']} puts it right.")
     return [f"Pods in the {where}", *columns(headings, rows, (2, 3, 4, 5, 6)), *changed]
 
 
@@ -168,8 +167,8 @@ def diagnosis_page(lab: Object, found: Object, logs: str) -> str:
     """
     survey = found["survey"]
     sections = [
-        [f"{titled(lab['name']).capitalize()}: {lab['engine']} on {lab['target']}", f"  {lab['directory']}"],
-        process_lines(found["processes"], make_variables(lab)),
+        [f"{headed(lab)}: {lab['engine']} on {lab['target']}", f"  {lab['directory']}"],
+        process_lines(found["processes"], Commands(lab)["start"]),
     ]
     if survey:
         sections.append(pods_section(lab, survey))

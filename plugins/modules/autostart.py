@@ -60,6 +60,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import autostart
 from ansible_collections.aula.historia_clinica.plugins.module_utils.autostart import Host, Way
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import command, way_of
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
     Ownership,
     ensure_directory,
@@ -173,7 +174,7 @@ def main() -> None:
         if wanted is None:
             module.fail_json(
                 msg="This machine has neither systemd nor cron, which could start the lab. Install cron (sudo apt install cron,"
-                " sudo dnf install cronie), or start the lab by hand after a reboot: make start."
+                f" sudo dnf install cronie), or start the lab by hand after a reboot: {command(way_of(lab), 'start')}"
             )
     hand = Hand(not module.check_mode)
     try:

@@ -56,6 +56,10 @@ options:
   group:
     description: Group of the data.
     type: str
+  commands:
+    description: The commands that stop the lab (C(stop)) and make it anew (C(reset)), for whoever has lost a part of the data.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     support: full
@@ -205,6 +209,7 @@ def main() -> None:
             "extensions": {"type": "list", "elements": "str", "default": []},
             "owner": {"type": "str"},
             "group": {"type": "str"},
+            "commands": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
@@ -217,10 +222,11 @@ def main() -> None:
     known = read_names(remembered)
     lost = sorted(known.intersection(missing)) if there else []
     if lost:
+        stop, reset = (parameters["commands"].get(verb) for verb in ("stop", "reset"))
         module.fail_json(
             msg=f"The data of {', '.join(lost)} are gone from {directory}, with the rows that lay there; those of"
-            f" {', '.join(sorted(there))} are there. Put the folder back from a copy, with the lab stopped (make stop); or, giving up"
-            " what the others still hold: make reset."
+            f" {', '.join(sorted(there))} are there. Put the folder back from a copy, with the lab stopped"
+            f"{f' ({stop})' if stop else ''}; or, giving up what the others still hold, make it anew{f': {reset}' if reset else ''}"
         )
     if module.check_mode:
         module.exit_json(changed=bool(missing), created=missing)

@@ -12,7 +12,7 @@ description:
   - Keeps the file C(lab.json) in a lab's directory, which later runs, status and teardown obey, and lets the host know of
     the lab (a link of its name beside the runtime environment).
   - The file is replaced whole, holds no secret, and may be read by everybody. A directory that is missing is made.
-  - A port that was taken by a lab beside this one since preflight looked is refused, so that the labs of one play, made
+  - A port that was taken by another lab of the host since preflight looked is refused, so that the labs of one play, made
     side by side, never share one.
 options:
   lab:
@@ -23,7 +23,8 @@ options:
     description:
       - V(present) writes the record.
       - V(absent) removes the lab's directory with all that is in it, the record last, so that a removal that was
-        interrupted can go on; and the host forgets the lab.
+        interrupted can go on; and the host forgets the lab. Another lab of its name, elsewhere, stays.
+        Nothing is removed while a server still works on it.
     type: str
     choices: [present, absent]
     default: present
@@ -65,6 +66,7 @@ from dataclasses import fields
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import there, way_of
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
     Ownership,
     ensure_directory,
@@ -74,13 +76,14 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import
     FORMAT,
     RECORD_NAME,
     Record,
-    neighbours_of,
     record_path,
     record_text,
     remove_record,
     write_record,
 )
+from ansible_collections.aula.historia_clinica.plugins.module_utils.processes import end_command, serving
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import (
+    neighbours_of,
     register,
     unregister,
 )
@@ -97,28 +100,29 @@ def locked(directory: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def remember(record: Record, write: bool) -> bool:
-    """Write the record unless a neighbour has one of its ports.
+def remember(record: Record, runtime: str, write: bool) -> bool:
+    """Write the record, and let the host know of the lab, unless another lab has one of its ports.
 
     Raises:
-        ValueError: a neighbour has; the message names it.
-        OSError: the record cannot be written.
+        ValueError: another has; the message names it.
+        OSError: the record or the link cannot be written.
     """
-    parent = os.path.dirname(record.directory)
-    if not os.path.isdir(parent):
+    shared_place = os.path.dirname(runtime)
+    if not os.path.isdir(shared_place):
         if not write:
             return True
-        ensure_directory(parent, 0o755, Ownership())
-    with locked(parent):
+        ensure_directory(shared_place, 0o755, Ownership())
+    with locked(shared_place):
         mine = set(record.ports)
-        for lab in neighbours_of(record.directory):
+        for lab in neighbours_of(runtime, record.directory):
             shared = sorted(mine.intersection(lab.ports))
             if shared:
                 raise ValueError(
                     f"port {shared[0]} belongs to the lab {lab.name} in {lab.directory}: choose another "
                     "lab_database_port or lab_api_port for one of them"
                 )
-        return write_record(record.directory, record, write)
+        changed = write_record(record.directory, record, write)
+        return register(runtime, record.name, record.directory, write) or changed
 
 
 def remove(directory: str, write: bool) -> bool:
@@ -168,11 +172,17 @@ def main() -> None:
     write = not module.check_mode
     try:
         if present:
-            changed = remember(record, write)
-            changed |= register(lab["runtime"], record.name, record.directory, write)
+            changed = remember(record, lab["runtime"], write)
         else:
+            # In check mode nothing has been stopped.
+            left = serving(record.directory) if write else []
+            if left:
+                module.fail_json(
+                    msg=f"{record.directory} stays, with its data: {', '.join(map(str, left))} still works on it. "
+                    f"End what is left: {there(way_of(lab), end_command(left))}; then run this again."
+                )
             changed = remove(record.directory, write)
-            changed |= unregister(lab["runtime"], record.name, write)
+            changed |= unregister(lab["runtime"], record.name, record.directory, write)
     except (OSError, ValueError) as error:
         module.fail_json(msg=f"{path}: {error}")
     after = record_text(record) if present else ""

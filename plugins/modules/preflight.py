@@ -82,20 +82,33 @@ options:
   purpose:
     description:
       - V(build) checks everything.
+      - V(renew) is V(build) of a lab that is removed first. What is left open is as the lab was, and nothing contradicts its record; the
+        engine is decided anew where another target or another PostgreSQL is chosen.
       - V(use) is for a lab that is there (status, stop). The record is obeyed, whatever was chosen, and the machine's
         sizes and ports are not looked at. A missing lab is a problem.
       - V(remove) is V(use), but a record that is missing or broken is no problem. A directory that holds something
         else is.
     type: str
-    choices: [build, use, remove]
+    choices: [build, renew, use, remove]
     default: build
   unread:
     description: What was typed for a variable and left unread, as Ansible keeps it in C(_raw_params).
     type: str
     default: ""
+  remembered:
+    description: The fact C(lab) of a lab that has just been removed, and is made anew; it stands in for the record.
+    type: dict
+    default: {}
+  way:
+    description:
+      - How the person who started the run reaches the lab, as P(aula.historia_clinica.way#lookup) finds out, for the commands that remedies name.
+      - Without it they are those of an installed collection without an inventory.
+    type: dict
+    default: {}
   run:
     description:
-      - The process of this run, as P(aula.historia_clinica.run#lookup) marks it. The lab is claimed for it, and another run that goes on is a problem.
+      - The process of this run and its host, as P(aula.historia_clinica.run#lookup) marks them. The lab is claimed for it, and another run
+        that goes on is a problem, or another host of this one.
       - Without it nothing is claimed, and nothing is changed.
     type: str
 attributes:
@@ -128,10 +141,11 @@ ansible_facts:
     lab:
       description: >-
         name, target, engine, reasons (a sentence each for target and engine), workers, directory, user, group, root,
-        user_exists, database, database_port, api_port, postgres_bin, postgres_version (empty in check mode while the runtime is not
-        there, and in pods), runtime, python, interpreter (the same for modules, in an environment of the lab's), autostart (what
-        starts it after a reboot, in words), nodes (name, role, host, port of each, as the nodes reach each other),
-        exists (recorded before), libpq (environment of an administrator's connection; no password), environment (that,
+        user_exists, own_user (made for the lab, and removed with it), database, database_port, api_port, postgres_bin, postgres_version
+        (empty in check mode while the runtime is not there, and in pods), runtime, runtime_state (there, gone, or wanted for the removal),
+        python, interpreter (the same for modules, in an environment of the lab's), autostart (what starts it after a reboot, in words),
+        autostart_possible (something here could), nodes (name, role, host, port of each, as the nodes reach each other), exists (recorded before), absent (for whoever removes it, that nothing of it is there), listed (`make psql` finds
+        it), way (how the person reaches it), libpq (environment of an administrator's connection; no password), environment (that,
         and where C(kubernetes.core) finds the cluster), owner (whose lab it is, as its namespace says). Empty on V(host)
         are kubeconfig, context, namespace, owner, database_image, python_image; middleware_image is empty where one is to
         be built, storage_class where it is the cluster's default, image_build_command where there is none.
@@ -156,11 +170,13 @@ problems:
       type: str
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import read_way
 from ansible_collections.aula.historia_clinica.plugins.module_utils.machine import examine
+from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight import (
     PURPOSES,
     Choices,
@@ -198,12 +214,17 @@ def main() -> None:
             "minikube": {"type": "dict", "default": {}},
             "purpose": {"type": "str", "choices": list(PURPOSES), "default": "build"},
             "unread": {"type": "str", "default": ""},
+            "remembered": {"type": "dict", "default": {}},
+            "way": {"type": "dict", "default": {}},
             "run": {"type": "str"},
         },
         supports_check_mode=True,
     )
     run = module.params.pop("run")
-    decision = examine(Choices(**module.params), dry=module.check_mode)
+    way = read_way(module.params.pop("way"))
+    lab = module.params.pop("remembered")
+    remembered = {field.name: lab[field.name] for field in fields(Record) if field.name in lab}
+    decision = examine(Choices(way=way, remembered=remembered, **module.params), dry=module.check_mode)
     for warning in decision.warnings:
         module.warn(warning)
     found = decision.problems
@@ -214,7 +235,7 @@ def main() -> None:
         except OSError as error:
             module.fail_json(msg=f"The lab {lab['name']} cannot be claimed for this run: {error}")
         # What else is wrong may be what the other run is about to make.
-        found = [busy(other)] if other else found
+        found = [busy(lab["name"], other, run)] if other else found
     # The list is shown once, as data: a message is printed twice. With its line's end, YAML shows a remedy as it is to be typed.
     problems = [{**asdict(problem), "remedy": f"{problem.remedy}\n"} for problem in found]
     if problems:

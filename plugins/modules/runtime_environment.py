@@ -44,6 +44,12 @@ options:
       The interpreter to make it from, 3.11 or newer. By default this task's own; where that is older, or root's labs, which
       run as other users, could not read it, the newest one that is found.
     type: path
+  way:
+    description:
+      - How the person who started the run reaches this machine, as P(aula.historia_clinica.way#lookup) finds out, for the commands that
+        messages name.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     support: full
@@ -101,6 +107,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import paths
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Way, command, read_way, there
 from ansible_collections.aula.historia_clinica.plugins.module_utils.processes import end_command, running_from
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import forget_claims, registered_labs
 
@@ -142,8 +149,12 @@ def interpreter_version(program: Path) -> tuple[int, int]:
     return 0, 0
 
 
-def choose_interpreter(wanted: str | None) -> Path:
+def choose_interpreter(wanted: str | None, way: Way) -> Path:
     """The interpreter to make the environment from.
+
+    Args:
+        wanted: the one that was chosen.
+        way: how the person who chooses reaches this machine.
 
     Raises:
         RuntimeEnvironmentError: there is none that serves.
@@ -154,15 +165,15 @@ def choose_interpreter(wanted: str | None) -> Path:
     # Root's labs run as users of their own: only the system's will do.
     folders = [*([] if root else os.get_exec_path()), *SYSTEM_FOLDERS]
     candidates = [Path(wanted)] if wanted else [own, *(Path(folder, name) for name in names for folder in folders)]
-    there = [candidate for candidate in dict.fromkeys(candidates) if os.path.exists(candidate)]
-    for candidate in there:
+    present = [candidate for candidate in dict.fromkeys(candidates) if os.path.exists(candidate)]
+    for candidate in present:
         if not (root and not others_can_run(candidate)) and interpreter_version(candidate) >= OLDEST:
             return candidate
-    looked = ", ".join(f"{python} ({'.'.join(map(str, interpreter_version(python)))})" for python in there) or "none"
+    looked = ", ".join(f"{python} ({'.'.join(map(str, interpreter_version(python)))})" for python in present) or "none"
     raise RuntimeEnvironmentError(
         f"{platform.node()} has no Python {OLDEST[0]}.{OLDEST[1]} or newer that the lab's processes can use (found: {looked})."
         f" Install one there ({INSTALL}){', of the system, since root gives each lab a user of its own' if root else ''}; or name"
-        " it: make lab ARGS='-e runtime_python=/path/to/python3'"
+        f" it: {command(way, 'lab', runtime_python='/path/to/python3')}"
     )
 
 
@@ -261,11 +272,11 @@ def find_uv(scratch: Path, wanted: Wanted) -> Path:
     options: list[str | Path] = ["--disable-pip-version-check", "--progress-bar", "off", "-r", requirement]
     pip: list[str | Path] = [tools / "bin/python", "-m", "pip", "install", *options]
     venv: list[str | Path] = [wanted.python, "-m", "venv", tools]
-    for command, run in ((venv, wanted.run), (pip, wanted.bring)):
-        said = run(command)
+    for words, run in ((venv, wanted.run), (pip, wanted.bring)):
+        said = run(words)
         if said is not None:
             raise RuntimeEnvironmentError(
-                f"{' '.join(map(str, command))} failed:\n{said}\n"
+                f"{' '.join(map(str, words))} failed:\n{said}\n"
                 "If the module venv is missing: apt install python3-venv (Debian, Ubuntu)."
             )
     return tools / "bin/uv"
@@ -320,8 +331,12 @@ def make(directory: Path, wanted: Wanted) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def remove(directory: Path) -> None:
+def remove(directory: Path, way: Way) -> None:
     """Remove the environment, and what an interrupted run has left of one.
+
+    Args:
+        directory: where it is.
+        way: how the person reaches this machine, for what is to be ended there.
 
     Raises:
         RuntimeEnvironmentError: something runs from it.
@@ -331,7 +346,7 @@ def remove(directory: Path) -> None:
     if left:
         raise RuntimeEnvironmentError(
             f"it stays: {', '.join(map(str, left))} runs from it, and is of no lab that this host knows. "
-            f"End what is left: {end_command(left)}; then run this again"
+            f"End what is left: {there(way, end_command(left))}; then run this again"
         )
     scratch = scratch_of(directory)
     if scratch.exists():
@@ -363,10 +378,12 @@ def main() -> None:
             "bootstrap": {"type": "str"},
             "shell_environment": {"type": "str"},
             "python": {"type": "path"},
+            "way": {"type": "dict", "default": {}},
         },
         required_if=[("state", "present", ["lock", "bootstrap", "shell_environment"])],
         supports_check_mode=True,
     )
+    way = read_way(module.params["way"])
     home = Path.home()
     root = paths.state_root(os.geteuid(), os.environ, home)
     directory = Path(module.params["directory"] or paths.runtime_directory(root))
@@ -385,14 +402,14 @@ def main() -> None:
                     with locked(directory):
                         # Another lab of this host, removed at the same time, may have come first.
                         if not registered_labs(directory):
-                            remove(directory)
+                            remove(directory, way)
                             forget_claims(directory)  # this run's too, where there was no lab
                     (directory.parent / f".{directory.name}.lock").unlink(missing_ok=True)
                     for parent in (directory.parent / "labs", directory.parent):
                         with contextlib.suppress(OSError):  # something else is in it
                             parent.rmdir()
         else:
-            python = choose_interpreter(module.params["python"])
+            python = choose_interpreter(module.params["python"], way)
             wanted = Wanted(python, *(module.params[name] for name in ("lock", "bootstrap", "shell_environment")))
             result["digest"] = wanted.digest[:12]
             mark = directory / paths.RUNTIME_MARK

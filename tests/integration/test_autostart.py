@@ -79,7 +79,7 @@ def test_a_lab_that_lost_its_power_starts_by_itself(stopped: Lab) -> None:
     on = lab.play("autostart.yml", "--diff", within=SYSTEMD)
     assert (on.rc, on.recap[lab.name]["changed"]) == (0, 1), on.stdout
     assert f"+User=hc-{lab.name}" in on.stdout
-    assert f"make autostart LAB={lab.name} STATE=off" in on.stdout
+    assert f"make autostart INVENTORY={lab.inventory} STATE=off" in on.stdout
     assert lab.play("autostart.yml", within=SYSTEMD).recap[lab.name]["changed"] == 0
     assert f"it starts by itself (systemd, unit {unit.name})" in lab.play("status.yml").stdout
     command = re.search(r'ExecStart=/bin/sh "-c" ".*?\$@\\"" (.*)', unit.read_text(encoding="utf-8"))

@@ -179,7 +179,7 @@ def test_a_transaction_that_was_left_open_is_named_with_the_command_that_ends_it
             said,
         )
         assert "LIKE" not in said
-        ending = re.search(r'echo "(.*)" \| make psql', run.stdout)
+        ending = re.search(r'echo "(.*)" \| .*psql', run.stdout)
         assert ending, run.stdout
         admin.execute(ending[1].encode())
     left.close()

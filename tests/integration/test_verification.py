@@ -87,7 +87,7 @@ def test_what_is_broken_is_named_and_exits_with_an_error(lab: Lab, tmp_path: Pat
     assert re.match(wait, broken.pop("no-long-waits"))
     assert set(broken) <= {"rows-on-workers"}  # the odd copy is the largest, which is what that promise looks at
     assert "BROKEN   original-users" in run.stdout
-    assert re.search(r"original's two users are there\. To mend it:\n +make lab LAB=", run.stdout)
+    assert re.search(r"original's two users are there\. To mend it:\n +make lab INVENTORY=", run.stdout)
     assert not report["ok"]
 
 

@@ -35,17 +35,27 @@ def harsh(text: str) -> list[str]:
     return faults
 
 
+def spelled(node: ast.expr) -> str:
+    """A text as it is put together; for a part that is put in, the command, where it is one that removes rows."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return spelled(node.left) + spelled(node.right)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(spelled(part) for part in node.values)
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    return "make reset" if re.search(r"\breset\b", ast.unparse(node)) else "{}"
+
+
 def texts(path: Path) -> Iterator[str]:
     """The texts of a file that a person may read as advice: strings of Python, hints of SQL, rows and items of a page."""
     source = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        nodes = [*ast.walk(ast.parse(source))]
-        inside = {part for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
-        for node in nodes:
-            if isinstance(node, ast.JoinedStr):
-                yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in inside:
-                yield node.value
+        inside: set[ast.AST] = set()
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, (ast.BinOp, ast.JoinedStr, ast.Constant)) and node not in inside:
+                if isinstance(node, (ast.BinOp, ast.JoinedStr)):
+                    inside |= {*ast.walk(node)}
+                yield spelled(node)
     elif path.suffix == ".sql":
         yield from (hint.replace("''", "'") for hint in re.findall(r"HINT = '((?:[^']|'')*)'", source))
     elif path.suffix == ".md":

@@ -22,10 +22,15 @@ ANA = replace(ROOT, root=False, home="/home/ana")
 MAC = replace(ANA, home="/Users/ana", system="Darwin", systemd=False)
 
 
+WAY = {"checkout": "/home/ana/historia-clinica"}
+
+
 def lab(directory: str = "/var/lib/historia-clinica/labs/lab", **changes: Any) -> dict[str, Any]:
     """The fact of a lab, as far as this reads it."""
     return {
         "name": "lab",
+        "way": WAY,
+        "autostart_possible": True,
         "target": "host",
         "directory": directory,
         "python": f"{directory}/../../runtime/bin/python",
@@ -254,7 +259,7 @@ def test_a_machine_without_any_way_says_what_helps(
         ),
         ({}, {"way": "launchd, x", "waits_for": "ana"}, ["until ana logs in"]),
         ({"target": "minikube"}, {"way": "cron, x", "waits_for": ""}, ["profile historia-clinica is started too"]),
-        ({"name": "ana"}, {"way": "cron, x", "waits_for": ""}, ["make autostart LAB=ana STATE=off"]),
+        ({"way": {**WAY, "host": "ana"}}, {"way": "cron, x", "waits_for": ""}, ["make autostart LAB=ana STATE=off"]),
         ({}, {"way": "", "waits_for": ""}, ["does not start by itself", "make start"]),
     ],
 )
@@ -268,6 +273,6 @@ def test_the_page_says_what_becomes_of_it(changes: dict[str, str], result: dict[
 
 def test_status_and_summary_say_whether_it_is_on() -> None:
     """One sentence for both."""
-    off = after_reboot(lab(), "make start", "make autostart")
-    assert off == "After a reboot: make start; by itself: make autostart"
-    assert "by itself (cron, x)" in after_reboot(lab(autostart="cron, x"), "make start", "make autostart")
+    assert after_reboot(lab()) == "After a reboot: make start; by itself: make autostart"
+    assert after_reboot(lab(autostart_possible=False)) == "After a reboot: make start"
+    assert "by itself (cron, x)" in after_reboot(lab(autostart="cron, x"))

@@ -61,10 +61,13 @@ def test_one_that_is_gone_is_refused_and_one_that_is_new_is_made(
     assert run_module("data_directories", **more)["created"] == ["citus-worker-2"]
     shutil.rmtree(data / "citus-worker-1")
     for check in (True, False):
-        refused = run_module("data_directories", check=check, **more)
+        refused = run_module(
+            "data_directories", check=check, commands={"stop": "make stop", "reset": "make reset"}, **more
+        )
         assert refused["failed"]
         assert "The data of citus-worker-1 are gone" in refused["msg"]
-        assert "make reset" in refused["msg"]
+        assert "(make stop)" in refused["msg"]
+        assert refused["msg"].endswith("make it anew: make reset")
     assert not (data / "citus-worker-1").exists()
     for name in ("citus-coordinator", "citus-worker-2"):
         shutil.rmtree(data / name)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import (
     claim,
+    directory_of,
     forget_claims,
     process_mark,
     register,
@@ -26,9 +29,19 @@ def test_a_lab_is_known_until_it_is_forgotten(tmp_path: Path) -> None:
     assert register(runtime, "ana", lab)
     assert not register(runtime, "ana", lab)
     assert registered_labs(runtime) == {"ana": lab}
-    assert unregister(runtime, "ana")
-    assert not unregister(runtime, "ana")
+    assert unregister(runtime, "ana", lab)
+    assert not unregister(runtime, "ana", lab)
     assert not registry(runtime).exists()
+
+
+def test_a_lab_is_not_forgotten_for_another_of_its_name(tmp_path: Path) -> None:
+    """Only the one in the directory that was removed is; a directory that is gone can be told, too."""
+    runtime, lab = tmp_path / "runtime", tmp_path / "far/ana"
+    register(runtime, "ana", lab)
+    assert not unregister(runtime, "ana", tmp_path / "labs/ana")
+    assert directory_of(runtime, "ana") == str(lab)
+    assert unregister(runtime, "ana", lab)
+    assert directory_of(runtime, "ana") == ""
 
 
 def test_a_lab_that_moved_is_found_in_its_new_place(tmp_path: Path) -> None:
@@ -56,20 +69,28 @@ def test_one_run_at_a_time_works_on_a_lab(tmp_path: Path) -> None:
     runtime = tmp_path / "runtime"
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         theirs, mine = process_mark(other.pid), process_mark(os.getpid())
-        assert claim(runtime, "ana", theirs) == 0
-        assert claim(runtime, "ana", theirs) == 0
-        assert claim(runtime, "ana", mine) == other.pid
-        assert claim(runtime, "luis", mine) == 0
+        assert claim(runtime, "ana", theirs) == ""
+        assert claim(runtime, "ana", theirs) == ""
+        assert claim(runtime, "ana", mine) == theirs
+        assert claim(runtime, "luis", mine) == ""
         other.kill()
         other.wait()
-    assert claim(runtime, "ana", mine) == 0
-    assert claim(runtime, "ana", "1 2") == os.getpid()
+    assert claim(runtime, "ana", mine) == ""
+    assert claim(runtime, "ana", "1 2") == mine
+
+
+def test_one_host_of_a_run_at_a_time_works_on_a_lab(tmp_path: Path) -> None:
+    """Two hosts of an inventory that were given one name."""
+    mark = process_mark(os.getpid())
+    assert claim(tmp_path / "runtime", "x", f"{mark}\tana") == ""
+    assert claim(tmp_path / "runtime", "x", f"{mark}\tbeto") == f"{mark}\tana"
+    assert claim(tmp_path / "runtime", "x", f"{mark}\tana") == ""
 
 
 def test_asking_claims_nothing(tmp_path: Path) -> None:
     """Where something stands in the way, the lab stays free, and no folder is made."""
     runtime = tmp_path / "runtime"
-    assert claim(runtime, "ana", process_mark(os.getpid()), take=False) == 0
+    assert claim(runtime, "ana", process_mark(os.getpid()), take=False) == ""
     assert list(tmp_path.iterdir()) == []
 
 
@@ -77,12 +98,12 @@ def test_a_name_that_cannot_be_is_left_to_who_names_problems(tmp_path: Path) -> 
     """Asking fails nobody: the list of problems says what is wrong with the name."""
     runtime, mine = tmp_path / "runtime", process_mark(os.getpid())
     claim(runtime, "ana", mine)
-    assert claim(runtime, "a" * 300, mine, take=False) == 0
+    assert claim(runtime, "a" * 300, mine, take=False) == ""
 
 
 def test_where_nothing_of_a_lab_is_nothing_is_made(tmp_path: Path) -> None:
     """A lab that is removed twice, or was never there, leaves no folder for its claim."""
-    assert claim(tmp_path / "state" / "runtime", "ana", process_mark(os.getpid())) == 0
+    assert claim(tmp_path / "state" / "runtime", "ana", process_mark(os.getpid())) == ""
     assert list(tmp_path.iterdir()) == []
 
 
@@ -98,7 +119,7 @@ def test_a_process_is_not_taken_for_a_later_one_with_its_number(tmp_path: Path) 
     runtime = tmp_path / "runtime"
     mine = process_mark(os.getpid())
     claim(runtime, "ana", f"{os.getpid()} 1")
-    assert claim(runtime, "ana", mine) == 0
+    assert claim(runtime, "ana", mine) == ""
 
 
 def test_a_teardown_where_no_lab_is_leaves_no_claim(run_module: RunModule, tmp_path: Path) -> None:
@@ -108,3 +129,37 @@ def test_a_teardown_where_no_lab_is_leaves_no_claim(run_module: RunModule, tmp_p
     claim(runtime, "ana", process_mark(os.getpid()))
     assert not run_module("runtime_environment", state="absent", directory=str(runtime))["changed"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_runtime_goes_whole_or_stays(run_module: RunModule, tmp_path: Path) -> None:
+    """Nothing is removed from which something runs; what an interrupted run left of one goes with it."""
+    runtime, scratch = tmp_path / "state/runtime", tmp_path / "state/.runtime.new"
+    (runtime / "bin").mkdir(parents=True)
+    (runtime / "bin/python").symlink_to(sys.executable)
+    scratch.mkdir()
+    with subprocess.Popen([runtime / "bin/python", "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert run_module("runtime_environment", check=True, state="absent", directory=str(runtime))["changed"]
+        refused = run_module("runtime_environment", state="absent", directory=str(runtime))
+        assert f"(pid {process.pid}, user " in refused["msg"]
+        assert f"kill {process.pid}" in refused["msg"]
+        assert (runtime / "bin/python").exists()
+        process.kill()
+    assert run_module("runtime_environment", state="absent", directory=str(runtime))["changed"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_a_server_works_on_stays(run_module: RunModule, tmp_path: Path) -> None:
+    """With its data; once it has ended, the lab is removed, and the list forgets it."""
+    lab = tmp_path / "labs/ana"
+    (lab / "data").mkdir(parents=True)
+    fact = {field.name: 1 if field.type == "int" else "" for field in fields(Record)}
+    fact |= {"name": "ana", "directory": str(lab), "runtime": str(tmp_path / "runtime")}
+    register(tmp_path / "runtime", "ana", lab)
+    with subprocess.Popen([sys.executable, "-c", "input()", "-D", lab / "data"], stdin=subprocess.PIPE) as process:
+        refused = run_module("lab_record", lab=fact, state="absent")
+        assert f"kill {process.pid}" in refused["msg"]
+        assert (lab / "data").exists()
+        process.kill()
+    assert run_module("lab_record", lab=fact, state="absent")["changed"]
+    assert not lab.exists()
+    assert registered_labs(tmp_path / "runtime") == {}

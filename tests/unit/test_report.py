@@ -40,6 +40,8 @@ FILTERS = Path(__file__).parents[2] / "plugins" / "filter"
 WORKERS = ("citus-worker-1", "citus-worker-2")
 LAB: dict[str, Any] = {
     "name": "lab",
+    "way": {"checkout": "/home/ana/historia-clinica"},
+    "listed": True,
     "target": "host",
     "engine": "citus",
     "workers": 2,
@@ -48,6 +50,7 @@ LAB: dict[str, Any] = {
     "database_port": 15432,
     "api_port": 8080,
     "autostart": "",
+    "autostart_possible": True,
     "reasons": {
         "target": "host: this machine has no Minikube. The Minikube lab needs Minikube and a driver, for example Docker.",
         "engine": "citus: the servers have the extension",
@@ -580,7 +583,7 @@ def test_usuario_may_be_a_reference_table_where_that_was_asked_for() -> None:
 def test_a_lab_of_another_name_is_named_in_the_remedies() -> None:
     """What a person copies works for that lab."""
     found = Found()
-    found.lab["name"] = "ana"
+    found.lab["way"] = {**found.lab["way"], "host": "ana"}
     _worker_down(found)
     remedy = next(check["remedy"] for check in found.report()["checks"] if check["id"] == "nodes-answer")
     assert "make start LAB=ana" in remedy
@@ -655,11 +658,12 @@ def test_the_status_page_of_a_lab_without_its_supervisor_says_so_and_what_helps(
         {**row, "name": "supervisord", "state": "GONE"},
         {**row, "name": "citus-coordinator", "state": "UNSUPERVISED", "pid": 7},
     ]
-    page = status_page({**LAB, "name": "ana"}, {**FOUND, "processes": left})
+    page = status_page(LAB, {**FOUND, "processes": left})
     assert "stopped" not in page
     assert "supervisord        gone " in page
     assert "citus-coordinator  unsupervised    7" in page
-    assert "nobody starts again what ends: make start LAB=ana ends it" in " ".join(page.split())
+    assert "nobody starts again what ends." in " ".join(page.split())
+    assert "\n  make start\n" in page
 
 
 def test_the_status_page_cuts_what_is_too_wide() -> None:
@@ -722,17 +726,29 @@ def test_the_summarys_curl_goes_past_a_proxy(environment: dict[str, str], proxie
 
 def test_the_summary_of_another_lab_names_it_in_the_commands() -> None:
     """A student's commands mean the student's lab; psql looks at this machine's labs and needs no inventory."""
-    page = summary_page({**LAB, "name": "ana"}, "inventories/class room")
+    way = {"checkout": "/home/ana/historia-clinica", "inventory": ["inventories/class room"], "host": "ana"}
+    page = summary_page({**LAB, "name": "ana", "way": way})
     assert "make status INVENTORY='inventories/class room' LAB=ana" in page
     assert "make psql LAB=ana\n" in page
 
 
 def test_the_summary_of_an_installed_collection_names_its_playbooks() -> None:
     """It has no Makefile."""
-    page = summary_page(LAB, "/home/ana/hosts.yml", checkout=False)
+    page = summary_page({**LAB, "way": {"inventory": ["/home/ana/hosts.yml"]}})
     assert "make" not in page
-    assert "ansible-playbook aula.historia_clinica.status -i /home/ana/hosts.yml --limit lab" in page
+    assert "ansible-playbook aula.historia_clinica.status -i /home/ana/hosts.yml\n" in page
     assert "/var/lib/historia-clinica/labs/lab/bin/psql -c 'SELECT * FROM lab.tables'" in page
+
+
+def test_the_summary_of_a_lab_on_another_machine_says_which_and_how_to_reach_it() -> None:
+    """Its ports are open there only; with the tunnel the page's commands work here."""
+    way = {"inventory": ["vms"], "host": "vm1", "machine": "vm1", "ssh": ["ssh", "-p", "2222", "ana@10.0.0.7"]}
+    page = summary_page({**LAB, "way": way})
+    assert page.startswith("The lab on vm1 is ready.")
+    assert "  ssh -N -L 8080:127.0.0.1:8080 -L 15432:127.0.0.1:15432 -p 2222 ana@10.0.0.7\n" in page
+    assert "  ssh -t -p 2222 ana@10.0.0.7 /var/lib/historia-clinica/labs/lab/bin/psql\n" in page
+    assert "Credentials on vm1: " in page
+    assert "ssh" not in summary_page({**LAB, "way": {**way, "ssh": []}})
 
 
 @pytest.mark.parametrize(("exists", "doing"), [(False, "makes it"), (True, "brings it up to date")])

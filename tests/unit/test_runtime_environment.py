@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Way
 from ansible_collections.aula.historia_clinica.plugins.modules import runtime_environment
 from ansible_collections.aula.historia_clinica.plugins.modules.runtime_environment import (
     RuntimeEnvironmentError,
     choose_interpreter,
 )
+
+HERE = Way(checkout="/home/ana/historia-clinica")
 
 
 def interpreter(path: Path, version: str) -> str:
@@ -38,7 +41,7 @@ def test_an_older_python_is_passed_over_for_the_newest_that_is_there(ordinary: P
     """A machine over SSH, whose own Python is 3.10, and which has newer ones beside it."""
     interpreter(ordinary / "python3.11", "3 11")
     newest = interpreter(ordinary / "python3.13", "3 13")
-    assert choose_interpreter(None) == Path(newest)
+    assert choose_interpreter(None, HERE) == Path(newest)
 
 
 def test_the_modules_own_python_will_do_where_it_is_new_enough(ordinary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +49,7 @@ def test_the_modules_own_python_will_do_where_it_is_new_enough(ordinary: Path, m
     interpreter(ordinary / "python3.13", "3 13")
     own = interpreter(ordinary.parent / "new/python3", "3 11")
     monkeypatch.setattr(sys, "_base_executable", own)
-    assert choose_interpreter(None) == Path(own)
+    assert choose_interpreter(None, HERE) == Path(own)
 
 
 @pytest.mark.parametrize("wanted", [None, "python3.9"])
@@ -54,7 +57,7 @@ def test_where_there_is_none_one_remedy_says_so(ordinary: Path, wanted: str | No
     """Which machine, what was found there, what brings a newer one, and how to name it; nothing about this machine's .venv."""
     named = interpreter(ordinary / "python3.9", "3 9")
     with pytest.raises(RuntimeEnvironmentError) as failed:
-        choose_interpreter(wanted and named)
+        choose_interpreter(wanted and named, HERE)
     message = str(failed.value)
     assert platform.node() in message
     assert f"{named} (3.9)" in message if wanted else "own/python3 (3.10)" in message

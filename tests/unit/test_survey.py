@@ -17,6 +17,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.survey impor
 
 LAB: dict[str, Any] = {
     "name": "ana",
+    "way": {"checkout": "/home/ana/historia-clinica", "values": {"lab_name": "ana"}},
     "target": "minikube",
     "engine": "citus",
     "directory": "/labs/ana",
@@ -117,7 +118,8 @@ def test_objects_say_what_there_is_to_say_of_them() -> None:
 def test_pods_of_a_stopped_lab_say_that_the_data_stay() -> None:
     """And how to start it, by its name."""
     text = " ".join(" ".join(pods_section(LAB, survey(pods=[]))).split())
-    assert "the lab is stopped, its data lie in its volumes; make start LAB=ana starts it." in text
+    assert "the lab is stopped, its data lie in its volumes." in text
+    assert "make start LAB=ana starts it." in text
 
 
 def test_a_cluster_that_does_not_answer_is_told() -> None:
@@ -137,7 +139,8 @@ def test_pods_are_a_table_and_metrics_are_columns_where_there_are_some() -> None
         "  name                 state             ready  restarts     up for  CPU  memory",
         "  citus-coordinator-0  Running             1/1         0  1 min 0 s  12m   64 MB",
         "  b                    CrashLoopBackOff    0/1        12        2 h    ?       ?",
-        "  ! Secret credentials is not there; make lab LAB=ana puts it right",
+        "  ! Secret credentials is not there",
+        "  make lab LAB=ana puts it right.",
     ]
     assert pods_section(LAB, survey(pods=[{**small, "cpu": None, "memory_bytes": None}])) == [
         "Pods in the namespace hc-ana of the context historia-clinica",

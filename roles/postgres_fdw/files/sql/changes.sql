@@ -237,7 +237,7 @@ BEGIN
   SELECT string_agg(c.node_name, ', ') INTO falta FROM lab.copies c WHERE c.state <> 'sync';
   IF falta IS NOT NULL AND EXISTS (SELECT FROM lab.changed(definiciones_antes, definiciones_ahora) WHERE clase = 'reference') THEN
     RAISE EXCEPTION 'a table of which every node has a copy cannot be changed now: % does not receive its copy', falta
-      USING ERRCODE = 'cannot_connect_now', HINT = 'Nothing was changed. See SELECT * FROM lab.copies; make lab puts it right.';
+      USING ERRCODE = 'cannot_connect_now', HINT = 'Nothing was changed. SELECT * FROM lab.copies names the nodes; making the lab again puts it right.';
   END IF;
   SELECT string_agg(format('%s.%I', c.nombre, a.attname), ', ') INTO falta
     FROM lab.changed(definiciones_antes, definiciones_ahora) c JOIN pg_attribute a ON a.attrelid = c.tabla

@@ -24,7 +24,7 @@ BEGIN
       ERRCODE = 'sqlclient_unable_to_establish_sqlconnection',
       MESSAGE = format('node %s (%s:%s) does not answer: %s', nodo, destino.host, destino.port,
                        split_part(coalesce(nullif(detalle, ''), SQLERRM), E'\n', 1)),
-      HINT = 'Start it (make start) and run the command again; see which nodes answer: SELECT * FROM lab.nodes';
+      HINT = 'Start it (start, as the page of the lab says) and run the command again; see which nodes answer: SELECT * FROM lab.nodes';
   END;
 END
 $$;

@@ -71,7 +71,7 @@ BEGIN
   END IF;
   RAISE EXCEPTION 'table % is % already, it cannot become %', tabla,
       concat_ws(' by ', presente.kind, presente.distribution_column), concat_ws(' by ', clase, columna)
-    USING HINT = 'Leave it as it is: take back the choice that asks for the other. Only make reset, which gives up all rows, makes the other.';
+    USING HINT = 'Leave it as it is: take back the choice that asks for the other. Only a lab that is made anew (reset), which gives up all rows, has the other.';
 END
 $$;
 
@@ -269,7 +269,7 @@ BEGIN
   IF faltan IS NOT NULL THEN
     RAISE EXCEPTION 'table % cannot be written now: % does not receive its copy', TG_TABLE_NAME, faltan
       USING ERRCODE = 'cannot_connect_now',
-            HINT = 'Nothing was written. Start the node (make start) and try again; see SELECT * FROM lab.nodes.';
+            HINT = 'Nothing was written. Start the node (start, as the page of the lab says) and try again; see SELECT * FROM lab.nodes.';
   END IF;
   PERFORM set_config('synchronous_commit', 'remote_apply', true);
   PERFORM lab.watch_commit();

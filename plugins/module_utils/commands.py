@@ -1,0 +1,191 @@
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""The commands that pages and remedies print, as they can be typed where the person is.
+
+In a checkout it is ``make``, elsewhere ``ansible-playbook``; each names the inventory, the host and the values without which
+it would mean another lab, or none. The lookup ``way`` finds out which; nothing else of the collection spells a command of it.
+
+It runs on the host's own Python too: nothing newer than 3.8 is used at run time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+#: The playbooks, by what `make` calls them; all others have the same name.
+PLAYBOOKS = {"lab": "site"}
+#: Commands that make a lab need every choice again; the others find it by these.
+MAKES = ("lab", "preflight", "reset")
+FINDS = re.compile(r"lab_name|lab_directory|runtime_directory|ansible_\w+")
+#: Values that Ansible takes as they are behind `name=`, and those that are text in YAML.
+WHOLE = re.compile(r"""[^\s'"{}\\]+""")
+WORDS = re.compile(r"/[\w./ -]*[\w./-]")
+#: What `make` has a word of its own for.
+WORDED = {
+    "autostart_state": "STATE",
+    "clinical_schema_dump_file": "FILE",
+    "clinical_schema_login": "LOGIN",
+    "clinical_schema_login_kind": "KIND",
+    "middleware_token_document": "USUARIO",
+}
+PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the person who started this run reaches its lab.
+
+    Attributes:
+        checkout: the folder of the Makefile; empty where the collection is installed without one.
+        here: the person is in that folder.
+        inventory: what ``-i`` has to name; nothing where it is the Makefile's own, or there is none.
+        host: the host of the lab, where the inventory has others; empty where it is the only one.
+        values: what was given with ``-e``, as far as the collection reads it.
+        settled: the names of the choices that the inventory makes.
+        options: how Ansible reaches the host, as far as it was said on the command line: ``-u``, ``-K``, ...
+        machine: the host that is reached over a network; empty where it is this machine.
+        ssh: the command that logs in there, in words; empty where it is not reached by SSH.
+        sudo: what stands before a command there that only the lab's maker may give, in words.
+    """
+
+    checkout: str = ""
+    here: bool = True
+    inventory: tuple[str, ...] = ()
+    host: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
+    settled: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    machine: str = ""
+    ssh: tuple[str, ...] = ()
+    sudo: tuple[str, ...] = ()
+
+
+def command(way: Way, verb: str, without: Iterable[str] = (), **values: object) -> str:
+    """How to do something with the lab.
+
+    Args:
+        way: how the person reaches it.
+        verb: what ``make`` calls it: ``lab``, ``status``, ``teardown``, ...
+        without: choices that are to be left out this time.
+        values: choices that are to be made this time.
+    """
+    given = {
+        name: value
+        for name, value in {**way.values, **values}.items()
+        if name not in without and (verb in MAKES or name in values or FINDS.fullmatch(name))
+    }
+    if not way.checkout:
+        words = [word for source in way.inventory for word in ("-i", source)]
+        words += ["--limit", way.host] if way.host else []
+        playbook = f"aula.historia_clinica.{PLAYBOOKS.get(verb, verb)}"
+        return _joined(["ansible-playbook", playbook, *words, *way.options, *_extra(given)])
+    lab = way.host
+    if not way.inventory and not lab and "lab_name" in given:
+        lab = str(given.pop("lab_name"))
+    worded = {WORDED[name]: str(given.pop(name)) for name in [*given] if name in WORDED}
+    more = [word for source in way.inventory[1:] for word in ("-i", source)]
+    arguments = _joined([*more, *way.options, *_extra(given)])
+    named = {"INVENTORY": "".join(way.inventory[:1]), "LAB": lab, **worded, "ARGS": arguments}
+    return " ".join([_make(way, verb), *(f"{name}={quoted(value)}" for name, value in named.items() if value)])
+
+
+def choose(way: Way, verb: str, values: Mapping[str, object], without: Iterable[str] = ()) -> str:
+    """How to do something with the lab with other choices: those that the inventory makes are made there."""
+    settled = {name: value for name, value in values.items() if name in way.settled}
+    typed = {name: value for name, value in values.items() if name not in way.settled}
+    again = command(way, verb, (*without, *settled), **typed)
+    if not settled:
+        return again
+    made = ", ".join(f"{name}: {value}" for name, value in settled.items())
+    return f"set {made}{f' for {way.host}' if way.host else ''} in the inventory, then: {again}"
+
+
+def psql(way: Way, lab: Mapping[str, object], question: str = "") -> str:
+    """How to connect to a lab as its administrator.
+
+    Args:
+        way: how the person reaches it.
+        lab: the fact that the role preflight gives.
+        question: a statement to run; without it, one can type.
+    """
+    ask = ["-c", question] if question else []
+    # `make psql` finds the labs of whoever types it, on this machine.
+    if way.checkout and lab["listed"] and not way.machine and not way.sudo:
+        named = {"LAB": "" if lab["name"] == "lab" else str(lab["name"]), "ARGS": _joined(ask)}
+        return " ".join([_make(way, "psql"), *(f"{name}={quoted(value)}" for name, value in named.items() if value)])
+    return there(way, _joined([f"{lab['directory']}/bin/psql", *ask]), terminal=not ask)
+
+
+def there(way: Way, text: str, terminal: bool = False) -> str:
+    """A command for the lab's machine and its user, as it is typed here.
+
+    Args:
+        way: how the person reaches it.
+        text: the command, as a shell there takes it.
+        terminal: it talks with whoever started it.
+    """
+    text = " ".join([*way.sudo, text])
+    if not way.ssh:
+        return text
+    first, *rest = way.ssh
+    return _joined([first, *(["-t"] if terminal else []), *rest, text])
+
+
+def tunnel(way: Way, ports: Iterable[object]) -> str:
+    """What brings ports of the lab's machine here for as long as it runs; empty where they are here, or SSH does not lead there."""
+    if not way.ssh:
+        return ""
+    first, *rest = way.ssh
+    forwards = [word for port in ports for word in ("-L", f"{port}:127.0.0.1:{port}")]
+    return _joined([first, "-N", *forwards, *rest])
+
+
+def way_of(lab: Mapping[str, object]) -> Way:
+    """How the lab is reached of which the fact is."""
+    values = lab.get("way")
+    return read_way(values if isinstance(values, Mapping) else {})
+
+
+def read_way(values: Mapping[str, object]) -> Way:
+    """A way that went through Ansible, which knows lists only."""
+    return Way(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})  # type: ignore[arg-type]
+
+
+def quoted(text: str) -> str:
+    """A text as one word for a shell, as people write it."""
+    if PLAIN.fullmatch(text):
+        return text
+    if "'" not in text:
+        return f"'{text}'"
+    if not re.search(r"[\\$`!]", text):
+        return '"' + text.replace('"', '\\"') + '"'
+    return shlex.quote(text)
+
+
+def _make(way: Way, verb: str) -> str:
+    place = "" if way.here else f" -C {quoted(way.checkout)}"
+    return f"make{place} {verb}"
+
+
+def _joined(words: Iterable[str]) -> str:
+    return " ".join(map(quoted, words))
+
+
+def _extra(values: Mapping[str, object]) -> list[str]:
+    """The values as words for ansible-playbook."""
+    return [word for name, value in values.items() for word in ("-e", _assignment(name, value))]
+
+
+def _assignment(name: str, value: object) -> str:
+    """A value as ``-e`` takes it: what Ansible would take apart goes as YAML, or as JSON, which a page in quotes would alter."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{name}={value}"
+    if isinstance(value, str) and WHOLE.fullmatch(value):
+        return f"{name}={value}"
+    if isinstance(value, str) and WORDS.fullmatch(value):
+        return f"{{{name}: {value}}}"
+    return json.dumps({name: value}, ensure_ascii=False)
