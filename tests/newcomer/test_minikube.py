@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from support.labs import ROOT
-from support.newcomer import KEPT, PORTS, WRONG, clone, is_open, page_commands
+from support.newcomer import KEPT, PORTS, WRONG, clone, is_open
 from support.pods import CONTEXT, KUBECONFIG, MINIKUBE
+from support.printed import page_commands
 from support.virgin import BARE_PATH, missing
 
 #: Where root's labs lie, unless it says otherwise.

@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from support.labs import ROOT, citus_servers
-from support.newcomer import PORTS, WRONG, Newcomer, is_open, page_commands
+from support.newcomer import PORTS, WRONG, Newcomer, is_open
+from support.printed import page_commands
 from support.readme import commands
 from support.virgin import NoRootError
 

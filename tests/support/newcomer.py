@@ -141,18 +141,6 @@ def clone(project: Path, checkout: Path) -> None:
                 shutil.copy2(source, target, follow_symlinks=False)
 
 
-def page_commands(output: str, lab: str) -> list[str]:
-    """The commands that the page of a lab names, in the order in which they can be followed."""
-    page = re.split(r"^(?:The lab |PLAY RECAP)", output, flags=re.MULTILINE)
-    title = "is ready." if lab == "lab" else f"{lab} is ready."
-    text = next(part for part in page if part.startswith(title))
-    tries = re.search(r"Try:\n(.*?)\n\s*\n", text, re.DOTALL)
-    ends = re.findall(r"^To [^:]+: (make .*)$", text, re.MULTILINE)
-    assert tries, text
-    assert len(ends) == 3, text
-    return [*(line.strip() for line in tries[1].splitlines()), *ends]
-
-
 def is_open(port: int) -> bool:
     """Whether somebody listens on a port of this machine."""
     with socket.socket() as attempt:
