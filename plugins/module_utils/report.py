@@ -680,7 +680,7 @@ CHECKS_OF_CITUS: tuple[Check, ...] = (
         "shards-can-move",
         "Shards can move between the nodes, and be split",
         shards_can_move,
-        "make lab{lab} puts it right; what is said of a table of yours is yours to do",
+        "{lab} puts it right; what is said of a table of yours is yours to do",
         asks_nodes=True,
     ),
 )
@@ -690,7 +690,7 @@ CHECKS_OF_PODS: tuple[Check, ...] = (
         "objects-as-made",
         "Nobody has changed what was made in the cluster",
         objects_as_made,
-        "make start{lab} brings back what was scaled down; make lab{lab} puts the rest right",
+        "{start} brings back what was scaled down; {lab} puts the rest right",
         (),
     ),
 )

@@ -43,7 +43,7 @@ def spelled(node: ast.expr) -> str:
         return "".join(spelled(part) for part in node.values)
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
-    return "make reset" if re.search(r"\breset\b", ast.unparse(node)) else "{}"
+    return "aula.historia_clinica.reset" if re.search(r"\breset\b", ast.unparse(node)) else "{}"
 
 
 def texts(path: Path) -> Iterator[str]:

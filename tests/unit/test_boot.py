@@ -122,4 +122,4 @@ def test_minikube_gets_what_the_lab_remembers(
     assert boot.main([f"--directory={lab}", *arguments]) == 1
     said = (tmp_path / "said").read_text()
     assert said == "start --profile=hc --interactive=false --wait=all --keep-context=true --force=true /k /m\n"
-    assert "make start says why" in capsys.readouterr().err
+    assert "the playbook start says why" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.commands imp
     tunnel,
 )
 from support.labs import ROOT, run_playbook
+from support.remedies import texts
 
 CHECKOUT = Way(checkout="/hc")
 ELSEWHERE = Way(checkout="/my hc", here=False)
@@ -110,6 +112,23 @@ def test_a_shell_takes_a_quoted_word_as_it_was(text: str) -> None:
     """Whatever is in it."""
     done = subprocess.run(["bash", "-c", f"printf %s {quoted(text)}"], capture_output=True, text=True, check=True)
     assert done.stdout == text
+
+
+VERBS = "lab|preflight|status|diagnose|verify|psql|token|stop|start|autostart|teardown|reset"
+TEXTS = [
+    path
+    for place in ("plugins", "roles")
+    for path in (ROOT / place).rglob("*")
+    if path.suffix in (".py", ".sql", ".yml")
+]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nobody_else_spells_a_command(path: Path) -> None:
+    """A text for a person that says `make` is wrong wherever there is no Makefile, or another lab is meant."""
+    spelled = re.compile(rf"(?<![`(])\bmake ({VERBS})\b(?! it| the| a )")
+    found = [text for text in texts(path) if spelled.search(text)]
+    assert found == []
 
 
 # --- The lookup, in real runs of ansible-playbook ---------------------------------------------------------------------

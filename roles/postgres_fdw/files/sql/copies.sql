@@ -89,7 +89,7 @@ BEGIN
         SELECT %5$s FROM %1$s EXCEPT SELECT %5$s FROM pg_temp.lab_rows LIMIT 5) s;
       IF sobran IS NOT NULL THEN
         RAISE EXCEPTION 'the copy of %% on this node holds rows that the coordinator does not have: %%', %1$L, sobran
-          USING HINT = 'Write them at the coordinator or delete them on the node, then: make lab';
+          USING HINT = 'Write them at the coordinator or delete them on the node; then make the lab again (lab, as its page says).';
       END IF;
       -- As the copying itself does it: no trigger and no foreign key asks about a row that comes back at once.
       SET LOCAL session_replication_role = replica;
