@@ -22,6 +22,7 @@ import psutil
 import pytest
 
 from support.labs import ROOT, Run, run_playbook
+from support.processes import runs
 
 PROFILE = "hc-test-minikube"
 REPOSITORY = "localhost/hc-test/greeting"
@@ -120,17 +121,9 @@ class Bench:
             except psutil.NoSuchProcess:
                 continue
         process.wait()
-        while any(is_alive(member) for member in tree):
+        while any(runs(member.pid) for member in tree):
             assert time.monotonic() < limit
             time.sleep(0.05)
-
-
-def is_alive(process: psutil.Process) -> bool:
-    """Whether a process still runs; one that has ended may be kept for a parent that never asks."""
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def write_play(path: Path, shown: str, *tasks: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils import boot
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
 from ansible_collections.aula.historia_clinica.plugins.module_utils.supervision import Places, Supervisor
 from support.modules import RunModule
+from support.processes import runs
 
 SERVE = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(1000)"
 SLEEP = [sys.executable, "-c", "import time; time.sleep(1000)"]
@@ -95,7 +96,7 @@ def test_it_becomes_the_supervisor_and_ends_as_it_was_told(lab: Path) -> None:
         environment = psutil.Process(process.pid).environ()
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-    assert not psutil.pid_exists(rows["service"])
+    assert not runs(rows["service"])
     supervisor.start()
     assert psutil.Process(supervisor.rpc.getPID()).environ() == environment
 

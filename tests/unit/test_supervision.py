@@ -21,6 +21,7 @@ import pytest
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
 from ansible_collections.aula.historia_clinica.plugins.module_utils.supervision import Places, Supervisor, is_over
 from support.modules import RunModule
+from support.processes import runs
 
 #: A program that says in a file that it serves, until it is told to end.
 SERVE = "import pathlib, signal, sys; pathlib.Path(sys.argv[1]).write_text('ready'); signal.pause()"
@@ -105,7 +106,7 @@ def test_stop_ends_all_and_start_brings_all_back(run_module: RunModule, lab: Pat
     run_module("supervised_programs", directory=str(lab), programs=[program(lab), program(lab, "other")])
     pids = [row["pid"] for row in processes(lab).values()]
     assert run_module("supervised_programs", directory=str(lab), state="stopped")["changed"]
-    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert not any(runs(pid) for pid in pids)
     assert not run_module("supervised_programs", directory=str(lab), state="stopped")["changed"]
     assert processes(lab) == {}
     assert run_module("supervised_programs", directory=str(lab))["changed"]
@@ -136,10 +137,10 @@ def test_what_a_killed_supervisor_left_behind_does_not_stand_in_the_way(run_modu
     with contextlib.suppress(ProcessLookupError):
         os.kill(before["supervisord"]["pid"], signal.SIGKILL)
     wait_until(lambda: not Supervisor(Places(str(lab)), Ownership()).is_running())
-    assert psutil.pid_exists(before["service"]["pid"])
+    assert runs(before["service"]["pid"])
     result = run_module("supervised_programs", directory=str(lab), programs=[program(lab)])
     assert result["changed"], result
-    assert not psutil.pid_exists(before["service"]["pid"])
+    assert not runs(before["service"]["pid"])
     assert processes(lab)["service"]["pid"] > 0
 
 
@@ -208,7 +209,7 @@ def test_what_a_killed_supervisor_left_behind_is_reported_and_can_be_stopped(run
     assert run_module("supervised_programs", check=True, directory=str(lab), state="stopped")["changed"]
     assert run_module("supervised_programs", directory=str(lab), state="stopped")["changed"]
     assert processes(lab) == {}
-    assert not psutil.pid_exists(before["service"]["pid"])
+    assert not runs(before["service"]["pid"])
     assert not run_module("supervised_programs", directory=str(lab), state="stopped")["changed"]
 
 
