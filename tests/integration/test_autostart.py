@@ -103,7 +103,7 @@ def test_a_lab_that_lost_its_power_starts_by_itself(stopped: Lab) -> None:
     off = lab.play("autostart.yml", "-e", "autostart_state=off", within=SYSTEMD)
     assert off.recap[lab.name]["changed"] == 1, off.stdout
     assert not unit.exists()
-    assert "make autostart" in lab.play("status.yml").stdout
+    assert f"by itself: make autostart INVENTORY={lab.inventory}" in lab.play("status.yml", within=SYSTEMD).stdout
 
 
 def test_cron_starts_it_where_there_is_no_systemd(stopped: Lab) -> None:
