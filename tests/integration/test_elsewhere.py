@@ -26,6 +26,7 @@ def forget_directory(lab: Lab) -> None:
 def lab() -> Iterator[Lab]:
     """A lab that was made with `-e lab_directory=...`, with a runtime of its own; no later command names the directory."""
     with Workshop.open("hc-") as workshop:
+        workshop.first_port = 31000
         far = workshop.place / "mi lab"
         lab = workshop.lab(ELSEWHERE, "postgres_fdw", clinical_schema_patients=10, lab_directory=str(far))
         lab.directory = far

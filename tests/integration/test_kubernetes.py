@@ -239,6 +239,9 @@ def test_a_person_gets_a_login_and_a_copy_of_the_history(lab: PodLab, tmp_path: 
     with lab.connect() as admin:
         patients = {cedula for (cedula,) in admin.execute("SELECT cedula FROM pacientes").fetchall()}
     assert {line.partition("\t")[0] for part in parts for line in part.splitlines()} == patients
+    gone = lab.play("login.yml", "-e", "clinical_schema_login=ana", "-e", "clinical_schema_login_kind=none")
+    assert gone.rc == 0, gone.stdout + gone.stderr
+    assert not (lab.directory / "credentials/ana.pgpass").exists()
 
 
 @once
@@ -301,7 +304,7 @@ def test_no_secret_is_in_any_output(lab: PodLab) -> None:
         for file in (lab.directory / "credentials").glob("*.pgpass")
         for line in file.read_text(encoding="utf-8").splitlines()
     ]
-    assert len(set(secrets)) == 5
+    assert len(set(secrets)) >= 5
     assert lab.made is not None
     # The probe's pod goes away a minute after it ended, maybe between two questions; -vvv shows what it printed.
     staying = "app.kubernetes.io/component!=network-probe"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -83,7 +84,7 @@ def test_no_secret_is_in_any_output(lab: Lab) -> None:
         for file in (lab.directory / "credentials").glob("*.pgpass")
         for line in file.read_text(encoding="utf-8").splitlines()
     ]
-    assert len(set(secrets)) == 5
+    assert len(set(secrets)) >= 5, "the lab's own; other tests leave people's"
     assert lab.made is not None
     texts = {"site.yml -vvv --diff": lab.made.stdout + lab.made.stderr}
     again = lab.play("site.yml", "-vvv", "--diff")
@@ -91,7 +92,8 @@ def test_no_secret_is_in_any_output(lab: Lab) -> None:
     for log in (lab.directory / "logs").iterdir():
         texts[str(log)] = log.read_text(encoding="utf-8", errors="replace")
     for process in processes_of(lab.directory):
-        texts[f"process {process.pid}"] = " ".join(process.cmdline()) + str(process.environ())
+        with contextlib.suppress(psutil.NoSuchProcess):  # a server's process of one connection
+            texts[f"process {process.pid}"] = " ".join(process.cmdline()) + str(process.environ())
     assert len(texts) > 8
     found = [name for name, text in texts.items() if any(secret in text for secret in secrets)]
     assert found == []

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(not OTHER, reason="LAB_TEST_OTHER_PYTHON names n
 def workshop() -> Iterator[Workshop]:
     """A place for the lab and for a clone of the project; the packages come out of the person's cache."""
     with Workshop.open("hc-") as workshop:
+        workshop.first_port = 31200
         clone(ROOT, workshop.place / "clone")
         yield workshop
 

@@ -22,6 +22,7 @@ def workshop() -> Iterator[Workshop]:
     """A place for the lab, which is not where a person's labs lie."""
     workshop = Workshop(Path(tempfile.mkdtemp(prefix="hc-", dir="/tmp")))
     workshop.place.chmod(0o755)
+    workshop.first_port = 31400
     yield workshop
     workshop.clean()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,10 @@ def missing() -> str:
         return "only root makes a network of its own, in which a far machine's ports are"
     if lacking:
         return f"a far machine needs {', '.join(lacking)} (Debian: openssh-server, openssh-client)"
+    try:
+        pwd.getpwnam("sshd")
+    except KeyError:
+        return "sshd has no user `sshd` here (Debian: apt install --reinstall openssh-server)"
     done = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True, check=False)
     return f"no network of its own can be made here: {done.stderr.strip()}" if done.returncode else ""
 

@@ -231,7 +231,13 @@ class Lab:
 
 
 class Workshop:
-    """A place for labs that is removed with all of them."""
+    """A place for labs that is removed with all of them.
+
+    Attributes:
+        first_port: of its first lab. Suites that run side by side have ports of their own.
+    """
+
+    first_port = FIRST_PORT
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -262,7 +268,7 @@ class Workshop:
     def lab(self, name: str, engine: str, **variables: Any) -> Lab:
         """Describe a lab without making it."""
         servers = {"lab_postgres_bin": citus_servers()} if engine == "citus" else {}
-        lab = Lab(*self.described(name, engine, FIRST_PORT, {"lab_target": "host", **servers, **variables}))
+        lab = Lab(*self.described(name, engine, self.first_port, {"lab_target": "host", **servers, **variables}))
         self.labs.append(lab)
         return lab
 

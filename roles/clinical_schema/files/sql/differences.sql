@@ -126,7 +126,8 @@ BEGIN
         PERFORM lab.ddl(format('ALTER TABLE %s ADD CONSTRAINT %I %s', d.relacion, d.nombre, d.wanted));
       WHEN 'index' THEN
         IF d.found <> 'absent' THEN
-          PERFORM lab.ddl(format('DROP INDEX %s', d.nombre));
+          -- One that was left invalid may be missing on shards.
+          PERFORM lab.ddl(format('DROP INDEX IF EXISTS %s', d.nombre));
         END IF;
         -- Of a partitioned table the catalogue shows the part without its parts.
         PERFORM lab.ddl(replace(d.wanted, ' ON ONLY ', ' ON '));
