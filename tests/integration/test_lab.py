@@ -275,8 +275,8 @@ def test_a_class_is_made_side_by_side_and_one_failure_stops_nobody_else(workshop
         *("-i", "inventories/classroom"),
         *("-e", f"runtime_directory={workshop.place}/runtime"),
         *("-e", "lab_directory=" + str(place) + "/{{ inventory_hostname }}"),
-        *("-e", "lab_database_port={{ 27000 + 100 * student_number }}"),
-        *("-e", "lab_api_port={{ 27050 + student_number }}"),
+        *("-e", "lab_database_port={{ 32000 + 100 * student_number }}"),
+        *("-e", "lab_api_port={{ 32050 + student_number }}"),
         *("-e", "clinical_schema_patients=10"),
         *("-e", "lab_target=host"),
     ]
@@ -287,7 +287,7 @@ def test_a_class_is_made_side_by_side_and_one_failure_stops_nobody_else(workshop
         assert {host: counts["failed"] for host, counts in run.recap.items()} == {"ana": 0, "beto": 1, "carla": 0}
         assert "workers-invalid" in run.stdout
         records = [json.loads((place / name / "lab.json").read_text()) for name in ("ana", "carla")]
-        assert [record["database_port"] for record in records] == [27100, 27300]
+        assert [record["database_port"] for record in records] == [32100, 32300]
         assert not (place / "beto").exists()
         if records[0]["user"].startswith("hc-"):
             assert [record["user"] for record in records] == ["hc-ana", "hc-carla"]
