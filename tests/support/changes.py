@@ -326,9 +326,9 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "a change of a table that ended half-way, since a worker died in its commit",
         "un cambio de una tabla que quedó a medias, porque un trabajador murió en su commit",
-        half_way("CREATE INDEX prueba_idx ON usuario (nombre)"),
+        half_way("CREATE INDEX usuario_nombre_idx ON usuario (nombre)"),
         "as-installed",
-        "statement CREATE INDEX prueba_idx ON usuario (nombre): found on citus-worker-1 only",
+        "statement CREATE INDEX usuario_nombre_idx ON usuario (nombre): found on citus-worker-1 only",
         engines=FDW,
     ),
     Change(
