@@ -6,6 +6,7 @@ sample data.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
 
     logs.configure()
-    settings = settings or config.from_environment()
+    settings = settings or config.from_environment(os.environ)
     app = openapi.create(__name__, __version__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # JSON is UTF-8: names keep their accents

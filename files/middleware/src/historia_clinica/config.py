@@ -7,7 +7,6 @@ passes through this module.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +44,7 @@ class Settings:
     signing_keys: Path | None = None
 
 
-def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+def from_environment(environment: Mapping[str, str]) -> Settings:
     """Read the settings.
 
     Raises:

@@ -117,9 +117,9 @@ class Progress:
         if self._visible:
             full = self.WIDTH * self._done // self._blocks
             rate = rows / (perf_counter() - self._start)
-            bar = "#" * full + "-" * (self.WIDTH - full)
+            drawn = "#" * full + "-" * (self.WIDTH - full)
             share = 100 * self._done // self._blocks
-            sys.stderr.write(f"\r[{bar}] {share:3} %  {rows:,} rows  {rate:,.0f} rows/s ")
+            sys.stderr.write(f"\r[{drawn}] {share:3} %  {rows:,} rows  {rate:,.0f} rows/s ")
             sys.stderr.flush()
 
     def end(self) -> None:
