@@ -18,8 +18,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-Lab = Mapping[str, Any]
-
 #: What a user's crontab calls the line of a lab, which ends with it.
 MARK = "# historia-clinica"
 
@@ -97,7 +95,7 @@ def boot_log(directory: str) -> str:
     return os.path.join(directory, "logs", "boot.log")
 
 
-def boot_command(lab: Lab, host: Host) -> list[str]:
+def boot_command(lab: Mapping[str, Any], host: Host) -> list[str]:
     """The program that starts a lab, with its arguments.
 
     Args:
@@ -124,7 +122,7 @@ def systemd_word(text: str) -> str:
     return f'"{text}"'
 
 
-def unit_text(lab: Lab, host: Host) -> str:
+def unit_text(lab: Mapping[str, Any], host: Host) -> str:
     """The unit of systemd: the machine's own for root's labs, else the user's."""
     # Through the shell: SELinux lets systemd start nothing that lies under /var/lib, and the shell may.
     words = ["/bin/sh", "-c", 'exec "$0" "$@"', *boot_command(lab, host)]
@@ -149,7 +147,7 @@ WantedBy={"multi-user" if host.root else "default"}.target
 """
 
 
-def systemd(lab: Lab, host: Host) -> Way:
+def systemd(lab: Mapping[str, Any], host: Host) -> Way:
     """By systemd."""
     folder = "/etc/systemd/system" if host.root else os.path.join(host.home, ".config/systemd/user")
     unit = f"historia-clinica-{lab['name']}.service"
@@ -171,7 +169,7 @@ def lingers(user: str) -> bool:
 # ---------------------------------------------------------------------------------------------------- cron
 
 
-def cron(lab: Lab, host: Host) -> Way:
+def cron(lab: Mapping[str, Any], host: Host) -> Way:
     """By cron: a file of the machine's for root's labs, which run as their own user, else a line of the user's crontab."""
     command = f"{shlex.join(boot_command(lab, host))} >>{shlex.quote(boot_log(lab['directory']))} 2>&1"
     command = command.replace("%", "\\%")  # cron's word for a new line
@@ -208,7 +206,7 @@ def write_crontab(program: str, text: str) -> None:
 # ---------------------------------------------------------------------------------------------------- launchd
 
 
-def launchd(lab: Lab, host: Host) -> Way:
+def launchd(lab: Mapping[str, Any], host: Host) -> Way:
     """By launchd: an agent of the user's, who has to log in; for root's labs a daemon."""
     label = f"historia-clinica.{lab['name']}"
     job: dict[str, Any] = {
@@ -229,7 +227,7 @@ def launchd(lab: Lab, host: Host) -> Way:
 # ---------------------------------------------------------------------------------------------------- which
 
 
-def ways(lab: Lab, host: Host) -> list[Way]:
+def ways(lab: Mapping[str, Any], host: Host) -> list[Way]:
     """Every way that a machine of this kind may have, the best first."""
     if host.system == "Darwin":
         return [launchd(lab, host)]
@@ -257,7 +255,7 @@ def is_on(way: Way, name: str, crontab: str) -> bool:
     return os.path.isfile(way.path) and (not way.link or os.path.lexists(way.link))
 
 
-def switched_on(lab: Lab, host: Host) -> str:
+def switched_on(lab: Mapping[str, Any], host: Host) -> str:
     """What starts a lab with the machine, in words; empty where nothing does."""
     crontab = "" if host.root or not host.crontab else read_crontab(host.crontab)
     return next((way.says for way in ways(lab, host) if is_on(way, lab["name"], crontab)), "")

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Sourced by sh before it runs anything of the lab's: what a person exported for something else stays out of it.
 # The Makefile's commands, the Python of the modules, what brings packages and the lab's psql all begin with it.
 # LAB_SETS names the variables that whoever started this has set on purpose.
