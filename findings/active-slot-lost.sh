@@ -9,6 +9,7 @@
 set -eu
 place=$(mktemp -d)
 stop() {
+  # Where an earlier step failed, there may be no server to stop.
   for node in publisher subscriber; do $as "$bin/pg_ctl" -D "$place/$node" -m immediate stop >"$place/log" 2>&1 || true; done
   rm -rf "$place"
 }

@@ -152,7 +152,7 @@ def way_of(lab: Mapping[str, object]) -> Way:
 
 def read_way(values: Mapping[str, object]) -> Way:
     """A way that went through Ansible, which knows lists only."""
-    return Way(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})  # type: ignore[arg-type]
+    return Way(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})  # type: ignore[arg-type]  # asdict() of one
 
 
 def quoted(text: str) -> str:

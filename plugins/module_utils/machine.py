@@ -472,7 +472,7 @@ def look_at_ports(plan: Plan, record: Record | None) -> dict[int, Listener]:
     # On those that nobody listens on, a connection goes out, which may be over soon.
     limit = time.monotonic() + PATIENCE
     while (passing := [port for port in busy if port not in owners]) and time.monotonic() < limit:
-        time.sleep(0.1)
+        time.sleep(0.1)  # nobody tells when a connection of others is over
         busy = [port for port in busy if port in owners or not is_free(port)]
     connected = connection_owners(passing) if passing else {}
     listeners = {}

@@ -175,7 +175,7 @@ def opened(kind: str) -> Iterator[Place]:
     finally:
         for process in processes_of(folder):
             process.kill()
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)  # what was killed may still be ending, and write
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -319,10 +319,12 @@ def test_another_run_can_be_waited_for_or_ended(lab: Place) -> None:
     claim = lab.folder / f"registry/.{lab.name}.run"
     before = claim.read_text(encoding="utf-8")
     typed = ["bash", "-c", lab.command("lab", "")]
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(typed, cwd=lab.typed, env=lab.environment, **quiet) as other:  # type: ignore[call-overload]
+    none = subprocess.DEVNULL
+    with subprocess.Popen(typed, cwd=lab.typed, env=lab.environment, stdin=none, stdout=none, stderr=none) as other:
+        limit = time.monotonic() + 120
         while claim.read_text(encoding="utf-8") in ("", before):
             assert other.poll() is None, "the other run has ended"
+            assert time.monotonic() < limit, "the other run does not claim the lab"
             time.sleep(0.05)
         refused = lab.run(lab.command("stop", ""))
         (look, end) = commands_in(problems_of(refused.stdout)["lab-busy"])
