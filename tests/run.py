@@ -36,11 +36,13 @@ class Outcome:
         passed: how many tests passed.
         failed: names of those that did not.
         skipped: name and reason of those that could not run.
+        seconds: how long each test took that ran, by name.
     """
 
     passed: int = 0
     failed: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 def lint(log: TextIO) -> Outcome:
@@ -83,6 +85,7 @@ def pytest_suite(log: TextIO, *paths: str, folder: str = ".", long: bool = False
         for case in cases:
             name = f"{case.get('classname')}::{case.get('name')}"
             skipped = case.find("skipped")
+            outcome.seconds[name] = float(case.get("time") or 0)
             if case.find("failure") is not None or case.find("error") is not None:
                 outcome.failed.append(name)
             elif skipped is not None:
@@ -120,8 +123,9 @@ def molecule(log: TextIO) -> Outcome:
             outcome.skipped.append((f"molecule::{scenario}", reason[1].strip().rstrip("'\"")))
         else:
             outcome.passed += 1
+        outcome.seconds[f"molecule::{scenario}"] = time.monotonic() - started
         verdict = "FAILED" if done.returncode else "skipped" if reason else "passed"
-        print(f"molecule::{scenario} {verdict} in {time.monotonic() - started:.0f} s", file=log, flush=True)
+        print(f"molecule::{scenario} {verdict} in {outcome.seconds[f'molecule::{scenario}']:.0f} s", file=log, flush=True)
     shutil.rmtree(place, ignore_errors=True)
     return outcome
 
@@ -148,6 +152,8 @@ SUITES: dict[str, Suite] = {"lint": lint, **pytest_suites(long=False), "molecule
 LONG_SUITES = pytest_suites(long=True)
 #: They make labs, each with names, ports and directories of its own: two of them run at the same time.
 SIDE_BY_SIDE = ("integration", "molecule", "kubernetes", "newcomer")
+#: How many tests are named with the time that they took.
+SLOWEST = 10
 
 
 def run(name: str, suites: dict[str, Suite]) -> tuple[str, Outcome]:
@@ -191,7 +197,10 @@ def main(arguments: list[str]) -> int:
         total.passed += outcome.passed
         total.failed += outcome.failed
         total.skipped += outcome.skipped
-    print(f"\nTimes: {', '.join(times for times, _ in results)}")
+        total.seconds |= outcome.seconds
+    print(f"\nTimes: {', '.join(times for times, _ in results)}; the slowest tests, with what they set up for others:")
+    for name in sorted(total.seconds, key=total.seconds.__getitem__, reverse=True)[:SLOWEST]:
+        print(f"  {total.seconds[name]:4.0f} s {name}")
     if total.failed:
         print("Failed:", *(f"  {name}" for name in total.failed), sep="\n")
     if total.skipped:
