@@ -123,9 +123,9 @@ def molecule(log: TextIO) -> Outcome:
             outcome.skipped.append((f"molecule::{scenario}", reason[1].strip().rstrip("'\"")))
         else:
             outcome.passed += 1
-        outcome.seconds[f"molecule::{scenario}"] = time.monotonic() - started
+        took = outcome.seconds[f"molecule::{scenario}"] = time.monotonic() - started
         verdict = "FAILED" if done.returncode else "skipped" if reason else "passed"
-        print(f"molecule::{scenario} {verdict} in {outcome.seconds[f'molecule::{scenario}']:.0f} s", file=log, flush=True)
+        print(f"molecule::{scenario} {verdict} in {took:.0f} s", file=log, flush=True)
     shutil.rmtree(place, ignore_errors=True)
     return outcome
 

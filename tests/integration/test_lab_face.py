@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import yaml
 from psycopg import sql
 
 from support.labs import Lab
@@ -16,12 +18,41 @@ COORDINATOR = "citus-coordinator"
 WORKERS = ["citus-worker-1", "citus-worker-2"]
 SERVICE = {"solicitudes": "paciente_id", "accesos": "paciente_id"}  # empty until the API is used
 DISTRIBUTED = {"pacientes": "cedula", "consultas": "paciente_id", "usuario": "documento_id", **SERVICE}
+#: What an engine owes.
+OWED = yaml.safe_load((Path(__file__).parents[1] / "support/engine.yml").read_text(encoding="utf-8"))
 
 
 def rows(lab: Lab, query: str, *values: Any, user: str = "admin") -> list[tuple[Any, ...]]:
     """What a query gives at the coordinator."""
     with lab.connect(user) as connection:
         return connection.execute(query, values).fetchall()
+
+
+@pytest.mark.parametrize("view", OWED["views"])
+def test_an_engine_gives_the_view(lab: Lab, view: str) -> None:
+    """Its columns, their types and its comment are those of tests/support/engine.yml."""
+    columns = (
+        "SELECT string_agg(format('%%s %%s', attname, format_type(atttypid, atttypmod)), ', ' ORDER BY attnum),"
+        " obj_description(attrelid, 'pg_class') FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 GROUP BY attrelid"
+    )
+    owed = OWED["views"][view]
+    assert rows(lab, columns, f"lab.{view}") == [(owed["columns"], owed["comment"])]
+
+
+@pytest.mark.parametrize("function", OWED["functions"])
+def test_an_engine_gives_the_function(lab: Lab, function: str) -> None:
+    """Its arguments, what it returns and its comment are those of tests/support/engine.yml."""
+    found = dict(
+        rows(
+            lab,
+            "SELECT format('%%s(%%s) → %%s', proname, pg_get_function_arguments(oid), pg_get_function_result(oid)),"
+            " obj_description(oid, 'pg_proc') FROM pg_proc WHERE pronamespace = 'lab'::regnamespace AND proname = %s",
+            function.partition("(")[0],
+        )
+    )
+    assert list(found) == [function]
+    comment = OWED["functions"][function]
+    assert comment is None or found[function] == comment
 
 
 def test_nodes_are_named_and_all_respond(lab: Lab) -> None:

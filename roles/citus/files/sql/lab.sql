@@ -294,6 +294,7 @@ BEGIN
     RETURN answer.result::boolean;
 END
 $$;
+COMMENT ON FUNCTION lab.end_session(text, integer) IS 'Termina una sesión en un nodo, como la nombran lab.waits y lab.open_transactions';
 
 -- What a session computes with, and what the nodes do when they answer for it: SET changes the first alone.
 CREATE OR REPLACE FUNCTION lab.read_settings()
@@ -378,6 +379,7 @@ BEGIN
     END IF;
 END
 $$;
+COMMENT ON FUNCTION lab.create_distributed_table(regclass, name, regclass) IS 'Reparte una tabla por una columna, junto a otra si se pide; no hace nada si ya lo está';
 
 CREATE OR REPLACE FUNCTION lab.create_reference_table(tabla regclass) RETURNS void
 LANGUAGE plpgsql
@@ -396,6 +398,7 @@ BEGIN
     END IF;
 END
 $$;
+COMMENT ON FUNCTION lab.create_reference_table(regclass) IS 'Copia una tabla entera a cada nodo; no hace nada si ya lo está';
 
 CREATE OR REPLACE FUNCTION lab.add_foreign_key(
     tabla regclass, nombre name, columna name, referencia regclass, columna_referida name
@@ -410,6 +413,7 @@ BEGIN
     END IF;
 END
 $$;
+COMMENT ON FUNCTION lab.add_foreign_key(regclass, name, name, regclass, name) IS 'Añade una clave foránea que vale en todos los nodos; no hace nada si ya está';
 
 
 DROP FUNCTION IF EXISTS lab.add_column(regclass, name, regtype);  -- of labs of an older version
@@ -529,6 +533,7 @@ BEGIN
     PERFORM lab.copy_logins();
 END
 $$;
+COMMENT ON FUNCTION lab.create_login(name, text) IS 'Crea o cambia en todos los nodos un rol que entra con contraseña';
 
 -- The role that owns tables. Citus moves a shard in sessions of its table's owner, which one node opens on another: so he
 -- needs a login and CREATE on the schema, of which PostgreSQL makes new tables. Nobody is given his password: it lies in
@@ -551,6 +556,7 @@ CREATE OR REPLACE FUNCTION lab.login_mark(rol name) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$ SELECT left(md5(authinfo), 12) FROM pg_dist_authinfo WHERE nodeid = 0 AND rolename = rol $$;
+COMMENT ON FUNCTION lab.login_mark(name) IS 'Una marca de la contraseña con que los nodos conocen a un rol: cambia con ella y no la revela';
 
 -- Makes a role a member of these groups and of no others. Citus carries it to the workers.
 CREATE OR REPLACE FUNCTION lab.set_groups(rol name, grupos name[]) RETURNS void
@@ -571,6 +577,7 @@ BEGIN
     END LOOP;
 END
 $$;
+COMMENT ON FUNCTION lab.set_groups(name, name[]) IS 'Hace a un rol miembro de estos grupos y de ningún otro, en todos los nodos';
 
 -- Takes a login away on every node, with its password and the rights that it was given on tables and schemas. One by one:
 -- DROP OWNED would leave those on the shards.
@@ -595,6 +602,7 @@ BEGIN
     PERFORM lab.copy_logins();
 END
 $$;
+COMMENT ON FUNCTION lab.drop_login(name) IS 'Quita un rol de todos los nodos';
 
 CREATE OR REPLACE FUNCTION lab.grant(privilegios text, tablas regclass[], roles name[]) RETURNS void
 LANGUAGE plpgsql
@@ -623,6 +631,7 @@ BEGIN
                    (SELECT string_agg(quote_ident(r), ', ') FROM unnest(roles) AS r));
 END
 $$;
+COMMENT ON FUNCTION lab.grant(text, regclass[], name[]) IS 'Da privilegios sobre tablas en todos los nodos';
 
 
 -- ---------------------------------------------------------------- nodes

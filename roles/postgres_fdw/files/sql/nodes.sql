@@ -134,6 +134,7 @@ BEGIN
   END LOOP;
 END
 $$;
+COMMENT ON FUNCTION lab.create_login(name, text) IS 'Crea o cambia en todos los nodos un rol que entra con contraseña';
 
 -- A mark of the passwords with which the coordinator logs in to the workers as this role; none where it cannot on one of them.
 CREATE OR REPLACE FUNCTION lab.login_mark(rol name) RETURNS text
@@ -141,6 +142,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE WHEN count(*) = count(m.umoptions) THEN left(md5(string_agg(m.umoptions::text, ',' ORDER BY w.node_name)), 12) END
     FROM lab.workers w LEFT JOIN pg_user_mappings m ON m.srvname = w.node_name AND m.usename = rol;
 $$;
+COMMENT ON FUNCTION lab.login_mark(name) IS 'Una marca de la contraseña con que los nodos conocen a un rol: cambia con ella y no la revela';
 
 -- Makes a role a member of these groups and of no others, on every node.
 CREATE OR REPLACE FUNCTION lab.set_groups(rol name, grupos name[]) RETURNS void
@@ -165,6 +167,7 @@ BEGIN
   END LOOP;
 END
 $$;
+COMMENT ON FUNCTION lab.set_groups(name, name[]) IS 'Hace a un rol miembro de estos grupos y de ningún otro, en todos los nodos';
 
 -- Takes a login away on every node, with the rights that it was given.
 CREATE OR REPLACE FUNCTION lab.drop_login(rol name) RETURNS void
@@ -181,6 +184,7 @@ BEGIN
   EXECUTE script;
 END
 $$;
+COMMENT ON FUNCTION lab.drop_login(name) IS 'Quita un rol de todos los nodos';
 
 DROP FUNCTION IF EXISTS lab.join_nodes(jsonb, jsonb, integer, text);  -- of labs of an older version
 -- Makes the foreign servers what `nodos` says ([{name, role, host, port}]), one that moved is altered, and gives

@@ -190,6 +190,7 @@ ALTER TABLE %1$I.%2$I OWNER TO %6$I', esquema, shard_name, nombre, cantidad, rem
   DROP TABLE pg_temp.lab_parts;
 END
 $$;
+COMMENT ON FUNCTION lab.create_distributed_table(regclass, name, regclass) IS 'Reparte una tabla por una columna, junto a otra si se pide; no hace nada si ya lo está';
 
 CREATE OR REPLACE FUNCTION lab.create_reference_table(tabla regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -238,6 +239,7 @@ BEGIN
   INSERT INTO lab.distribution VALUES (tabla, 'reference', 0);
 END
 $$;
+COMMENT ON FUNCTION lab.create_reference_table(regclass) IS 'Copia una tabla entera a cada nodo; no hace nada si ya lo está';
 
 CREATE OR REPLACE FUNCTION lab.refuse_key_change() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -315,6 +317,7 @@ BEGIN
   INSERT INTO lab.foreign_keys VALUES (tabla, nombre, columna, referencia, columna_referida) ON CONFLICT DO NOTHING;
 END
 $$;
+COMMENT ON FUNCTION lab.add_foreign_key(regclass, name, name, regclass, name) IS 'Añade una clave foránea que vale en todos los nodos; no hace nada si ya está';
 
 -- Grants, on the nodes too: who reads a table here arrives on the worker at its parts. Sent even where it was granted here already.
 CREATE OR REPLACE FUNCTION lab.grant(privilegios text, tablas regclass[], roles name[]) RETURNS void
@@ -341,6 +344,7 @@ BEGIN
   PERFORM lab.carry_rights(tablas);
 END
 $$;
+COMMENT ON FUNCTION lab.grant(text, regclass[], name[]) IS 'Da privilegios sobre tablas en todos los nodos';
 
 -- Statistics of tables on every node: autovacuum would come a minute later on the workers, and never to the parents here.
 CREATE OR REPLACE FUNCTION lab.analyze_nodes(VARIADIC tablas regclass[]) RETURNS void

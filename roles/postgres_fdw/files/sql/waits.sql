@@ -84,6 +84,7 @@ CREATE OR REPLACE FUNCTION lab.end_session(nodo text, proceso integer) RETURNS b
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
   SELECT lab.ask_node(nodo, format('SELECT pg_catalog.pg_terminate_backend(%s)', proceso))::boolean;
 $$;
+COMMENT ON FUNCTION lab.end_session(text, integer) IS 'Termina una sesión en un nodo, como la nombran lab.waits y lab.open_transactions';
 
 -- Who has written a reference table waits in his COMMIT for every copy, and there no timeout is obeyed: a worker that dies just then would be
 -- waited for without end. This session watches that one's transaction and, after 5 s, ends the wait: the row is
