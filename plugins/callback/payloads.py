@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants
-from ansible.executor.module_common import _CachedModule
+from ansible.executor import module_common
 from ansible.plugins.callback import CallbackBase
 from ansible.release import __version__
 
@@ -103,7 +103,7 @@ def keep(used: Path, kept: Path) -> None:
         shutil.rmtree(kept.parent, ignore_errors=True)
         kept.mkdir(parents=True)
     for path in new:
-        payload = _CachedModule.load(str(path))
+        payload = module_common._CachedModule.load(str(path))
         both = base64.b64encode(compiled(base64.b64decode(payload.zip_data)))
         own = kept / f".{path.name}.{os.getpid()}"
         dataclasses.replace(payload, zip_data=both).dump(str(own))
@@ -128,7 +128,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
             lend(self._kept, self._used)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Keep what this run packed."""
+        """Keep what this run packed. Where a release of Ansible packs otherwise, nothing is kept and nothing differs."""
         if sys.prefix != sys.base_prefix:
-            with contextlib.suppress(OSError, SyntaxError, zipfile.BadZipFile):
+            with contextlib.suppress(OSError, SyntaxError, zipfile.BadZipFile, AttributeError, TypeError):
                 keep(self._used, self._kept)

@@ -45,7 +45,7 @@ def test_an_engine_gives_the_function(lab: Lab, function: str) -> None:
     found = dict(
         rows(
             lab,
-            "SELECT format('%%s(%%s) → %%s', proname, pg_get_function_arguments(oid), pg_get_function_result(oid)),"
+            "SELECT format('%%s(%%s) returns %%s', proname, pg_get_function_arguments(oid), pg_get_function_result(oid)),"
             " obj_description(oid, 'pg_proc') FROM pg_proc WHERE pronamespace = 'lab'::regnamespace AND proname = %s",
             function.partition("(")[0],
         )

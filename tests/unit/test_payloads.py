@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import subprocess
@@ -10,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from ansible.executor import module_common
 
 from ansible_collections.aula.historia_clinica.plugins.callback import payloads
 from support.labs import run_playbook
@@ -110,6 +112,23 @@ def test_the_next_run_packs_nothing(play: list[str]) -> None:
     assert "ANSIBALLZ: using cached module" in again.stdout
     assert "ANSIBALLZ: Creating module" not in again.stdout
     assert kept.stat().st_mtime_ns == written
+
+
+def test_a_release_of_ansible_that_packs_otherwise_breaks_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What this stands on is private to Ansible: without it nothing is kept, and the run ends as it would."""
+    monkeypatch.delattr(module_common, "_CachedModule")
+    spec = importlib.util.spec_from_file_location("payloads_anew", payloads.__file__)
+    assert spec
+    assert spec.loader
+    anew = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(anew)
+    callback = anew.CallbackModule()
+    callback._used, callback._kept = tmp_path, tmp_path / "kept"
+    (tmp_path / "ansible.modules.slurp-x").write_bytes(b"packed otherwise")
+    callback.v2_playbook_on_stats(None)
+    assert not list(callback._kept.glob("*"))
 
 
 def test_a_module_beside_a_playbook_is_not_kept(play: list[str], tmp_path: Path) -> None:
