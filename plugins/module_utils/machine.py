@@ -60,12 +60,12 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight im
     Wanted,
     basis,
     decide,
-    in_order,
     locate,
     profile_settings,
     read_choices,
     settle,
 )
+from ansible_collections.aula.historia_clinica.plugins.module_utils.problems import in_order
 from ansible_collections.aula.historia_clinica.plugins.module_utils.processes import serving
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import (
     directory_of,

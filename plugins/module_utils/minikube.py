@@ -7,7 +7,7 @@ The first parts decide and touch nothing, the last two look at the machine and r
 1. settings: what a person wants, checked and typed;
 2. reading: statuses, profiles, event streams and images as Minikube prints them;
 3. decisions: what has to be done, what differs, what helps after a failure;
-4. what stands in the way of a start, as ``preflight`` asks it (``probe``, ``obstacles``);
+4. what stands in the way of a start, as ``preflight`` asks it (``probe``, ``problems``);
 5. images: what a build would see;
 6. running: Minikube's programs, and the lock of those who share a profile.
 
@@ -35,6 +35,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.problems import Problem
+
 #: Less than these, Kubernetes does not run (Minikube's own limits).
 LEAST_CPUS = 2
 LEAST_MEMORY = 1800
@@ -46,40 +48,9 @@ INSTALL_DOCKER = "https://docs.docker.com/engine/install/"
 #: Folders that programs are put into, and that the PATH of an SSH session or a service may lack.
 FOLDERS = ("/usr/local/bin", "/opt/homebrew/bin", "/snap/bin")
 
-#: Every obstacle that can be reported, in the order of the report: stable id, and what it means.
-PROBLEMS: dict[str, str] = {
-    "minikube-setting": "a setting of the Minikube profile cannot be read",
-    "minikube-missing": "there is no program `minikube`",
-    "minikube-broken": "`minikube version` fails",
-    "minikube-root": "root may not start Minikube: `minikube_force` is false",
-    "driver-missing": "neither Docker nor Podman is installed, or not the one that was asked for",
-    "driver-stopped": "the container engine does not run",
-    "driver-denied": "the user has no right to the container engine's socket",
-    "driver-broken": "the container engine answers with an error",
-    "minikube-cpus": "there are fewer than 2 CPUs for the profile",
-    "minikube-memory": "there is less than 1800 MiB of memory for the profile",
-}
-
 
 class MinikubeError(Exception):
     """Minikube cannot do it; the message says why, in its own words, and what helps."""
-
-
-@dataclass(frozen=True)
-class Obstacle:
-    """One thing that stands in the way: the fields of preflight's ``Problem``.
-
-    Attributes:
-        id: its stable name, a key of ``PROBLEMS``.
-        found: what is there.
-        needed: what should be there.
-        remedy: the command or the change that mends it.
-    """
-
-    id: str
-    found: str
-    needed: str
-    remedy: str
 
 
 # --- 1. Settings --------------------------------------------------------------------------------------------------
@@ -127,7 +98,7 @@ def truth(value: object) -> bool | None:
     return False if said in ("false", "no", "off", "0") else None
 
 
-def read_settings(values: Mapping[str, object]) -> tuple[Settings, list[Obstacle]]:
+def read_settings(values: Mapping[str, object]) -> tuple[Settings, list[Problem]]:
     """Check and type what a person wrote.
 
     Args:
@@ -135,14 +106,14 @@ def read_settings(values: Mapping[str, object]) -> tuple[Settings, list[Obstacle
             the default.
 
     Returns:
-        The settings, with the default for each that cannot be read, and an obstacle for each of these.
+        The settings, with the default for each that cannot be read, and a problem for each of these.
     """
     given = {name: value for name, value in values.items() if value is not None}
     read: dict[str, Any] = {}
-    obstacles: list[Obstacle] = []
+    problems: list[Problem] = []
 
     def refuse(name: str, needed: str, remedy: str, id_: str = "minikube-setting") -> None:
-        obstacles.append(Obstacle(id_, f"minikube_{name} is {given[name]!r}", needed, f"set minikube_{name}: {remedy}"))
+        problems.append(Problem(id_, f"minikube_{name} is {given[name]!r}", needed, f"set minikube_{name}: {remedy}"))
 
     patterns = {
         "profile": (r"[a-zA-Z0-9][a-zA-Z0-9-]{1,62}", "2 to 63 of letters, digits and hyphens", "historia-clinica"),
@@ -186,7 +157,7 @@ def read_settings(values: Mapping[str, object]) -> tuple[Settings, list[Obstacle
             refuse("memory", f"at least {LEAST_MEMORY}m, as Kubernetes does", "2g", "minikube-memory")
         else:
             read["memory"] = memory
-    return Settings(**read), obstacles
+    return Settings(**read), problems
 
 
 # --- 2. Reading what Minikube says --------------------------------------------------------------------------------
@@ -458,11 +429,11 @@ def report_removed_node(profile: str, driver: str) -> str:
     )
 
 
-def fit(settings: Settings, probe: Probe) -> tuple[Settings, list[str], list[Obstacle]]:
+def fit(settings: Settings, probe: Probe) -> tuple[Settings, list[str], list[Problem]]:
     """The settings cut down to what the machine has.
 
     Returns:
-        The settings, a sentence for each that was cut down, and an obstacle for each of which there is too little.
+        The settings, a sentence for each that was cut down, and a problem for each of which there is too little.
     """
     notes, found = [], []
     cpus, memory = settings.cpus, settings.memory
@@ -477,7 +448,7 @@ def fit(settings: Settings, probe: Probe) -> tuple[Settings, list[str], list[Obs
     otherwise = f"; give it more{desktop}, or set lab_target: host, which needs no Minikube"
     if cpus < LEAST_CPUS:
         found.append(
-            Obstacle(
+            Problem(
                 "minikube-cpus",
                 f"{place} has {cpus} CPU",
                 f"at least {LEAST_CPUS}",
@@ -486,7 +457,7 @@ def fit(settings: Settings, probe: Probe) -> tuple[Settings, list[str], list[Obs
         )
     if memory < LEAST_MEMORY:
         found.append(
-            Obstacle(
+            Problem(
                 "minikube-memory",
                 f"{place} has {memory} MiB of memory",
                 f"at least {LEAST_MEMORY} MiB",
@@ -624,11 +595,11 @@ def forces(probe: Probe, settings: Settings) -> bool:
     return probe.root and probe.driver != "none" if settings.force is None else settings.force
 
 
-def obstacles(probe: Probe, settings: Settings) -> list[Obstacle]:
+def problems(probe: Probe, settings: Settings) -> list[Problem]:
     """Everything that keeps a profile from being started here, in a fixed order."""
     if not probe.program:
         return [
-            Obstacle(
+            Problem(
                 "minikube-missing",
                 "there is no program minikube on the PATH",
                 "Minikube",
@@ -637,7 +608,7 @@ def obstacles(probe: Probe, settings: Settings) -> list[Obstacle]:
         ]
     if not probe.version:
         return [
-            Obstacle(
+            Problem(
                 "minikube-broken",
                 f"{probe.program} version fails: {probe.said or 'it says nothing'}",
                 "a Minikube that runs on this machine",
@@ -647,7 +618,7 @@ def obstacles(probe: Probe, settings: Settings) -> list[Obstacle]:
     found = []
     if probe.root and settings.force is False and probe.driver != "none":
         found.append(
-            Obstacle(
+            Problem(
                 "minikube-root",
                 "root starts Minikube, and minikube_force is false",
                 "a user of its own, or --force: Minikube refuses root otherwise",
@@ -682,7 +653,7 @@ def obstacles(probe: Probe, settings: Settings) -> list[Obstacle]:
         ),
     }
     if probe.health in cases:
-        found.append(Obstacle(*cases[probe.health]))
+        found.append(Problem(*cases[probe.health]))
         return found
     return found + fit(settings, probe)[2]
 
@@ -692,7 +663,7 @@ def availability(probe: Probe, settings: Settings) -> tuple[bool, str]:
 
     A driver that only a start can prove is not taken unasked.
     """
-    found = obstacles(probe, settings)
+    found = problems(probe, settings)
     if found:
         return False, f"Minikube cannot be used here: {found[0].found}; {found[0].remedy}"
     if probe.health == "unproved":

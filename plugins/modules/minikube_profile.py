@@ -173,7 +173,6 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube imp
     Lock,
     Minikube,
     MinikubeError,
-    Obstacle,
     Probe,
     Profile,
     Settings,
@@ -184,32 +183,33 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube imp
     has_current_context,
     locked,
     next_step,
-    obstacles,
     probe,
+    problems,
     program_environment,
     read_settings,
     report_differences,
     report_removed_node,
     start_arguments,
 )
+from ansible_collections.aula.historia_clinica.plugins.module_utils.problems import Problem
 
 CHOICES = ("driver", "container_runtime", "cpus", "memory", "kubernetes_version", "addons", "force")
 
 
 class ObstructedError(Exception):
-    """The profile cannot be started; ``obstacles`` has everything that stands in the way."""
+    """The profile cannot be started; ``problems`` has everything that stands in the way."""
 
-    def __init__(self, profile: str, found: list[Obstacle]) -> None:
+    def __init__(self, profile: str, found: list[Problem]) -> None:
         count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
         lines = [f"The Minikube profile {profile} cannot be worked on: {count}. Nothing of it was changed."]
-        for number, obstacle in enumerate(found, 1):
+        for number, problem in enumerate(found, 1):
             lines += [
-                f"{number}. {obstacle.id}: {obstacle.found}",
-                f"   needed: {obstacle.needed}",
-                f"   remedy: {obstacle.remedy}",
+                f"{number}. {problem.id}: {problem.found}",
+                f"   needed: {problem.needed}",
+                f"   remedy: {problem.remedy}",
             ]
         super().__init__("\n".join(lines))
-        self.obstacles = found
+        self.problems = found
 
 
 @dataclass
@@ -235,7 +235,7 @@ def present(minikube: Minikube, settings: Settings, timeout: float, lock: Lock |
     seen = probe(settings, minikube.environment) if step != "nothing" or smaller else Probe()
     fitted, notes, _ = fit(settings, seen)
     if step != "nothing":
-        found = obstacles(seen, settings)
+        found = problems(seen, settings)
         if found:
             raise ObstructedError(settings.profile, found)
         if step in ("create", "clean"):
@@ -299,7 +299,7 @@ def absent(minikube: Minikube, settings: Settings, timeout: float, lock: Lock | 
     status, there, _ = minikube.look()
     if there and status.kind == "unknown":
         # Minikube would forget the profile, and leave the node where it cannot reach it.
-        found = obstacles(probe(settings, minikube.environment), settings)
+        found = problems(probe(settings, minikube.environment), settings)
         if found:
             raise ObstructedError(settings.profile, found)
     if there and lock:
@@ -335,7 +335,7 @@ def main() -> None:
         if found:
             raise ObstructedError(str(parameters["profile"]), found)
         if not program and parameters["state"] == "present":
-            raise ObstructedError(settings.profile, obstacles(Probe(), settings))
+            raise ObstructedError(settings.profile, problems(Probe(), settings))
         if not program:
             outcome = Outcome(False, "absent", "absent")
         else:
@@ -346,7 +346,7 @@ def main() -> None:
                     lock = stack.enter_context(locked(minikube.home, settings.profile, timeout))
                 outcome = STATES[parameters["state"]](minikube, settings, timeout, lock)
     except ObstructedError as error:
-        module.fail_json(msg=str(error), obstacles=[asdict(obstacle) for obstacle in error.obstacles])
+        module.fail_json(msg=str(error), obstacles=[asdict(problem) for problem in error.problems])
     except MinikubeError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

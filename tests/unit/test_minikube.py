@@ -20,7 +20,6 @@ import pytest
 from ansible_collections.aula.historia_clinica.plugins.module_utils import minikube
 from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube import (
     HELP,
-    PROBLEMS,
     Minikube,
     MinikubeError,
     Output,
@@ -29,6 +28,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube imp
     Settings,
     Status,
 )
+from ansible_collections.aula.historia_clinica.plugins.module_utils.problems import PROBLEMS
 from support.modules import RunModule
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -132,12 +132,12 @@ def test_settings_take_the_text_of_extra_variables() -> None:
     ],
 )
 def test_settings_name_what_is_wrong(name: str, value: object, id_: str) -> None:
-    """Each wrong value is one obstacle, which names its variable and shows the value; the default stands."""
-    settings, obstacles = minikube.read_settings({name: value})
+    """Each wrong value is one problem, which names its variable and shows the value; the default stands."""
+    settings, problems = minikube.read_settings({name: value})
     assert settings == Settings()
-    assert [obstacle.id for obstacle in obstacles] == [id_]
-    assert f"minikube_{name} is {value!r}" in obstacles[0].found
-    assert f"minikube_{name}: " in obstacles[0].remedy
+    assert [problem.id for problem in problems] == [id_]
+    assert f"minikube_{name} is {value!r}" in problems[0].found
+    assert f"minikube_{name}: " in problems[0].remedy
 
 
 # --- Reading ------------------------------------------------------------------------------------------------------
@@ -405,8 +405,8 @@ def test_differences_are_reported_with_the_two_ways_out() -> None:
 
 def test_fit_takes_what_the_machine_has_and_says_so() -> None:
     """6 GiB and 4 CPUs are the original's; a small machine gives what it has."""
-    settings, notes, obstacles = minikube.fit(Settings(), Probe(driver="docker", cpus=2, memory=3900))
-    assert (settings.cpus, settings.memory, obstacles) == (2, 3900, [])
+    settings, notes, problems = minikube.fit(Settings(), Probe(driver="docker", cpus=2, memory=3900))
+    assert (settings.cpus, settings.memory, problems) == (2, 3900, [])
     assert [note.split(",")[0] for note in notes] == ["minikube_cpus is 4", "minikube_memory is 6144m"]
     assert minikube.fit(Settings(), Probe(cpus=8, memory=16000)) == (Settings(), [], [])
     assert minikube.fit(Settings(), Probe()) == (Settings(), [], [])
@@ -509,7 +509,7 @@ MACHINES: dict[str, tuple[list[tuple[str, str, str, int]], Settings, bool]] = {
 
 
 @pytest.mark.parametrize("id_", MACHINES)
-def test_obstacle(id_: str, programs: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_problem(id_: str, programs: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exactly this one, with a command or an address that mends it; a lab that leaves its target open goes elsewhere."""
     there, settings, root = MACHINES[id_]
     for program in there:
@@ -517,20 +517,21 @@ def test_obstacle(id_: str, programs: Script, monkeypatch: pytest.MonkeyPatch) -
     if root:
         monkeypatch.setattr(os, "geteuid", lambda: 0)
     seen = minikube.probe(settings)
-    found = minikube.obstacles(seen, settings)
-    assert [obstacle.id for obstacle in found] == [id_]
+    found = minikube.problems(seen, settings)
+    assert [problem.id for problem in found] == [id_]
     takes, reason = minikube.availability(seen, settings)
     assert not takes
     assert "\n" not in reason
     assert found[0].remedy in reason
 
 
-def test_obstacles_are_all_tried_and_documented() -> None:
+def test_problems_are_all_tried_and_documented() -> None:
     """Each id has a case above, or is a setting's, and a line in the README."""
-    assert set(PROBLEMS) == {*MACHINES, "minikube-setting"}
+    own = {id_ for id_ in PROBLEMS if id_.startswith(("minikube-", "driver-"))}
+    assert own == {*MACHINES, "minikube-setting"}
     text = README.read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:minikube|driver)-[a-z]+)`", text))
-    assert set(PROBLEMS) - {"minikube-broken", "driver-broken"} <= named <= {*PROBLEMS, "minikube-clinica"}
+    assert own - {"minikube-broken", "driver-broken"} <= named <= {*own, "minikube-clinica"}
 
 
 def test_probe_takes_docker_that_works(programs: Script) -> None:
@@ -546,7 +547,7 @@ def test_probe_takes_docker_that_works(programs: Script) -> None:
     assert larger.cpus == os.cpu_count()
     assert larger.memory is not None
     assert larger.memory < 9999999
-    assert minikube.obstacles(seen, Settings()) == []
+    assert minikube.problems(seen, Settings()) == []
     assert minikube.availability(seen, Settings()) == (True, "Minikube v1.38.1 is there, and docker works")
 
 
@@ -576,7 +577,7 @@ def test_probe_takes_roots_podman_where_docker_does_not_work(programs: Script, m
         ("permission denied: /etc/containers", "driver-broken", "see podman info"),
     ],
 )
-def test_obstacle_of_podman_helps_with_podman(
+def test_problem_of_podman_helps_with_podman(
     programs: Script, monkeypatch: pytest.MonkeyPatch, said: str, id_: str, remedy: str
 ) -> None:
     """Docker's commands would help nobody."""
@@ -584,7 +585,7 @@ def test_obstacle_of_podman_helps_with_podman(
     programs("minikube", VERSION)
     programs("podman", "", said, 125)
     settings = Settings(driver="podman")
-    (found,) = minikube.obstacles(minikube.probe(settings), settings)
+    (found,) = minikube.problems(minikube.probe(settings), settings)
     assert (found.id, found.remedy) == (id_, remedy)
     assert said in found.found
 
@@ -595,7 +596,7 @@ def test_probe_does_not_trust_a_users_podman(programs: Script) -> None:
     programs("podman", PODMAN)
     seen = minikube.probe(Settings())
     assert (seen.driver, seen.health) == ("podman", "unproved")
-    assert minikube.obstacles(seen, Settings()) == []
+    assert minikube.problems(seen, Settings()) == []
     assert minikube.availability(seen, Settings())[0] is False
 
 
@@ -608,7 +609,7 @@ def test_probe_asks_for_the_driver_that_a_start_would_use(programs: Script, tmp_
     assert minikube.probe(Settings()).driver == "qemu2"
     seen = minikube.probe(Settings(driver="podman"))
     assert (seen.driver, seen.health) == ("podman", "missing")
-    assert "there is no Podman" in minikube.obstacles(seen, Settings(driver="podman"))[0].found
+    assert "there is no Podman" in minikube.problems(seen, Settings(driver="podman"))[0].found
     config = json.loads(recorded("running-profile-list-json").stdout)["valid"][0]["Config"]
     saved = home / "profiles/historia-clinica/config.json"
     saved.parent.mkdir(parents=True)

@@ -38,13 +38,12 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import
     write_record,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight import (
-    PROBLEMS,
     Choices,
     Decision,
     Identity,
     Machine,
-    Problem,
 )
+from ansible_collections.aula.historia_clinica.plugins.module_utils.problems import PROBLEMS, Problem
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import register, unregister
 from support.exported import EXPORTED
 from support.remedies import harsh
