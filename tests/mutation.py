@@ -40,7 +40,6 @@ MODULES: dict[str, tuple[str, str]] = {
         for name in (
             "paths",
             "preflight",
-            "minikube",
             "registry",
             "report",
             "servers",
@@ -48,6 +47,10 @@ MODULES: dict[str, tuple[str, str]] = {
             "survey",
             "workloads",
         )
+    },
+    **{
+        f"{UTILS}/minikube/{name}.py": (f"tests/unit/minikube/test_{name}.py", ".")
+        for name in ("client", "drivers", "failures", "images", "kubeconfig", "lock", "profiles", "run", "settings")
     },
     f"{UTILS}/kubernetes_look.py": ("tests/unit/test_preflight.py", "."),
     f"{UTILS}/machine.py": ("tests/unit/test_preflight.py", "."),

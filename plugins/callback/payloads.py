@@ -56,6 +56,11 @@ def fingerprint(paths: Iterable[Path]) -> str:
     return known.hexdigest()[:12]
 
 
+def own_sources() -> list[Path]:
+    """The files of this collection that are packed: its modules, and all that they may import."""
+    return [path for folder in ("modules", "module_utils") for path in (PLUGINS / folder).rglob("*.py")]
+
+
 @functools.cache
 def byte_code(name: str, source: bytes) -> bytes:
     """What a source compiles to, as the content of a C(.pyc) that is not compared with its source: they lie in one archive."""
@@ -120,10 +125,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
     def __init__(self) -> None:
         super().__init__()
         self._used = Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache")
-        own = [path for folder in ("modules", "module_utils") for path in (PLUGINS / folder).glob("*.py")]
         # Not what is in the others: those of the virtual environment go with it. Folders show where one was added or removed.
         others = [folder for path in constants.COLLECTIONS_PATHS for folder in Path(path).glob("ansible_collections/*")]
-        self._kept = Path(sys.prefix, "payloads", fingerprint([*own, *others]))
+        self._kept = Path(sys.prefix, "payloads", fingerprint([*own_sources(), *others]))
         with contextlib.suppress(OSError):
             lend(self._kept, self._used)
 

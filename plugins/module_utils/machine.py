@@ -29,11 +29,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils import autostart, minikube
+from ansible_collections.aula.historia_clinica.plugins.module_utils import autostart
 from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import (
     Sight,
     look,
 )
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import Probe, probe
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.kubeconfig import knows_context
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.run import (
+    minikube_home,
+    program_environment,
+)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.settings import ENGINES
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
     COPY_NAME,
     RECORD_NAME,
@@ -233,7 +240,7 @@ def observe(
     record: Record | None,
     record_error: str,
     identity: Identity,
-    probe: minikube.Probe | None = None,
+    probe: Probe | None = None,
 ) -> Machine:
     """Look at everything that the plan touches. A lab that is only used is only looked for."""
     folder = (
@@ -732,25 +739,25 @@ def extensions(folder: str) -> Iterator[str]:
 # --- Minikube and clusters ----------------------------------------------------------------------------------------
 
 
-def look_for_minikube(wanted: Wanted, record: Record | None, identity: Identity) -> minikube.Probe | None:
+def look_for_minikube(wanted: Wanted, record: Record | None, identity: Identity) -> Probe | None:
     """What there is for Minikube; None where it has no say."""
     if not wanted.builds or "target" in wanted.refused:
         return None
     target = wanted.target or (record.target if record else None)
     if target not in (None, "minikube") or (record and record.target != "minikube"):
         return None
-    return minikube.probe(profile_settings(wanted, record), identity.env)
+    return probe(profile_settings(wanted, record), identity.env)
 
 
 def has_container_engine(identity: Identity) -> bool:
     """Whether a program that could be Minikube's driver is installed."""
-    path = minikube.program_environment(identity.env)["PATH"]
-    return any(shutil.which(name, path=path) for name in minikube.ENGINES)
+    path = program_environment(identity.env)["PATH"]
+    return any(shutil.which(name, path=path) for name in ENGINES)
 
 
 def profile_exists(plan: Plan, identity: Identity) -> bool:
     """Whether Minikube has the profile, running or not."""
-    return (minikube.minikube_home(identity.env) / "profiles" / plan.context / "config.json").is_file()
+    return (minikube_home(identity.env) / "profiles" / plan.context / "config.json").is_file()
 
 
 def look_at_cluster(plan: Plan, record: Record | None, identity: Identity) -> Sight:
@@ -759,12 +766,12 @@ def look_at_cluster(plan: Plan, record: Record | None, identity: Identity) -> Si
         return Sight(said="it is not named")
     if record and record.target != plan.target:
         return Sight(said="the lab is elsewhere")
-    env = minikube.program_environment(identity.env)
+    env = program_environment(identity.env)
     python = lab_python(plan)
     if plan.target != "minikube":
         return look(python, plan.kubeconfig, plan.context, plan.namespace, env)
     asleep = Sight(said=f"the Minikube profile {plan.context} does not run, and is going to be started")
-    if not minikube.knows_context(_read(plan.kubeconfig), plan.context):
+    if not knows_context(_read(plan.kubeconfig), plan.context):
         return asleep
     seen = look(python, plan.kubeconfig, plan.context, plan.namespace, env)
     return seen if seen.state in ("seen", "unseen") else asleep

@@ -20,9 +20,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils import minikube
 from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Way, choose, command, there
 from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import OWNER, Sight
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import (
+    Probe,
+    availability,
+    start_problems,
+)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.failures import INSTALL_DOCKER
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.kubeconfig import kubeconfig_path
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.settings import Settings, read_settings
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
     COPY_NAME,
     RECORD_NAME,
@@ -173,7 +180,7 @@ class Wanted:
     middleware_image: str | None
     image_build_command: str | None
     profile: str | None
-    settings: minikube.Settings
+    settings: Settings
     faults: tuple[Problem, ...]
     made: frozenset[str]
     refused: frozenset[str]
@@ -326,7 +333,7 @@ class Machine:
     data_major: int | None = None
     runtime_there: bool = True
     runtime_blocked_by: str = ""
-    probe: minikube.Probe | None = None
+    probe: Probe | None = None
     profile_exists: bool = False
     container_engine: bool = True
     cluster: Sight = field(default_factory=Sight)
@@ -575,9 +582,9 @@ def read_choices(choices: Choices, identity: Identity) -> tuple[Wanted, list[Pro
     directory = reader.path("directory", choices.directory)
     if directory is None and "directory" not in reader.refused and name:
         directory = str(lab_directory(root, name))
-    settings, setting_faults = minikube.read_settings(choices.minikube)
+    settings, setting_faults = read_settings(choices.minikube)
     # A play that imports the role minikube has its defaults all over: the default is no choice.
-    profile = settings.profile if settings.profile != minikube.Settings().profile else None
+    profile = settings.profile if settings.profile != Settings().profile else None
     image = (IMAGE, "an image's name, such as docker.io/library/postgres:18")
     wanted = Wanted(
         purpose=choices.purpose,
@@ -630,7 +637,7 @@ def basis(wanted: Wanted, record: Record | None) -> Record | None:
     return replace(record, engine="") if other else record
 
 
-def profile_settings(wanted: Wanted, record: Record | None) -> minikube.Settings:
+def profile_settings(wanted: Wanted, record: Record | None) -> Settings:
     """Minikube's settings, with the profile that was chosen, or that the lab was made in, or the default."""
     recorded = record.context if record and record.target == "minikube" else ""
     if recorded and (not wanted.builds or wanted.profile is None):
@@ -639,7 +646,7 @@ def profile_settings(wanted: Wanted, record: Record | None) -> minikube.Settings
 
 
 def settle(
-    wanted: Wanted, record: Record | None, identity: Identity, wheel_bin: str, probe: minikube.Probe | None = None
+    wanted: Wanted, record: Record | None, identity: Identity, wheel_bin: str, probe: Probe | None = None
 ) -> Plan:
     """Make one plan of choices, record and defaults.
 
@@ -659,7 +666,7 @@ def settle(
     settings = profile_settings(wanted, record)
     target = chosen.target or (record.target if record else None)
     if target is None:
-        target = "minikube" if probe and minikube.availability(probe, settings)[0] else "host"
+        target = "minikube" if probe and availability(probe, settings)[0] else "host"
     # In pods the lab's only process here is the forwarder, which reads the person's own kubeconfig.
     apart = identity.root and target == "host"
     user = lab_user(name, identity.uid, identity.user) if apart else identity.user
@@ -686,7 +693,7 @@ def settle(
     if target == "minikube":
         context = settings.profile
         # Minikube writes into the one that the environment names.
-        kubeconfig = there.kubeconfig if there and obeyed else str(minikube.kubeconfig_path(identity.env))
+        kubeconfig = there.kubeconfig if there and obeyed else str(kubeconfig_path(identity.env))
     else:
         context = chosen.context or (there.context if there else "")
         kubeconfig = chosen.kubeconfig or (there.kubeconfig if there else "")
@@ -894,9 +901,9 @@ def _target_reason(wanted: Wanted, plan: Plan, record: Record | None, machine: M
     elif wanted.target:
         reason = f"{wanted.target}, as lab_target says"
     elif machine.probe:
-        found = minikube.availability(machine.probe, profile_settings(wanted, record))[1]
+        found = availability(machine.probe, profile_settings(wanted, record))[1]
         if not machine.probe.program and not machine.container_engine:
-            found += f"; and Docker: {minikube.INSTALL_DOCKER}"
+            found += f"; and Docker: {INSTALL_DOCKER}"
         reason = f"{plan.target}: {found}"
     else:
         reason = plan.target
@@ -1506,7 +1513,7 @@ def _minikube_problems(wanted: Wanted, plan: Plan, machine: Machine) -> list[Pro
     found = list(wanted.faults)
     if machine.probe:
         settings = replace(wanted.settings, profile=plan.context)
-        for problem in minikube.problems(machine.probe, settings):
+        for problem in start_problems(machine.probe, settings):
             # A profile that is there has its size; one that runs is not started.
             size = problem.id in ("minikube-cpus", "minikube-memory")
             absent = problem.id in ("minikube-missing", "minikube-broken")

@@ -82,15 +82,15 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube import (
-    Minikube,
-    MinikubeError,
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.client import Minikube
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.failures import MinikubeError
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.images import (
     build_options,
     content_digest,
-    locked,
-    program_environment,
     stage_context,
 )
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.lock import locked
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.run import program_environment
 
 #: A registry (a name with a dot or a port, or localhost), then the path, in lower case.
 NAME = re.compile(r"(localhost|[a-z0-9.-]+\.[a-z0-9.-]+|[a-z0-9.-]+:[0-9]+)(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")

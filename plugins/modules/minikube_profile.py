@@ -169,28 +169,26 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube import (
-    Lock,
-    Minikube,
-    MinikubeError,
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.client import Minikube, start_arguments
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import (
     Probe,
-    Profile,
-    Settings,
-    differences,
-    explain,
     fit,
     forces,
-    has_current_context,
-    locked,
-    next_step,
     probe,
-    problems,
-    program_environment,
-    read_settings,
+    start_problems,
+)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.failures import MinikubeError, explain
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.kubeconfig import has_current_context
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.lock import Lock, locked
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.profiles import (
+    Profile,
+    differences,
+    next_step,
     report_differences,
     report_removed_node,
-    start_arguments,
 )
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.run import program_environment
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.settings import Settings, read_settings
 from ansible_collections.aula.historia_clinica.plugins.module_utils.problems import Problem
 
 CHOICES = ("driver", "container_runtime", "cpus", "memory", "kubernetes_version", "addons", "force")
@@ -235,7 +233,7 @@ def present(minikube: Minikube, settings: Settings, timeout: float, lock: Lock |
     seen = probe(settings, minikube.environment) if step != "nothing" or smaller else Probe()
     fitted, notes, _ = fit(settings, seen)
     if step != "nothing":
-        found = problems(seen, settings)
+        found = start_problems(seen, settings)
         if found:
             raise ObstructedError(settings.profile, found)
         if step in ("create", "clean"):
@@ -299,7 +297,7 @@ def absent(minikube: Minikube, settings: Settings, timeout: float, lock: Lock | 
     status, there, _ = minikube.look()
     if there and status.kind == "unknown":
         # Minikube would forget the profile, and leave the node where it cannot reach it.
-        found = problems(probe(settings, minikube.environment), settings)
+        found = start_problems(probe(settings, minikube.environment), settings)
         if found:
             raise ObstructedError(settings.profile, found)
     if there and lock:
@@ -335,7 +333,7 @@ def main() -> None:
         if found:
             raise ObstructedError(str(parameters["profile"]), found)
         if not program and parameters["state"] == "present":
-            raise ObstructedError(settings.profile, problems(Probe(), settings))
+            raise ObstructedError(settings.profile, start_problems(Probe(), settings))
         if not program:
             outcome = Outcome(False, "absent", "absent")
         else:

@@ -79,6 +79,12 @@ def test_an_edited_module_is_packed_anew(tmp_path: Path) -> None:
     assert payloads.fingerprint(tmp_path.iterdir()) == seen[2]
 
 
+def test_a_modules_own_package_counts_too() -> None:
+    """What lies deeper than the folder is packed as well."""
+    found = {path.relative_to(payloads.PLUGINS).as_posix() for path in payloads.own_sources()}
+    assert {"modules/minikube_profile.py", "module_utils/paths.py", "module_utils/minikube/client.py"} <= found
+
+
 @pytest.fixture
 def play(tmp_path: Path) -> list[str]:
     """The arguments of a run of one module on this machine."""

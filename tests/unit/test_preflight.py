@@ -25,11 +25,12 @@ import pytest
 from ansible_collections.aula.historia_clinica.plugins.module_utils import (
     kubernetes_look,
     machine,
-    minikube,
     preflight,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Way
 from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import Sight
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import INSTALL_MINIKUBE, Probe
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.failures import INSTALL_DOCKER
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
     Record,
     lab_user,
@@ -56,7 +57,7 @@ ROOT = Identity(uid=0, user="root", group="root", home="/root", system="Linux")
 CHECKOUT = Way(checkout="/home/ana/historia-clinica")
 STOCK = ("dblink", "postgres_fdw")
 #: Minikube that works, as a user who is not root sees it; and a cluster with nothing against a lab.
-WORKING = minikube.Probe("/usr/bin/minikube", "v1.38.1", "docker", "works", cpus=8, memory=16000)
+WORKING = Probe("/usr/bin/minikube", "v1.38.1", "docker", "works", cpus=8, memory=16000)
 CLUSTER = Sight(
     "seen",
     version="v1.34.4",
@@ -78,7 +79,7 @@ class Bench:
     #: What is seen of the machine, by attribute of ``Machine``, instead of what is there.
     seen: dict[str, Any] = field(default_factory=dict)
     #: What there is for Minikube, and what a cluster that is asked is like.
-    probe: minikube.Probe = field(default_factory=minikube.Probe)
+    probe: Probe = field(default_factory=Probe)
     cluster: Sight = CLUSTER
 
     @property
@@ -145,7 +146,7 @@ class Bench:
         original = machine.observe
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(machine, "observe", lambda *args: replace(original(*args), **self.seen))
-            patch.setattr(minikube, "probe", lambda *args: self.probe)
+            patch.setattr(machine, "probe", lambda *args: self.probe)
             patch.setattr(machine, "look", lambda *args: self.cluster)
             return machine.examine(self.choices, self.identity, dry)
 
@@ -631,10 +632,10 @@ def test_auto_is_host_and_says_what_the_minikube_lab_needs(bench: Bench) -> None
     said = reasons(bench)["target"]
     assert said == (
         "host: Minikube cannot be used here: there is no program minikube on the PATH; install it: "
-        f"{minikube.INSTALL_MINIKUBE} (macOS: brew install minikube); and Docker: {minikube.INSTALL_DOCKER}."
+        f"{INSTALL_MINIKUBE} (macOS: brew install minikube); and Docker: {INSTALL_DOCKER}."
     )
     bench.seen.update(container_engine=True)
-    assert minikube.INSTALL_DOCKER not in reasons(bench)["target"]
+    assert INSTALL_DOCKER not in reasons(bench)["target"]
     bench.probe = replace(WORKING, health="stopped", said="is the docker daemon running?")
     assert "Docker does not run" in reasons(bench)["target"]
     bench.choose(target="host")
@@ -1676,7 +1677,7 @@ def test_a_minikube_that_runs_is_not_asked_for_what_a_start_needs(bench: Bench) 
     assert "does not run, and is going to be started" in reasons(bench)["target"]
     bench.cluster = awake
     assert bench.ids() == []
-    bench.probe = minikube.Probe()
+    bench.probe = Probe()
     assert bench.ids() == ["minikube-missing"]
     bench.cluster = replace(awake, namespace="Active", labels={})
     assert bench.ids() == ["minikube-missing", "namespace-foreign"]
@@ -1834,7 +1835,7 @@ def test_another_target_is_refused_without_a_look_at_it(bench: Bench) -> None:
     bench.cluster = Sight("unreachable")
     assert bench.ids() == ["record-target"]
     bench.choose(target="minikube")
-    bench.probe = minikube.Probe()
+    bench.probe = Probe()
     assert bench.ids() == ["record-target"]
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils import minikube
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.failures import (
+    ANEW,
+    FAMILIES,
+    HELP,
+    explain,
+)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.run import Output
 from ansible_collections.aula.historia_clinica.plugins.module_utils.report import CHECKS, CHECKS_OF_PODS
 from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import LOG_CAUSES
 from support.remedies import LOSES, ROOT, harsh, texts
@@ -19,7 +25,7 @@ FILES = sorted(
     if path.suffix in (".py", ".sql", ".md", ".yml") and path.is_file()
 ) + [ROOT / name for name in ("README.md", "README.es.md", "SECURITY.md")]
 #: Parts that never stand alone: they are judged where they are put together.
-PARTS = {minikube.ANEW}
+PARTS = {ANEW}
 
 
 @pytest.mark.parametrize(
@@ -47,16 +53,16 @@ def test_verify_never_advises_to_give_up_data(check: object) -> None:
     assert check.remedy.startswith(("{start}", "{verify}", "{lab}", "{login}"))
 
 
-@pytest.mark.parametrize("key", [*minikube.HELP, *minikube.FAMILIES])
+@pytest.mark.parametrize("key", [*HELP, *FAMILIES])
 def test_minikube_is_deleted_last(key: str | int) -> None:
     """Every lab of a machine has its volumes in the one profile."""
-    text = minikube.HELP.get(key) or minikube.FAMILIES[int(key)]
+    text = HELP.get(key) or FAMILIES[int(key)]
     assert harsh(text.format(profile="historia-clinica")) == []
 
 
 def test_a_late_minikube_is_given_time_before_it_is_deleted() -> None:
     """What helps against a command that did not end in time."""
-    said = minikube.explain(minikube.Output("minikube start", 1, "", "", late=600), "historia-clinica")
+    said = explain(Output("minikube start", 1, "", "", late=600), "historia-clinica")
     assert "minikube delete" in said
     assert harsh(said) == []
 
@@ -81,4 +87,4 @@ def test_no_text_gives_up_data_first() -> None:
 def test_there_are_texts_to_judge() -> None:
     """The walk finds the places that do name what loses data."""
     found = {path.name for path in FILES for text in texts(path) if LOSES.search(text)}
-    assert {"README.md", "README.es.md", "changed.md", "minikube.py", "data_directories.py"} <= found
+    assert {"README.md", "README.es.md", "changed.md", "failures.py", "data_directories.py"} <= found
