@@ -41,7 +41,6 @@ MODULES: dict[str, tuple[str, str]] = {
             "paths",
             "preflight",
             "registry",
-            "report",
             "servers",
             "supervision",
             "survey",
@@ -51,6 +50,15 @@ MODULES: dict[str, tuple[str, str]] = {
     **{
         f"{UTILS}/minikube/{name}.py": (f"tests/unit/minikube/test_{name}.py", ".")
         for name in ("client", "drivers", "failures", "images", "kubeconfig", "lock", "profiles", "run", "settings")
+    },
+    **{
+        f"{UTILS}/pages/{name}.py": (f"tests/unit/pages/test_{name}.py", ".")
+        for name in ("diagnosis", "failure", "history", "status", "summary", "text", "verification")
+    },
+    f"{UTILS}/pages/autostart.py": ("tests/unit/test_autostart.py", "."),
+    **{
+        f"{UTILS}/verification/{name}.py": ("tests/unit/verification", ".")
+        for name in ("api", "evidence", "logins", "nodes", "promises", "tables", "verdicts", "waits")
     },
     f"{UTILS}/kubernetes_look.py": ("tests/unit/test_preflight.py", "."),
     f"{UTILS}/machine.py": ("tests/unit/test_preflight.py", "."),

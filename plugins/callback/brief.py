@@ -29,7 +29,7 @@ from typing import Any
 from ansible import constants
 from ansible.plugins.callback.default import CallbackModule as Default
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.report import failure_page
+from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.failure import failure_page
 
 
 class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types

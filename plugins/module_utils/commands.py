@@ -32,6 +32,11 @@ WORDED = {
     "clinical_schema_login_kind": "KIND",
     "middleware_token_document": "USUARIO",
 }
+#: Commands that mean nothing by themselves: the verb, and what it is asked for.
+ASKED = {
+    "login": ("login", {"clinical_schema_login": "name"}),
+    "no_login": ("login", {"clinical_schema_login": "name", "clinical_schema_login_kind": "none"}),
+}
 PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
 
@@ -153,6 +158,19 @@ def way_of(lab: Mapping[str, object]) -> Way:
 def read_way(values: Mapping[str, object]) -> Way:
     """A way that went through Ansible, which knows lists only."""
     return Way(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})  # type: ignore[arg-type]  # asdict() of one
+
+
+class Commands(dict):  # type: ignore[type-arg]  # an old Python cannot write dict[str, str]
+    """The commands of a lab, by what `make` calls them, or by the names in `ASKED`."""
+
+    def __init__(self, lab: Mapping[str, object]) -> None:
+        super().__init__()
+        self._way = way_of(lab)
+
+    def __missing__(self, verb: str) -> str:
+        """Spell one."""
+        done, values = ASKED.get(verb, (verb, {}))
+        return command(self._way, done, **values)
 
 
 def quoted(text: str) -> str:

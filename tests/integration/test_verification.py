@@ -15,7 +15,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.report import FAIL, NOT_RUN, PASS, promises
+from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.evidence import FAIL, NOT_RUN, PASS
+from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.promises import promises
 from support.labs import Lab, Run
 
 

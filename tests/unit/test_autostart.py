@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import autostart
 from ansible_collections.aula.historia_clinica.plugins.module_utils.autostart import Host
-from ansible_collections.aula.historia_clinica.plugins.module_utils.report import after_reboot, autostart_page
+from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.autostart import after_reboot, autostart_page
 from support.modules import RunModule
 
 ROOT = Host(root=True, home="/root", crontab="/usr/bin/crontab")

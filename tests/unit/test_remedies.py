@@ -11,7 +11,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.fai
     explain,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.run import Output
-from ansible_collections.aula.historia_clinica.plugins.module_utils.report import CHECKS, CHECKS_OF_PODS
+from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.promises import CHECKS, CHECKS_OF_PODS
 from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import LOG_CAUSES
 from support.remedies import LOSES, ROOT, harsh, texts
 

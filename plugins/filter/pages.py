@@ -10,22 +10,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import command, way_of
-from ansible_collections.aula.historia_clinica.plugins.module_utils.report import (
-    autostart_page,
-    copy_page,
+from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.autostart import autostart_page
+from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.diagnosis import diagnosis_page
+from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.failure import (
     first_error,
-    left_page,
-    preflight_page,
     stop_page,
-    summary_page,
-    verification_page,
-    verification_report,
     waited_in_vain,
 )
-from ansible_collections.aula.historia_clinica.plugins.module_utils.survey import (
-    diagnosis_page,
-    status_page_of_pods,
-)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.history import copy_page, left_page
+from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.status import status_page
+from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.summary import preflight_page, summary_page
+from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.verification import verification_page
+from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.verdicts import verification_report
 
 
 def command_of(lab: Mapping[str, Any], verb: str) -> str:
@@ -46,7 +42,7 @@ class FilterModule:
             "first_error": first_error,
             "left_page": left_page,
             "preflight_page": preflight_page,
-            "status_page": status_page_of_pods,
+            "status_page": status_page,
             "stop_page": stop_page,
             "summary_page": functools.partial(summary_page, environment=os.environ),
             "verification_page": verification_page,

@@ -1,0 +1,38 @@
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""What a person reads of the history's tables: what a run left in them as it was, and what a copy holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import Row, paragraph
+
+
+def left_page(rows: Sequence[Row]) -> list[str]:
+    """What a run leaves as somebody made it, and why, as lines of a page.
+
+    Args:
+        rows: each with ``object``, ``found`` and ``wanted``.
+    """
+    lines = paragraph(
+        "Left as somebody made it, because rows lie in it (ALTER TABLE puts it right by hand):",
+        "",
+    )
+    for row in rows:
+        lines += paragraph(f"{row['object']}: found {row['found']}, installed {row['wanted']}", "    ", "  - ")
+    return lines
+
+
+def copy_page(rows: Sequence[Row], file: str) -> list[str]:
+    """What a copy of the history holds, and what of others' making it does not, as lines of a page.
+
+    Args:
+        rows: each with ``kind`` (``rows`` or ``left out``; others are of no interest here) and ``text``.
+        file: where the copy is.
+    """
+    left_out = [str(row["text"]) for row in rows if row["kind"] == "left out"]
+    lines = [f"Copied into {file}:", *(f"  {row['text']}" for row in rows if row["kind"] == "rows")]
+    if left_out:
+        lines += paragraph(f"Not in it, since somebody made it beside the history: {', '.join(left_out)}.", "  ", "")
+    return lines

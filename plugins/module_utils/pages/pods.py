@@ -1,0 +1,55 @@
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""The pods of a lab, as lines of the pages of `status` and `diagnose`."""
+
+from __future__ import annotations
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Commands
+from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import (
+    Row,
+    columns,
+    human_duration,
+    human_size,
+    paragraph,
+)
+
+
+def pods_section(lab: Row, survey: Row) -> list[str]:
+    """The pods of a lab, as lines of the page of `status`.
+
+    Args:
+        lab: the fact that the role preflight gives.
+        survey: of the namespace, as `lab_info` gives it.
+    """
+    where = f"namespace {lab['namespace']} of the context {lab['context']}"
+    commands = Commands(lab)
+    start = commands["start"]
+    if survey["error"]:
+        return ["Pods", *paragraph(survey["error"]), f"  {start} starts what is down."]
+    if not survey["pods"]:
+        return [
+            "Pods",
+            *paragraph(f"none in the {where}: the lab is stopped, its data lie in its volumes."),
+            f"  {start} starts it.",
+        ]
+    known = any(pod["memory_bytes"] is not None for pod in survey["pods"])
+    headings = ["name", "state", "ready", "restarts", "up for", *(["CPU", "memory"] if known else [])]
+    rows = [
+        [
+            pod["name"],
+            pod["state"],
+            pod["ready"],
+            str(pod["restarts"]),
+            human_duration(pod["seconds"]),
+            *([_cpu(pod["cpu"]), human_size(pod["memory_bytes"])] if known else []),
+        ]
+        for pod in survey["pods"]
+    ]
+    changed = [line for text in survey["changed"] for line in paragraph(text, "    ", "  ! ")]
+    if changed:
+        changed.append(f"  {commands['lab']} puts it right.")
+    return [f"Pods in the {where}", *columns(headings, rows, (2, 3, 4, 5, 6)), *changed]
+
+
+def _cpu(cpus: float | None) -> str:
+    return "?" if cpus is None else f"{cpus * 1000:.0f}m"
