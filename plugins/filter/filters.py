@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The maintainers of aula.historia_clinica
 # MIT License (see LICENSE)
-"""Filters that make what a person reads of a lab."""
+"""The filters: pure functions of module_utils, under the names that playbooks and roles know them by."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.histor
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.status import status_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.summary import preflight_page, summary_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.verification import verification_page
+from ansible_collections.aula.historia_clinica.plugins.module_utils.servers import server_programs, server_settings
 from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.verdicts import verification_report
+from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import network_verdict, secret_credentials
 
 
 def command_of(lab: Mapping[str, Any], verb: str) -> str:
@@ -41,7 +43,11 @@ class FilterModule:
             "diagnosis_page": diagnosis_page,
             "first_error": first_error,
             "left_page": left_page,
+            "network_verdict": network_verdict,
             "preflight_page": preflight_page,
+            "secret_credentials": secret_credentials,
+            "server_programs": server_programs,
+            "server_settings": server_settings,
             "status_page": status_page,
             "stop_page": stop_page,
             "summary_page": functools.partial(summary_page, environment=os.environ),

@@ -1,4 +1,4 @@
-"""The filters that make what a person reads."""
+"""Every filter has its documentation."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ansible.module_utils.common.yaml import yaml_load
 
-from ansible_collections.aula.historia_clinica.plugins.filter.pages import FilterModule
+from ansible_collections.aula.historia_clinica.plugins.filter.filters import FilterModule
 
-FILTERS = Path(__file__).parents[3] / "plugins/filter"
+FILTERS = Path(__file__).parents[2] / "plugins/filter"
 
 
 def test_every_filter_is_documented() -> None:
