@@ -3,9 +3,10 @@
     .venv/bin/python benchmarks/overload.py [--engine citus] [--clients 1000]
 
 Makes one lab with the engine and sends, over a thousand connections that open at the same moment: reads, writes, and reads
-while the database is stuck (its table is locked), which are refused with 503 and Retry-After. Measures the longest wait, the
-connections that broke, the memory that the service took meanwhile and kept, and counts the rows that were written. Bounded:
-each client sends a few requests. The last line is the same as JSON; exits 1 where something is not as promised.
+while the database is stuck (its table is locked), which are refused with 503 and Retry-After. All the while somebody else asks
+whether the service lives (probe.py). Measures the longest wait, that of the probes too, the connections that broke, the memory
+that the service took meanwhile and kept, and counts the rows that were written. Bounded: each client sends a few requests. The
+last line is the same as JSON; exits 1 where something is not as promised.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 import http_load  # noqa: E402
+import probe  # noqa: E402
 import psutil  # noqa: E402
 import service  # noqa: E402
 
@@ -33,6 +35,7 @@ from support.labs import ENGINES, Lab, Workshop, citus_servers  # noqa: E402
 
 PORT = 24980
 LONGEST_SECONDS = 10
+PROBE_SECONDS = 1
 GROWTH_MIB = 100
 
 
@@ -135,9 +138,11 @@ def measure(lab: Lab, place: Path, clients: int, each: int) -> list[dict[str, An
             ("after", lambda: send(reads(keys), 1)),
         ]
         for name, load in loads:
-            result = load()
+            with probe.running(PORT) as probes:
+                result = load()
             more = {"acknowledged": result.statuses[201], "rows": written(mark)} if name == "writes" else {}
-            row = told(name, result, **more)
+            row = told(name, result, **probes, **more)
+            row["kept"] = row["kept"] and 0 < probes["longest_probe_s"] <= PROBE_SECONDS and not probes["failed_probes"]
             if name == "writes":
                 row["kept"] = row["kept"] and 0 < more["acknowledged"] == more["rows"]
             row["kept"] = row["kept"] and set(result.statuses) <= ({503} if name == "stuck" else {200, 201, 503})

@@ -20,8 +20,8 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[1] / "files/middleware/src"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from historia_clinica.access import PERMISSIONS  # of the package, which needs no installation
-from historia_clinica.access import ROLES as PEOPLE
+from historia_clinica.permissions import PERMISSIONS  # of the package, which needs no installation
+from historia_clinica.permissions import ROLES as PEOPLE
 from support.changes import CHANGES, CHANGES_OF_PODS
 from support.differences import CASES, SECTIONS, Case
 from support.labs import ENGINES
@@ -194,16 +194,16 @@ MEASUREMENTS: tuple[tuple[str, str, tuple[tuple[str, dict[str, str], str], ...]]
         (("pods", {"part": "heal"}, "{seconds} s; {headless_seconds} s"),),
     ),
     (
-        "API, reads and writes: beside the original's way (15), FastAPI (1.1), pgbench (0.30)",
-        "API, lecturas y escrituras: junto al modo del original (15), FastAPI (1,1), pgbench (0,30)",
+        "API, reads and writes: beside the original's way (15), FastAPI (0.85), pgbench (0.30)",
+        "API, lecturas y escrituras: junto al modo del original (15), FastAPI (0,85), pgbench (0,30)",
         tuple(
             ("api-open", {"load": "mezcla", "server": server}, text)
             for server, text in (("original", "{ratio} x, "), ("fastapi", "{ratio} x, "), ("pgbench", "{ratio} x"))
         ),
     ),
     (
-        "API under its rules, beside FastAPI with the same (1.0)",
-        "API con sus reglas, junto a FastAPI con las mismas (1,0)",
+        "API under its rules, beside FastAPI with the same (1.05)",
+        "API con sus reglas, junto a FastAPI con las mismas (1,05)",
         (("api-rules", {"load": "mezcla", "server": "fastapi"}, "{ratio} x"),),
     ),
     (

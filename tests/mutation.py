@@ -66,15 +66,18 @@ MODULES: dict[str, tuple[str, str]] = {
     **{
         f"{SERVICE}/{name}.py": (f"tests/{tests}.py", "files/middleware")
         for name, tests in {
-            "access": "test_access",
             "config": "test_config",
-            "fibers": "test_fibers",
             "idempotency": "test_api",
             "load/sample": "test_sample",
-            "passwords": "test_access",
+            "passwords": "test_permissions",
+            "permissions": "test_permissions",
+            "pool": "test_outage",
             "server": "test_clients",
-            "sessions": "test_access",
-            "tokens": "test_access",
+            "sessions": "test_permissions",
+            "sql/__init__": "test_sql",
+            "store": "test_api",
+            "tokens": "test_permissions",
+            "transactions": "test_transactions",
         }.items()
     },
 }

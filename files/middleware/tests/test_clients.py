@@ -8,10 +8,14 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
+from types import SimpleNamespace
 
 import pytest
 from conftest import Service, wait_until
+from flask import Flask
+from waitress import wasyncore
 
+from historia_clinica import server
 from historia_clinica.server import HEAD_SECONDS, LARGEST_HEAD
 
 LOG_IN = json.dumps({"documento_id": "79000000", "clave": "no es la clave"}).encode()
@@ -40,21 +44,87 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-def test_half_sent_bodies_hold_up_nobody_else(serve: Callable[..., Service]) -> None:
-    """Two hundred log-ins stop in the middle: the others are answered at once, these a few seconds later."""
+# What 64 clients at once send of a request, and what becomes of it some seconds later.
+HALVES: dict[str, tuple[tuple[bytes, ...], int | None]] = {
+    "half a head": ((HEAD,), None),
+    "half a body": ((HEAD, b"Content-Length: 100\r\n\r\n", b'{"documento_id"'), 408),
+    "chunks without an end": ((HEAD, b"Transfer-Encoding: chunked\r\n\r\n", chunk(b"{"), b"5"), 408),
+    "a trailer without an end": ((HEAD, b"Transfer-Encoding: chunked\r\n\r\n", chunk(b"{"), b"0\r\nA: b"), 408),
+}
+
+
+def test_half_of_a_request_holds_up_nobody_else(serve: Callable[..., Service]) -> None:
+    """Sixty-four clients of each kind stop in the middle: nobody else waits a second longer, they are told when their time is over."""
     service = serve()
     wait_until(lambda: service.get("/healthz/ready")[0] == 200)
+
+    def longest() -> float:
+        """Ask for three seconds, and return the longest wait."""
+        begin, waits = perf_counter(), [0.0]
+        while perf_counter() - begin < 3:
+            for path in ("/healthz/live", "/healthz/ready", "/usuarios"):
+                asked = perf_counter()
+                assert service.get(path)[0] == 200
+                waits.append(perf_counter() - asked)
+        return max(waits)
+
+    before = longest()
     begin = perf_counter()
-    stopped = [send(service, HEAD, b"Content-Length: 100\r\n\r\n", b'{"documento_id"') for _ in range(200)]
-    for path in ("/healthz/live", "/usuarios"):
-        asked = perf_counter()
-        assert service.get(path)[0] == 200
-        assert perf_counter() - asked < 3
-    with ThreadPoolExecutor(20) as threads:
-        answers = list(threads.map(answer_of, stopped))
-    assert perf_counter() - begin < 20
-    assert {status for status, _ in answers} == {408}
-    assert json.loads(answers[0][1])["detail"] == "El cuerpo no llegó entero a tiempo; envíelo otra vez."
+    stopped = {half: [send(service, *parts) for _ in range(64)] for half, (parts, _) in HALVES.items()}
+    assert longest() < before + 1
+    for half, (_, status) in HALVES.items():
+        if status is None:
+            assert [connection.recv(1) for connection in stopped[half]] == [b""] * 64, half
+            continue
+        with ThreadPoolExecutor(16) as threads:
+            answers = list(threads.map(answer_of, stopped[half]))
+        assert {found for found, _ in answers} == {status}, half
+        assert json.loads(answers[0][1])["detail"] == "El cuerpo no llegó entero a tiempo; envíelo otra vez."
+    assert perf_counter() - begin < HEAD_SECONDS + 10
+    refused = sum(status is not None for _, status in HALVES.values())
+    wait_until(lambda: service.log().count('"estado": 408') == 64 * refused)  # told as any other answer
+
+
+@pytest.mark.filterwarnings("ignore:send_bytes:DeprecationWarning")
+def test_answer_that_nobody_takes_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that asks for much and reads nothing is given up, however many answers he has asked for in advance."""
+    monkeypatch.setattr(server, "TAKE_SECONDS", 1)
+    app = Flask("much")
+    app.extensions["database"] = SimpleNamespace(most=0)
+    app.add_url_rule("/", view_func=lambda: "x" * 20_000_000)
+    serving = server.Server(app, "127.0.0.1", 0)
+    deaf = socket.create_connection(("127.0.0.1", serving.effective_port))
+    deaf.sendall(b"GET / HTTP/1.1\r\nHost: lab\r\n\r\n" * 3)
+    turns = iter(lambda: wasyncore.loop(timeout=0.1, use_poll=True, map=serving._map, count=1), "never")
+    wait_until(lambda: next(turns) or serving.active_channels)
+    wait_until(lambda: next(turns) or not serving.active_channels)
+    serving.close()
+    deaf.close()
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: lab\r\nHost: other\r\n"], ids=["none", "two"])
+def test_request_has_one_host(serve: Callable[..., Service], hosts: bytes) -> None:
+    """RFC 9112: which of two is meant, a proxy and we might see differently."""
+    status, body = answer_of(send(serve(), b"GET / HTTP/1.1\r\n" + hosts + b"\r\n"))
+    detail = "La solicitud tiene que llevar una cabecera Host, y una sola."
+    assert (status, json.loads(body)["detail"]) == (400, detail)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost lab\r\n\r\n", 400),
+        (b"POST /usuarios HTTP/1.1\r\nHost: lab\r\nContent-Length: x\r\n\r\n", 400),
+        (b"POST /usuarios HTTP/1.1\r\nHost: lab\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400),
+    ],
+)
+def test_what_is_no_http_is_a_problem_too(serve: Callable[..., Service], sent: bytes, status: int) -> None:
+    """Refused as every other request is, and told in a line of the log."""
+    service = serve()
+    found, body = answer_of(send(service, sent))
+    assert (found, json.loads(body)["status"]) == (status, status)
+    assert f'"estado": {status}' in service.log()
 
 
 def test_body_may_come_in_pieces(serve: Callable[..., Service]) -> None:
@@ -79,7 +149,7 @@ def test_large_body_is_refused_before_it_ends(serve: Callable[..., Service], sen
 
 
 def test_body_of_sixty_thousand_levels_is_refused(serve: Callable[..., Service]) -> None:
-    """A fiber's stack is the loop's: what would overflow it is a 400, and the service goes on."""
+    """What would overflow a thread's stack is a 400, and the service goes on."""
     service = serve()
     assert answer_of(send(service, HEAD, b"Content-Length: 60000\r\n\r\n", b"[" * 60_000))[0] == 400
     assert service.get("/usuarios")[0] == 200
@@ -124,7 +194,8 @@ def test_head_without_an_end_is_refused(serve: Callable[..., Service]) -> None:
     """Nobody keeps more of it than fits."""
     line = b"GET / HTTP/1.1\r\n"
     connection = send(serve(), line, b"a:".ljust(LARGEST_HEAD - len(line), b"b"))
-    assert answer_of(connection) == (400, b"The head of the request is too large.")
+    status, body = answer_of(connection)
+    assert (status, json.loads(body)["detail"]) == (431, "Las cabeceras de la solicitud son demasiado grandes.")
 
 
 def test_connection_is_there_for_the_next_request(serve: Callable[..., Service]) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
 from flask.testing import FlaskClient
 
-from historia_clinica import plans
-from historia_clinica.cluster import QUERIES
-from historia_clinica.v1.cluster import Cluster, Cual, Explicaciones, Lugar
+from historia_clinica.schemas import Cluster, Explicaciones, Lugar
+from historia_clinica.v1 import cluster
+from historia_clinica.v1.cluster import QUERIES
 
 
 @pytest.mark.parametrize("cedula", ["", "1234", "12345678901", "1' OR '1'='1", "٣٣٣٣٣"])
@@ -42,13 +40,16 @@ def test_part_that_never_ran_is_no_task() -> None:
     """A LIMIT that was met spares the last parts: the plan has them, with no loops."""
     scan = {"Node Type": "Foreign Scan", "Relation Name": "pacientes_00", "Actual Total Time": 1.5}
     plan = {"Plan": {"Node Type": "Append", "Plans": [scan | {"Actual Loops": 1}, scan | {"Actual Loops": 0}]}}
-    assert plans.tasks(plan, {}, {"pacientes_00": "citus-worker-1"}) == [plans.Task("citus-worker-1", None, 1.5)]
+    assert cluster.tasks(plan, {}, {"pacientes_00": "citus-worker-1"}) == [cluster.Task("citus-worker-1", None, 1.5)]
 
 
-def test_queries_are_those_that_the_specification_lists() -> None:
-    """The code has one list of them and the model another, for mypy and OpenAPI."""
-    [described, _] = get_args(Cual.model_fields["consulta"].annotation)
-    assert get_args(described) == tuple(QUERIES)
+def test_every_query_says_what_it_is_and_what_there_is_to_see(client: FlaskClient) -> None:
+    """Its title and its lesson are the first lines of its file; the SQL is what is left."""
+    found = client.get("/api/v1/cluster/explain").get_json()["consultas"]
+    assert [query["consulta"] for query in found] == list(QUERIES)
+    for query in found:
+        assert query["sql"].startswith("SELECT ")
+        assert not {query["titulo"][:1], query["leccion"][:1]} & {"", "-", " "}
 
 
 def test_answers_are_what_the_specification_says(client: FlaskClient) -> None:

@@ -17,7 +17,7 @@ from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from historia_clinica import sessions
-from historia_clinica.db import in_transaction
+from historia_clinica.transactions import in_transaction
 
 SEED = 20261125  # printed by pytest with a failure, and the same on every machine
 CHECKED_IN = Path(__file__).parents[1] / "openapi.json"

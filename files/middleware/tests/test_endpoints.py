@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from historia_clinica import __version__
-from historia_clinica.errors import status_of
+from historia_clinica.problems import status_of
 
 PROBLEM = "application/problem+json"
 

@@ -14,8 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from historia_clinica import logs
-from historia_clinica.db import current_database
-from historia_clinica.operations import retries
+from historia_clinica.pool import current_database
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
@@ -165,7 +164,6 @@ def test_read_is_tried_again_once(app: Flask) -> None:
     """A connection that breaks in the middle costs a read nothing, and is counted; a second time it is an answer."""
     app.add_url_rule("/read", view_func=breaking([True, False]))
     app.add_url_rule("/read-twice", "twice", breaking([True, True, False]))
-    retries.init_app(app)
     client = app.test_client()
     assert client.get("/read").status_code == 200
     assert client.get("/read-twice").status_code == 503
@@ -176,7 +174,6 @@ def test_write_is_never_tried_again(app: Flask) -> None:
     """It may have been done: only who asked for it knows what to do."""
     fates = [True, False]
     app.add_url_rule("/write", view_func=breaking(fates), methods=["POST"])
-    retries.init_app(app)
     assert app.test_client().post("/write").status_code == 503
     assert fates == [False]
 

@@ -20,11 +20,8 @@ Model = TypeVar("Model", bound=BaseModel)
 PRIVATE = {"Cache-Control": "private, no-cache"}
 JSON = "application/json"
 PROBLEM = "application/problem+json"
-BODIES: dict[str, tuple[str, ...]] = {
-    "POST": (JSON,),
-    "PUT": (JSON,),
-    "PATCH": ("application/merge-patch+json", JSON),
-}
+MERGE_PATCH = "application/merge-patch+json"
+BODIES: dict[str, tuple[str, ...]] = {"POST": (JSON,), "PUT": (JSON,), "PATCH": (MERGE_PATCH, JSON)}
 
 
 def entity_tag(body: str) -> str:
@@ -42,13 +39,10 @@ def answer(body: str, status: int = HTTPStatus.OK, **headers: str) -> Response:
 
 
 def page(name: str, bodies: list[str], limit: int, key: Sequence[str]) -> Response:
-    """Answer with a page of a list and the way to the next one.
+    """Answer with a page of the list of this name, and the way to the next one.
 
-    Args:
-        name: of the list.
-        bodies: its objects as JSON, one more than the page holds where there is a next page.
-        limit: how many objects a page holds.
-        key: the fields by which the list is ordered; those of the last object lead on.
+    The bodies are its objects as JSON, one more than the limit of the page where there is a next one; the key is the fields by
+    which they are ordered: those of the last object lead on.
     """
     following = None
     if len(bodies) > limit:
@@ -61,70 +55,43 @@ def page(name: str, bodies: list[str], limit: int, key: Sequence[str]) -> Respon
     return answer(body, Link=f'<{request.path}?{query}>; rel="next"')
 
 
-def require_match(body: str) -> None:
+def require_seen(there: str) -> None:
     """Go on only if the caller has seen what he is about to change.
 
-    Args:
-        body: what is there now.
-
-    Raises:
-        ProblemError: 428 where the request does not say what it has seen, 412 where that is not
-            what is there: somebody else changed it meanwhile.
-    """
-    if not request.if_match and not request.if_match.star_tag:
-        raise ProblemError(
-            HTTPStatus.PRECONDITION_REQUIRED,
-            "Falta If-Match con el ETag de lo que se cambia: léalo primero, para no pisar lo que otro cambió.",
-        )
-    if not request.if_match.contains(entity_tag(body)):
-        raise ProblemError(
-            HTTPStatus.PRECONDITION_FAILED,
-            "Lo que se cambia ya no es lo que se leyó: léalo otra vez y repita el cambio.",
-        )
-
-
-def require_none() -> None:
-    """Go on only if the caller does not want something new where there is something already.
-
-    Raises:
-        ProblemError: 412 for `If-None-Match: *`.
+    Raises ProblemError: 428 where the request does not say what it has seen, 412 where that is not what is there, because
+    somebody else changed it meanwhile, or where it wants something new.
     """
     if request.if_none_match.star_tag:
         raise ProblemError(HTTPStatus.PRECONDITION_FAILED, "Ya existe, e If-None-Match pide que no.")
+    if not request.if_match and not request.if_match.star_tag:
+        missing = "Falta If-Match con el ETag de lo que se cambia: léalo primero, para no pisar lo que otro cambió."
+        raise ProblemError(HTTPStatus.PRECONDITION_REQUIRED, missing)
+    if not request.if_match.contains(entity_tag(there)):
+        changed = "Lo que se cambia ya no es lo que se leyó: léalo otra vez y repita el cambio."
+        raise ProblemError(HTTPStatus.PRECONDITION_FAILED, changed)
 
 
-def require_no_match() -> None:
-    """Go on only if the caller does not speak of something that is there, where there is nothing.
-
-    Raises:
-        ProblemError: 412 for any `If-Match`.
-    """
+def require_unseen() -> None:
+    """Go on only if the caller does not speak of something that he has seen; raises ProblemError (412) for any If-Match."""
     if "If-Match" in request.headers:
         raise ProblemError(HTTPStatus.PRECONDITION_FAILED, "No existe, e If-Match dice que se leyó.")
 
 
 def check_media() -> None:
-    """Refuse a request that wants an answer, or sends a body, in another form than JSON.
-
-    Raises:
-        ProblemError: 406 or 415.
-    """
+    """Refuse a request that wants an answer, or sends a body, in another form than JSON: ProblemError (406 or 415)."""
     wanted = request.environ.get("HTTP_ACCEPT", "*/*")
     if wanted not in ("*/*", JSON) and not request.accept_mimetypes.best_match([JSON, PROBLEM]):
         raise ProblemError(HTTPStatus.NOT_ACCEPTABLE, f"Aquí se responde con {JSON}, y Accept no lo admite.")
     accepted = BODIES.get(request.method)
     if accepted and request.mimetype not in accepted:
-        raise ProblemError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"El cuerpo tiene que ser {' o '.join(accepted)}; lo dice Content-Type.",
-        )
+        wanted = f"El cuerpo tiene que ser {' o '.join(accepted)}; lo dice Content-Type."
+        raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, wanted)
 
 
-def merged(model: type[Model], current: str, changes: dict[str, Any]) -> Model:
+def merged(model: type[Model], there: str, changes: dict[str, Any]) -> Model:
     """Return what is there with the changes of a merge patch (RFC 7396): null takes a value away.
 
-    Raises:
-        pydantic.ValidationError: the result is not what may be written.
+    Raises pydantic.ValidationError where the result is not what may be written.
     """
-    there = {name: value for name, value in json.loads(current).items() if name in model.model_fields}
-    return model.model_validate({name: value for name, value in (there | changes).items() if value is not None})
+    before = {name: value for name, value in json.loads(there).items() if name in model.model_fields}
+    return model.model_validate({name: value for name, value in (before | changes).items() if value is not None})

@@ -1,8 +1,7 @@
 """`python -m historia_clinica.first_login DOCUMENTO`: the first log-in of a user, from the lab's own machine.
 
-The seed's users have no password, and nobody can give the first one through the API. This gives
-one, makes the user where there is none, and opens a session. What it prints is shown once: it is
-kept nowhere but as a hash.
+The seed's users have no password, and nobody can give the first one through the API. This gives one, makes the user where
+there is none, and opens a session. What it prints is shown once: it is kept nowhere but as a hash.
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ import secrets
 import sys
 
 from historia_clinica import create_app, passwords, sessions
-from historia_clinica.access import ROLES
-from historia_clinica.db import in_transaction
-from historia_clinica.pipeline import Pipeline
+from historia_clinica.permissions import ROLES
 from historia_clinica.schemas import CEDULA
 from historia_clinica.sql import statement
-from historia_clinica.store import USUARIO
+from historia_clinica.transactions import Transaction, in_transaction
+from historia_clinica.v1.usuarios import USUARIO
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,15 +39,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 @in_transaction
-def _first(pipeline: Pipeline, documento_id: str, rol: str, nombre: str) -> dict[str, object]:
+def _first(transaction: Transaction, documento_id: str, rol: str, nombre: str) -> dict[str, object]:
     key = {"documento_id": documento_id}
-    if USUARIO.lock(pipeline, key) is None:
-        USUARIO.insert(pipeline, {**key, "nombre": nombre, "edad": 0, "rol": rol, "medico_id": None, "activo": True})
+    if USUARIO.lock(transaction, key) is None:
+        new = {"nombre": nombre, "edad": 0, "rol": rol, "medico_id": None, "activo": True}
+        USUARIO.write(transaction, "insert", {**key, **new})
     password = secrets.token_urlsafe(18)
-    pipeline.execute(statement("usuario_password"), {**key, "clave_hash": passwords.hashed(password)})
-    user = pipeline.execute(statement("usuario_log_in"), key).rows()[0]
-    sessions.close_all(pipeline, documento_id)
-    return {"clave": password, **sessions.start(pipeline, documento_id, user["rol"], user["medico_id"])}
+    transaction.execute(statement("usuario_password"), {**key, "clave_hash": passwords.hashed(password)})
+    sessions.close_all(transaction, documento_id)
+    [user] = transaction.fetch(statement("usuario_log_in"), key)
+    return {"clave": password, **sessions.start(transaction, documento_id, user["rol"], user["medico_id"])}
 
 
 if __name__ == "__main__":

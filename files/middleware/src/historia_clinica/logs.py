@@ -1,7 +1,7 @@
 """Log lines: one JSON object a line on stderr, for a person's eye and for a collector alike.
 
-A line that is about a request has its identifier. None has a person's document: what a database or a
-traceback says may quote the row that it is about.
+A line that is about a request has its identifier. None has a person's document: what a database or a traceback says may
+quote the row that it is about.
 """
 
 from __future__ import annotations
@@ -10,22 +10,18 @@ import json
 import logging
 import re
 import sys
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-#: The identifier of the request that this thread is about; empty between requests.
-request_id: ContextVar[str] = ContextVar("request_id", default="")
+from flask import g, has_request_context
 
 _DOCUMENT = re.compile(r"(?<![0-9a-f])[0-9]{5,10}(?![0-9a-f])")
+_JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
 def without_documents(text: str) -> str:
     """Return a text that others wrote with every number masked that could be a person's document."""
     return _DOCUMENT.sub("*****", text)
-
-
-_JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
 class JsonFormatter(logging.Formatter):
@@ -40,8 +36,8 @@ class JsonFormatter(logging.Formatter):
             "mensaje": record.getMessage(),
             **getattr(record, "datos", {}),
         }
-        if identifier := request_id.get():
-            line["peticion"] = identifier
+        if has_request_context() and "observed" in g:
+            line["peticion"] = g.observed[0]
         if record.exc_info:
             line["traza"] = without_documents(self.formatException(record.exc_info))
         return _JSON.encode(line)
@@ -56,6 +52,7 @@ def configure() -> None:
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # The pool tells each failed attempt and each request; db.py tells when the database goes and
-    # comes back, once.
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    # The pool tells each attempt that failed, the server each request that waits for a thread; pool.py tells when the
+    # database goes and comes back, once.
+    for name in ("psycopg.pool", "waitress.queue"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from historia_clinica import fibers
-
 # 19 MiB and two passes: what a password deserves, and what two at once may take in a small pod.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_two = ThreadPoolExecutor(2, "passwords")
+_two = threading.Semaphore(2)
 
 # What is compared with where there is no user or no password: it takes as long, and never matches.
 _NOBODY = _hasher.hash("nobody has this password: \N{LATIN SMALL LETTER N WITH TILDE}")
@@ -23,13 +20,15 @@ _NOBODY = _hasher.hash("nobody has this password: \N{LATIN SMALL LETTER N WITH T
 
 def hashed(password: str) -> str:
     """Return the hash to keep."""
-    return fibers.outside(_two, _hasher.hash, password)
+    with _two:
+        return _hasher.hash(password)
 
 
 def matches(password: str, kept: str | None) -> bool:
     """Say whether the password is the one whose hash was kept; as slowly where none was."""
     try:
-        fibers.outside(_two, _hasher.verify, kept or _NOBODY, password)
+        with _two:
+            _hasher.verify(kept or _NOBODY, password)
     except (VerificationError, InvalidHashError):
         return False
     return kept is not None
@@ -39,8 +38,8 @@ def matches(password: str, kept: str | None) -> bool:
 class Attempts:
     """Counts failed attempts by whoever is guessed at, in the memory of this process.
 
-    A window begins with the first failure. It is the same for users who exist and for those who do
-    not, so that it tells nothing.
+    A window begins with the first failure. It is the same for users who exist and for those who do not, so that it
+    tells nothing.
     """
 
     most: int

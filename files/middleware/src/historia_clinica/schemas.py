@@ -1,7 +1,7 @@
 """What the API takes and gives, field by field: OpenAPI and the checks of a request come from here.
 
-Answers are written by the database as JSON, so that their models only describe them. Identifiers
-are texts, as JavaScript would round large numbers; moments have a zone.
+Answers are written by the database as JSON, so that their models only describe them. Identifiers are texts, as JavaScript
+would round large numbers; moments have a zone.
 """
 
 from __future__ import annotations
@@ -21,16 +21,15 @@ from pydantic import (
     create_model,
 )
 
-from historia_clinica.numbers import whole
+from historia_clinica.config import whole
+from historia_clinica.permissions import Rol
 
 LARGEST_ID = 2_147_483_647
 LARGEST_PAGE = 200
 DEFAULT_PAGE = 50
 
-Rol = Literal["administrador", "medico", "admisionista", "resultados", "paciente"]
-
-# Pattern -> what the value has to be, for whoever sent another one. Python, Rust (pydantic) and
-# ECMAScript (OpenAPI) read these patterns alike.
+# Pattern -> what the value has to be, for whoever sent another one. Python, Rust (pydantic) and ECMAScript (OpenAPI) read
+# these patterns alike.
 CEDULA = "^[0-9]{5,10}$"
 NUMERO = "^[1-9][0-9]{0,9}$"
 TEXTO = r"^[^\x00]*[^\s\x00][^\x00]*$"
@@ -115,6 +114,9 @@ Limite = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": DEFAULT_PAGE}),
 ]
 SiNo = Annotated[bool, BeforeValidator(_yes_or_no), WithJsonSchema({"type": "boolean"})]
+Sexo = Literal["F", "M"]
+Uuid = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
+Leccion = Literal["paciente", "historia", "ciudades", "diagnostico", "colocada", "referencia", "original"]
 
 
 class Entrada(BaseModel):
@@ -129,11 +131,24 @@ def changes(model: type[BaseModel]) -> type[BaseModel]:
         name: (Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation, None)
         for name, field in model.model_fields.items()
     }
-    created: type[BaseModel] = create_model(f"{model.__name__}Cambios", __base__=Entrada, **fields)
-    return created
+    return create_model(f"{model.__name__}Cambios", __base__=Entrada, **fields)
 
 
-# ---------------------------------------------------------------- medicos
+def answer(name: str, about: str, **fields: Any) -> type[BaseModel]:
+    """Return the model of what is answered, whose fields are always there."""
+    required: dict[str, Any] = {field: (kind, ...) for field, kind in fields.items()}
+    return create_model(name, __doc__=about, **required)
+
+
+def page(model: type[BaseModel]) -> type[BaseModel]:
+    """Return the model of a page: some objects of `model`, and what leads to the next ones."""
+    name = f"{model.__name__}s"
+    return answer(name, f"A page of {name.lower()}.", **{name.lower(): many(model), "siguiente": str | None})
+
+
+def many(model: type[BaseModel]) -> Any:
+    """Return the type of a list of objects of `model`."""
+    return list[model]  # type: ignore[valid-type]
 
 
 class MedicoDatos(Entrada):
@@ -146,24 +161,6 @@ class MedicoDatos(Entrada):
     activo: Annotated[bool, Field(strict=True)] = True
 
 
-class Medico(BaseModel):
-    """A doctor."""
-
-    id: Numero
-    nombre: str
-    especialidad: str
-    registro: str
-    ciudad: str
-    activo: bool
-
-
-class Medicos(BaseModel):
-    """A page of doctors."""
-
-    medicos: list[Medico]
-    siguiente: str | None
-
-
 class MedicosFiltro(Entrada):
     """Which doctors."""
 
@@ -174,16 +171,13 @@ class MedicosFiltro(Entrada):
     limite: Limite = DEFAULT_PAGE
 
 
-# ---------------------------------------------------------------- pacientes
-
-
 class PacienteDatos(Entrada):
     """What is written about a patient; the `cedula` is in the address and never changes."""
 
     nombre: Nombre
     apellido: Nombre
     fecha_nacimiento: Dia
-    sexo: Literal["F", "M"]
+    sexo: Sexo
     ciudad: Nombre
     telefono: Annotated[str, StringConstraints(pattern=TELEFONO)] | None = None
     correo: Annotated[str, StringConstraints(pattern=CORREO, max_length=200)] | None = None
@@ -195,28 +189,6 @@ class PacienteNuevo(PacienteDatos):
     cedula: Cedula
 
 
-class Paciente(BaseModel):
-    """A patient."""
-
-    cedula: Cedula
-    id: str
-    nombre: str
-    apellido: str
-    fecha_nacimiento: date
-    sexo: Literal["F", "M"]
-    ciudad: str
-    telefono: str | None
-    correo: str | None
-    creado_en: AwareDatetime
-
-
-class Pacientes(BaseModel):
-    """A page of patients."""
-
-    pacientes: list[Paciente]
-    siguiente: str | None
-
-
 class PacientesFiltro(Entrada):
     """Which patients."""
 
@@ -224,9 +196,6 @@ class PacientesFiltro(Entrada):
     apellido: Nombre | None = None
     despues: Cedula | None = None
     limite: Limite = DEFAULT_PAGE
-
-
-# ---------------------------------------------------------------- consultas
 
 
 class ConsultaDatos(Entrada):
@@ -238,26 +207,6 @@ class ConsultaDatos(Entrada):
     codigo_cie10: Codigo
     diagnostico: Texto
     tratamiento: Texto | None = None
-
-
-class Consulta(BaseModel):
-    """A consultation."""
-
-    paciente_id: Cedula
-    id: Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
-    medico_id: Numero
-    fecha_consulta: AwareDatetime
-    motivo: str
-    codigo_cie10: str
-    diagnostico: str
-    tratamiento: str | None
-
-
-class Consultas(BaseModel):
-    """A page of consultations, the newest first."""
-
-    consultas: list[Consulta]
-    siguiente: str | None
 
 
 class Pagina(Entrada):
@@ -277,20 +226,21 @@ class ConsultasFiltro(Pagina):
     ciudad: Nombre | None = None
 
 
-class ConsultaConMedico(Consulta):
-    """A consultation with its doctor."""
+class Motivo(Entrada):
+    """Why a history is read."""
 
-    medico: Medico
-
-
-class Historia(BaseModel):
-    """A patient with every consultation and its doctor."""
-
-    paciente: Paciente
-    consultas: list[ConsultaConMedico]
+    motivo: Annotated[str, StringConstraints(pattern=TEXTO, max_length=200)] | None = None
 
 
-# ---------------------------------------------------------------- usuarios
+class PaginaConMotivo(Pagina, Motivo):
+    """Which page of a patient's consultations, and why it is read."""
+
+
+class AccesosFiltro(Entrada):
+    """Which page of who read a history."""
+
+    despues: Annotated[str, StringConstraints(pattern=CURSOR_DE_ACCESO)] | None = None
+    limite: Limite = DEFAULT_PAGE
 
 
 class UsuarioDatos(Entrada):
@@ -309,25 +259,6 @@ class UsuarioNuevo(UsuarioDatos):
     documento_id: Cedula
 
 
-class Usuario(BaseModel):
-    """A user, without the hash of the password."""
-
-    documento_id: str
-    nombre: str
-    edad: int
-    rol: Rol
-    medico_id: str | None
-    activo: bool
-    tiene_clave: bool
-
-
-class Usuarios(BaseModel):
-    """A page of users."""
-
-    usuarios: list[Usuario]
-    siguiente: str | None
-
-
 class UsuariosFiltro(Entrada):
     """Which users."""
 
@@ -335,9 +266,6 @@ class UsuariosFiltro(Entrada):
     activo: SiNo | None = None
     despues: Cedula | None = None
     limite: Limite = DEFAULT_PAGE
-
-
-# ---------------------------------------------------------------- sesiones
 
 
 class Credenciales(Entrada):
@@ -353,28 +281,6 @@ class Renovacion(Entrada):
     refresco: Annotated[str, StringConstraints(pattern=REFRESCO)]
 
 
-class Sesion(BaseModel):
-    """A session that was opened or renewed."""
-
-    token: str
-    tipo: Literal["Bearer"]
-    vence_en: AwareDatetime
-    refresco: str
-    documento_id: str
-    rol: Rol
-    medico_id: str | None
-
-
-class Quien(BaseModel):
-    """Who asks, and what he may do; nobody while the rules are lifted."""
-
-    acceso: Literal["rules", "open"]
-    documento_id: str | None
-    rol: Rol | None
-    medico_id: str | None
-    permisos: dict[str, str]
-
-
 class Clave(Entrada):
     """A new password; whoever changes his own says the one that he has."""
 
@@ -382,46 +288,97 @@ class Clave(Entrada):
     clave_actual: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 
-# ---------------------------------------------------------------- accesos
+class Donde(Entrada):
+    """Whose rows."""
+
+    cedula: Cedula
 
 
-class Motivo(Entrada):
-    """Why a history is read."""
+class Cual(Entrada):
+    """Which query of the lesson to explain; without one they are only listed."""
 
-    motivo: Annotated[str, StringConstraints(pattern=TEXTO, max_length=200)] | None = None
-
-
-class PaginaConMotivo(Pagina, Motivo):
-    """Which page of a patient's consultations, and why it is read."""
+    consulta: Leccion | None = None
 
 
-class AccesosFiltro(Entrada):
-    """Which page of who read a history."""
+MedicoCambios, PacienteCambios = changes(MedicoDatos), changes(PacienteDatos)
+ConsultaCambios, UsuarioCambios = changes(ConsultaDatos), changes(UsuarioDatos)
 
-    despues: Annotated[str, StringConstraints(pattern=CURSOR_DE_ACCESO)] | None = None
-    limite: Limite = DEFAULT_PAGE
+# What is answered.
 
+Medico = answer("Medico", "A doctor.", id=Numero, nombre=str, especialidad=str, registro=str, ciudad=str, activo=bool)
+Paciente = answer(
+    "Paciente", "A patient.", cedula=Cedula, id=str, nombre=str, apellido=str, fecha_nacimiento=date, sexo=Sexo,
+    ciudad=str, telefono=str | None, correo=str | None, creado_en=AwareDatetime,
+)  # fmt: skip
+CONSULTA: dict[str, Any] = {
+    "paciente_id": Cedula, "id": Uuid, "medico_id": Numero, "fecha_consulta": AwareDatetime, "motivo": str,
+    "codigo_cie10": str, "diagnostico": str, "tratamiento": str | None,
+}  # fmt: skip
+Consulta = answer("Consulta", "A consultation.", **CONSULTA)
+ConsultaConMedico = answer("ConsultaConMedico", "A consultation with its doctor.", **CONSULTA, medico=Medico)
+Historia = answer(
+    "Historia",
+    "A patient with every consultation and its doctor.",
+    paciente=Paciente,
+    consultas=many(ConsultaConMedico),
+)
+Usuario = answer(
+    "Usuario", "A user, without the hash of the password.", documento_id=str, nombre=str, edad=int, rol=Rol,
+    medico_id=str | None, activo=bool, tiene_clave=bool,
+)  # fmt: skip
+Sesion = answer(
+    "Sesion", "A session that was opened or renewed.", token=str, tipo=Literal["Bearer"], vence_en=AwareDatetime,
+    refresco=str, documento_id=str, rol=Rol, medico_id=str | None,
+)  # fmt: skip
+Quien = answer(
+    "Quien", "Who asks, and what he may do; nobody while the rules are lifted.", acceso=Literal["rules", "open"],
+    documento_id=str | None, rol=Rol | None, medico_id=str | None, permisos=dict[str, str],
+)  # fmt: skip
+Acceso = answer(
+    "Acceso", "Who read a patient's history, when and why.", paciente_id=str, id=str, documento_id=str, rol=Rol,
+    accion=Literal["historia", "consultas", "consulta"], motivo=str, momento=AwareDatetime,
+)  # fmt: skip
+Medicos, Pacientes, Consultas = page(Medico), page(Paciente), page(Consulta)
+Usuarios, Accesos = page(Usuario), page(Acceso)
 
-class Acceso(BaseModel):
-    """Who read a patient's history, when and why."""
+# Of the cluster: what an engine or a node did not tell is null, and `razon`, or `error`, says why.
 
-    paciente_id: str
-    id: str
-    documento_id: str
-    rol: Rol
-    accion: Literal["historia", "consultas", "consulta"]
-    motivo: str
-    momento: AwareDatetime
-
-
-class Accesos(BaseModel):
-    """A page of who read a patient's history, the newest first."""
-
-    accesos: list[Acceso]
-    siguiente: str | None
-
-
-# ---------------------------------------------------------------- errors
+RAZON = Field(description="Por qué hay un null al lado")
+Razon = Annotated[str | None, RAZON]
+Nodo = answer(
+    "Nodo", "A server of the database.", nombre=str, rol=Literal["coordinator", "worker"], host=str, puerto=int,
+    responde=bool, error=str | None, version=str | None, fragmentos=int, bytes=int | None,
+)  # fmt: skip
+Tabla = answer(
+    "Tabla", "A table; `sesgo` is how many times the mean the fullest shard, or node, holds.", nombre=str,
+    tipo=Literal["distribuida", "referencia", "local"], columna=str | None, grupo=int | None, fragmentos=int | None,
+    filas=int | None, bytes=int | None, sesgo_fragmentos=float | None, sesgo_nodos=float | None, razon=Razon,
+)  # fmt: skip
+Grupo = answer("Grupo", "Tables that are spread alike: rows with one key lie on one node.", grupo=int, tablas=list[str])
+Fragmento = answer(
+    "Fragmento", "A part of a table.", tabla=str, fragmento=str, nodo=str, filas=int | None, bytes=int | None
+)
+Cluster = answer(
+    "Cluster", "The database seen from inside.", motor=Literal["citus", "postgres_fdw"], nodos=many(Nodo),
+    tablas=many(Tabla), grupos=many(Grupo), fragmentos=many(Fragmento),
+)  # fmt: skip
+Parte = answer("Parte", "The shard of a table where a patient's rows are.", tabla=str, fragmento=str, nodo=str)
+Lugar = answer(
+    "Lugar", "Where a patient's rows are, or would be.", cedula=Cedula, tablas=many(Parte), colocalizadas=bool
+)
+Trabajo = answer(
+    "Trabajo", "What a node did for a query: the time it worked, the longest that the coordinator waited for a task.",
+    nodo=str, tareas=int, ms_nodo=float | None, ms_espera=float | None, razon=Annotated[str, RAZON],
+)  # fmt: skip
+Explicacion = answer(
+    "Explicacion", "How a query was done.", plan=list[str] | None, nodos=many(Trabajo) | None,
+    ms_planear=float | None, ms_ejecutar=float | None, razon=Razon,
+)  # fmt: skip
+ConsultaExplicada = answer(
+    "ConsultaExplicada", "A query of the lesson.", consulta=str, titulo=str, leccion=str, sql=str,
+    explicacion=Explicacion | None,
+)  # fmt: skip
+Explicaciones = answer("Explicaciones", "The queries of the lesson.", consultas=many(ConsultaExplicada))
 
 
 class ErrorDeCampo(BaseModel):
@@ -440,9 +397,3 @@ class Problema(BaseModel):
     detail: str
     campo: str | None = None
     errores: list[ErrorDeCampo] | None = None
-
-
-MedicoCambios = changes(MedicoDatos)
-PacienteCambios = changes(PacienteDatos)
-ConsultaCambios = changes(ConsultaDatos)
-UsuarioCambios = changes(UsuarioDatos)

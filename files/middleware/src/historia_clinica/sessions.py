@@ -1,7 +1,7 @@
 """Sessions: who has logged in, until when, and for whom a request asks.
 
-A token is short-lived and carries everything; the session behind it lies on the coordinator, where
-it is renewed and closed, and where every request looks whether it is still open.
+A token is short-lived and carries everything; the session behind it lies on the coordinator, where it is renewed and closed,
+and where every request looks whether it is still open.
 """
 
 from __future__ import annotations
@@ -9,60 +9,43 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from flask import Flask, current_app, g, request
+from psycopg.rows import DictRow
 
 from historia_clinica import passwords, schemas, tokens
-from historia_clinica.access import Person
 from historia_clinica.config import Settings
-from historia_clinica.db import OnBehalf
-from historia_clinica.errors import ProblemError, unauthorized
-from historia_clinica.pipeline import Pipeline
+from historia_clinica.errors import ProblemError, UnauthorizedError
+from historia_clinica.permissions import Person
 from historia_clinica.sql import statement
+from historia_clinica.transactions import OnBehalf, Transaction
 
 SESSION_HOURS = 12
 
-# What is written into a statement without a parameter: SET takes none. They come from a token that
-# we signed, and are looked at all the same.
+# What is written into a statement without a parameter: SET takes none. They come from a token that we signed, and are
+# checked all the same.
 _LITERAL = re.compile("[0-9a-z]*")
 _UUID = re.compile(schemas.UUID)
 
 
-@dataclass(frozen=True)
-class Sessions:
-    """What the sessions of an application need.
+class Sessions(NamedTuple):
+    """What the sessions of an application need."""
 
-    Attributes:
-        lifted: whether the rules do not hold.
-        keys: that sign tokens; None where the rules are lifted and nobody named them.
-        failures: log-ins that failed, of each user. Not of each address: behind a forwarder everybody
-            has the same one.
-    """
-
-    lifted: bool
-    keys: tokens.SigningKeys | None
-    failures: passwords.Attempts
+    keys: tokens.SigningKeys | None  # that sign tokens; None where the rules are lifted and nobody named them
+    lifted: bool  # whether the rules do not hold
+    failures: passwords.Attempts  # of each user, not of each address: behind a forwarder everybody has the same one
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Give the application its sessions.
-
-    Raises:
-        ConfigurationError: the signing keys cannot be used.
-    """
+    """Give the application its sessions; raises ConfigurationError where the signing keys cannot be used."""
     keys = tokens.SigningKeys(settings.signing_keys) if settings.signing_keys else None
     if keys:
         keys.read()
-    app.extensions["sessions"] = Sessions(
-        lifted=settings.access == "open",
-        keys=keys,
-        failures=passwords.Attempts(most=5, seconds=300),
-    )
+    app.extensions["sessions"] = Sessions(keys, settings.access == "open", passwords.Attempts(most=5, seconds=300))
 
 
 def current() -> Sessions:
@@ -72,22 +55,14 @@ def current() -> Sessions:
 
 
 def identify() -> Person | None:
-    """Find out who asks, by the request's token; nobody has to say while the rules are lifted.
-
-    Raises:
-        ProblemError: 401.
-    """
+    """Return who asks, by the request's token, or None while the rules are lifted; raises ProblemError (401)."""
     sessions = current()
     if sessions.lifted or sessions.keys is None:
         return None
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
-        raise unauthorized("Falta decir quién pregunta.")
-    try:
-        person = sessions.keys.verify(token.strip())
-    except tokens.InvalidTokenError as error:
-        raise unauthorized(str(error)) from None
-    g.person = person
+        raise UnauthorizedError("Falta autenticarse.")
+    person = g.person = sessions.keys.verify(token.strip())
     g.on_behalf = on_behalf_of(person)
     return person
 
@@ -95,86 +70,77 @@ def identify() -> Person | None:
 def on_behalf_of(person: Person) -> OnBehalf:
     """Return what a transaction on behalf of the person says first (row_security.sql reads it).
 
-    Raises:
-        ProblemError: 401: the token says something that no log-in ever wrote.
+    Raises ProblemError (401) where the token says something that no log-in ever wrote.
     """
     values = (person.rol, person.documento_id, person.medico_id or "")
     if not all(_LITERAL.fullmatch(value) for value in values) or not _UUID.fullmatch(person.sesion):
-        raise unauthorized("El token no es de este laboratorio.")
+        raise UnauthorizedError(tokens.STRANGE)
     return OnBehalf("SET LOCAL historia.persona = '{}/{}/{}'".format(*values).encode(), person.sesion)
 
 
-def log_in(pipeline: Pipeline, documento_id: str, password: str) -> dict[str, Any]:
-    """Open a session for whoever knows the user's password.
+def log_in(transaction: Transaction, documento_id: str, password: str) -> dict[str, Any]:
+    """Open a session for whoever knows the user's password; raises as `check` does.
 
-    Who does not gets the same answer after the same time, whether there is such a user, whether he
-    has a password, and whether he is retired.
-
-    Raises:
-        ProblemError: 401; 429 after too many failures.
+    Who does not gets the same answer after the same time, whether there is such a user, whether he has a password, and
+    whether he is retired.
     """
-    user = pipeline.execute(statement("usuario_log_in"), {"documento_id": documento_id}).first()
-    check(documento_id, password, user["clave_hash"] if user and user["activo"] else None)
-    if user is None:
-        raise AssertionError("nobody's password matches")
-    return start(pipeline, documento_id, user["rol"], user["medico_id"])
+    user = find(transaction, documento_id) or {"activo": False}
+    check(documento_id, password, user["clave_hash"] if user["activo"] else None)
+    return start(transaction, documento_id, user["rol"], user["medico_id"])
+
+
+def find(transaction: Transaction, documento_id: str) -> DictRow | None:
+    """Return what logging in needs to know of a user (rol, medico_id, activo, clave_hash), or None."""
+    rows = transaction.fetch(statement("usuario_log_in"), {"documento_id": documento_id})
+    return rows[0] if rows else None
 
 
 def check(documento_id: str, password: str, kept: str | None) -> None:
-    """Go on only if the password is the one whose hash was kept.
-
-    Raises:
-        ProblemError: 401; 429 after too many failures.
-    """
+    """Go on only if the password is the one whose hash was kept; raises ProblemError (401, 429 after too many failures)."""
     failures = current().failures
     if wait := failures.wait(documento_id):
-        raise ProblemError(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            f"Demasiados intentos fallidos; espere {wait} segundos.",
-            headers={"Retry-After": str(wait)},
-        )
+        detail = f"Demasiados intentos fallidos; espere {wait} segundos."
+        raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": str(wait)})
     if not passwords.matches(password, kept):
         failures.failed(documento_id)
-        raise unauthorized("El documento o la contraseña no son correctos.")
+        raise UnauthorizedError("El documento o la contraseña no son correctos.")
     failures.succeeded(documento_id)
 
 
-def start(pipeline: Pipeline, documento_id: str, rol: str, medico_id: str | None) -> dict[str, Any]:
+def start(transaction: Transaction, documento_id: str, rol: str, medico_id: str | None) -> dict[str, Any]:
     """Open a session of a user and return what he needs to go on, as the API answers it."""
     person = Person(documento_id, rol, medico_id, str(uuid4()))
     secret = secrets.token_urlsafe(32)
     until = datetime.now(UTC) + timedelta(hours=SESSION_HOURS)
-    pipeline.execute(
-        statement("sesion_insert"),
-        {"id": person.sesion, "documento_id": documento_id, "huella": _mark(secret), "vence_en": until},
-    )
+    values = {"id": person.sesion, "documento_id": documento_id, "huella": _mark(secret), "vence_en": until}
+    transaction.execute(statement("sesion_insert"), values)
     return _answer(person, secret)
 
 
-def renew(pipeline: Pipeline, refresh: str) -> dict[str, Any] | None:
-    """Give a session a new token and a new refresh secret, or None; the old secret is used up.
+def renew(transaction: Transaction, refresh: str) -> dict[str, Any] | None:
+    """Return a new token and a new refresh token of a session, or None; the old refresh token is used up.
 
-    A secret that comes a second time was stolen, by the first or by the second: the session ends.
+    One that comes a second time was stolen, by the first or by the second: the session ends.
     """
     session, _, secret = refresh.partition(".")
     new = secrets.token_urlsafe(32)
     values = {"id": session, "huella": _mark(secret), "nueva": _mark(new)}
-    row = pipeline.execute(statement("sesion_renew"), values).first()
-    user = pipeline.execute(statement("usuario_log_in"), row).first() if row else None
-    if row is None or user is None or not user["activo"]:
-        close(pipeline, session)
+    rows = transaction.fetch(statement("sesion_renew"), values)
+    user = find(transaction, rows[0]["documento_id"]) if rows else None
+    if user is None or not user["activo"]:
+        close(transaction, session)
         return None
-    return _answer(Person(row["documento_id"], user["rol"], user["medico_id"], session), new)
+    return _answer(Person(rows[0]["documento_id"], user["rol"], user["medico_id"], session), new)
 
 
-def close(pipeline: Pipeline, session: str) -> None:
+def close(transaction: Transaction, session: str) -> None:
     """Close a session: its tokens are refused from now on."""
-    pipeline.execute(statement("sesion_close"), {"id": session})
+    transaction.execute(statement("sesion_close"), {"id": session})
 
 
-def close_all(pipeline: Pipeline, documento_id: str) -> None:
+def close_all(transaction: Transaction, documento_id: str) -> None:
     """Close every session of a user: his password, his role or he himself is no longer what it was."""
-    pipeline.execute(statement("sesiones_close"), {"documento_id": documento_id})
+    transaction.execute(statement("sesiones_close"), {"documento_id": documento_id})
 
 
 def _answer(person: Person, secret: str) -> dict[str, Any]:
@@ -182,15 +148,9 @@ def _answer(person: Person, secret: str) -> dict[str, Any]:
     if keys is None:
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "Este servicio no tiene con qué firmar tokens.")
     token, expires = keys.sign(person)
-    return {
-        "token": token,
-        "tipo": "Bearer",
-        "vence_en": datetime.fromtimestamp(expires, UTC).isoformat().replace("+00:00", "Z"),
-        "refresco": f"{person.sesion}.{secret}",
-        "documento_id": person.documento_id,
-        "rol": person.rol,
-        "medico_id": person.medico_id,
-    }
+    until = datetime.fromtimestamp(expires, UTC).isoformat().replace("+00:00", "Z")
+    who = {"documento_id": person.documento_id, "rol": person.rol, "medico_id": person.medico_id}
+    return {"token": token, "tipo": "Bearer", "vence_en": until, "refresco": f"{person.sesion}.{secret}", **who}
 
 
 def _mark(secret: str) -> str:

@@ -1,118 +1,132 @@
-"""Reading and changing the things of the clinical history, by the statements of their kind."""
+"""Reading and changing the things of the clinical history, by the statements of their kind.
+
+Whatever kind it is, a thing is registered once, replaced and amended only by whoever has seen what is there, and told by the
+JSON that the database writes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from flask import Response, request
+from psycopg.errors import UniqueViolation
 from pydantic import BaseModel
 
-from historia_clinica.answers import require_match
-from historia_clinica.db import ask
-from historia_clinica.errors import ProblemError
-from historia_clinica.pipeline import Pipeline
-from historia_clinica.sql import search, statement
+from historia_clinica import answers, schemas, sql, transactions
+from historia_clinica.errors import ProblemError, TakenError
+from historia_clinica.transactions import Transaction, in_transaction
 
-Key = Mapping[str, Any]
+Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of thing.
+    """One kind of thing; a key is the values that tell one from the others, by the names that addresses and statements use."""
 
-    Attributes:
-        one: the name that begins its statements: `<one>_insert.sql`, `_lock` and `_update`.
-        many: the statement that reads it.
-        missing: what to say where there is none; the parts of its key in braces.
-    """
+    one: str  # the name that begins its statements: `<one>_insert.sql`, `_lock` and `_update`
+    many: str  # the statement that reads it
+    key: frozenset[str]  # the names of its key
+    missing: str  # what to say where there is none, with values in braces
+    data: type[BaseModel]  # what is written about it
+    unique: tuple[str, str]  # the field that no two have alike, and what to say where one has it already
+    creates: bool = True  # whether it may be registered under a key of the caller
 
-    one: str
-    many: str
-    missing: str
+    def answer(self, key: Values) -> Response:
+        """Answer with the one of this key, asked for in one message, the fast path; raises ProblemError (404)."""
+        for row in transactions.read(*self._statement(key)):
+            return answers.answer(row["cuerpo"])
+        raise self.not_found(key)
 
-    def query(self, conditions: Key) -> bytes:
-        """Return the statement that reads those that meet the conditions."""
-        return search(self.many, frozenset(conditions))
+    def put(self, key: Values, data: BaseModel) -> Response:
+        """Register the one of this key, or replace it: sent twice, it makes one. Raises ProblemError (404, 409, 412, 428)."""
+        created, body = in_transaction(self._put)(key, data)
+        return answers.answer(body, HTTPStatus.CREATED, Location=request.path) if created else answers.answer(body)
 
-    def find(self, pipeline: Pipeline, key: Key) -> str | None:
-        """Return it as JSON, or None where there is none."""
-        row = pipeline.execute(self.query(key), key).first()
-        return row["cuerpo"] if row else None
+    def patch(self, key: Values, changes: BaseModel) -> Response:
+        """Change some of what is written about the one of this key; for the rest see `put`.
 
-    def read(self, pipeline: Pipeline, key: Key) -> str:
-        """Return it as JSON.
-
-        Raises:
-            ProblemError: 404.
+        Raises pydantic.ValidationError where the result is not what may be written.
         """
-        body = self.find(pipeline, key)
+        given = changes.model_dump(mode="json", exclude_unset=True)
+        return answers.answer(in_transaction(self._patch)(key, lambda there: answers.merged(self.data, there, given)))
+
+    def find(self, transaction: Transaction, key: Values) -> str | None:
+        """Return the one of this key as JSON, or None."""
+        rows = transaction.fetch(*self._statement(key))
+        return rows[0]["cuerpo"] if rows else None
+
+    def read(self, transaction: Transaction, key: Values) -> str:
+        """Return the one of this key as JSON; raises ProblemError (404)."""
+        body = self.find(transaction, key)
         if body is None:
             raise self.not_found(key)
         return body
 
-    def page(self, pipeline: Pipeline, conditions: Key) -> list[str]:
-        """Return those that meet the conditions, as JSON: one more than `limite` if there is one."""
-        rows = pipeline.execute(self.query(conditions), conditions).rows()
-        return [row["cuerpo"] for row in rows]
+    def lock(self, transaction: Transaction, key: Values) -> str | None:
+        """Return the one of this key as JSON, or None, and let nobody else change it until the transaction ends."""
+        locked = transaction.execute(sql.statement(f"{self.one}_lock"), key)
+        return self.find(transaction, key) if locked else None
 
-    def insert(self, pipeline: Pipeline, values: Key) -> None:
-        """Add one.
+    def create(self, transaction: Transaction, key: Values, data: BaseModel) -> str:
+        """Add the one of this key, and return it as JSON; raises TakenError."""
+        self.write(transaction, "insert", {**data.model_dump(), **key})
+        return self.read(transaction, key)
 
-        Raises:
-            psycopg.errors.UniqueViolation: it is there already.
-        """
-        pipeline.execute(statement(f"{self.one}_insert"), values)
+    def update(self, transaction: Transaction, key: Values, _there: str, data: BaseModel) -> str:
+        """Write the data over what is there, which was locked, and return it as JSON; raises TakenError."""
+        self.write(transaction, "update", {**data.model_dump(), **key})
+        return self.read(transaction, key)
 
-    def lock(self, pipeline: Pipeline, key: Key) -> str | None:
-        """Return it as JSON, or None, and let nobody else change it until the transaction ends."""
-        locked = pipeline.execute(statement(f"{self.one}_lock"), key)
-        body = self.find(pipeline, key)
-        return body if locked.first() else None
+    def write(self, transaction: Transaction, how: str, values: Values) -> list[Any]:
+        """Execute `<one>_<how>.sql` and return its rows; raises TakenError where another one has its unique field."""
+        try:
+            return transaction.fetch(sql.statement(f"{self.one}_{how}"), values)
+        except UniqueViolation as error:
+            field, sentence = self.unique
+            raise TakenError(field, sentence.format(**values)) from error
 
-    def amend(self, pipeline: Pipeline, key: Key, new: Callable[[str], BaseModel]) -> str:
-        """Write `new` of what is there over it, and return it as JSON.
-
-        Raises:
-            ProblemError: 404; 412 or 428 where the caller has not seen what is there.
-        """
-        body = self.lock(pipeline, key)
-        if body is None:
-            raise self.not_found(key)
-        require_match(body)
-        return self.update(pipeline, key, new(body))
-
-    def update(self, pipeline: Pipeline, key: Key, values: BaseModel) -> str:
-        """Write the values, whatever is there, and return it as JSON."""
-        pipeline.execute(statement(f"{self.one}_update"), {**values.model_dump(), **key})
-        return self.read(pipeline, key)
-
-    def not_found(self, key: Key) -> ProblemError:
+    def not_found(self, key: Values) -> ProblemError:
         """Return the 404 that says which one is missing."""
         return ProblemError(HTTPStatus.NOT_FOUND, self.missing.format(**key))
 
+    def _put(self, transaction: Transaction, key: Values, data: BaseModel) -> tuple[bool, str]:
+        there = self.lock(transaction, key)
+        if there is None and self.creates:
+            answers.require_unseen()
+            return True, self.create(transaction, key, data)
+        if there is None:
+            raise self.not_found(key)
+        answers.require_seen(there)
+        return False, self.update(transaction, key, there, data)
 
-MEDICO = Kind("medico", "medicos", "No hay médico con el número {id}.")
-PACIENTE = Kind("paciente", "pacientes", "No hay paciente con la cédula {cedula}.")
-CONSULTA = Kind("consulta", "consultas", "El paciente {cedula} no tiene la consulta {id}.")
-HISTORIA = Kind("historia", "historia", "No hay paciente con la cédula {cedula}.")
-ACCESO = Kind("acceso", "accesos", "Nadie ha leído la historia de {cedula}.")
-USUARIO = Kind("usuario", "usuarios_v1", "No hay usuario con el documento {documento_id}.")
+    def _patch(self, transaction: Transaction, key: Values, new: Callable[[str], BaseModel]) -> str:
+        there = self.lock(transaction, key)
+        if there is None:
+            raise self.not_found(key)
+        answers.require_seen(there)
+        return self.update(transaction, key, there, new(there))
+
+    def _statement(self, key: Values) -> tuple[bytes, Values]:
+        """Return the statement that reads the one of this key, and its values."""
+        values = {**key, "limite": 1}
+        return sql.search(self.many, frozenset(values), self.key), values
 
 
-def read(kind: Kind, **key: Any) -> str:
-    """Return one thing as JSON, for the current request.
-
-    Raises:
-        ProblemError: 404.
-    """
-    for row in ask(kind.query(key), key):
-        body: str = row["cuerpo"]
-        return body
-    raise kind.not_found(key)
+PACIENTE = Kind(
+    "paciente", "pacientes", frozenset({"cedula"}), "No hay paciente con la cédula {cedula}.",
+    schemas.PacienteDatos, ("cedula", "ya hay un paciente con la cédula {cedula}."),
+)  # fmt: skip
 
 
-def page(kind: Kind, conditions: Key) -> list[str]:
-    """Return a page of things as JSON, one more where there is a next page."""
-    return [row["cuerpo"] for row in ask(kind.query(conditions), conditions)]
+def search(many: str, conditions: Values) -> tuple[bytes, Values]:
+    """Return the statement that reads a page of those that meet the conditions, and its values."""
+    return sql.search(many, frozenset(conditions), frozenset({"limite"})), conditions
+
+
+def page(name: str, many: str, conditions: Values, key: Sequence[str]) -> Response:
+    """Answer with a page of those that meet the conditions, ordered by the fields of the key."""
+    bodies = [row["cuerpo"] for row in transactions.read(*search(many, conditions))]
+    return answers.page(name, bodies, conditions["limite"], key)

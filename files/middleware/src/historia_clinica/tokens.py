@@ -11,35 +11,29 @@ from typing import Any
 
 import jwt
 
-from historia_clinica.access import ROLES, Person
 from historia_clinica.config import ConfigurationError
+from historia_clinica.errors import UnauthorizedError
+from historia_clinica.permissions import ROLES, Person
 
 ALGORITHM = "HS256"  # alone: what a token says of its algorithm is never believed
 ISSUER = "historia-clinica"
 TOKEN_SECONDS = 900
+STRANGE = "El token no es de este laboratorio."
 SHORTEST_SECRET = 32  # characters
-
-
-class InvalidTokenError(Exception):
-    """The token is not one that this lab signed, or its time is over."""
 
 
 @dataclass(frozen=True)
 class SigningKeys:
     """The secrets that sign tokens: the newest signs, the older ones are still believed.
 
-    Rotation is a new first line in the file; a line that is taken away ends every token that it
-    signed. The file is read again when it changes, without a restart.
+    Rotation is a new first line in the file; a line that is taken away ends every token that it signed. The file is read
+    again when it changes, without a restart.
     """
 
     file: Path
 
     def read(self) -> dict[str, str]:
-        """Return the secrets by the `kid` that tokens name them with, the newest first.
-
-        Raises:
-            ConfigurationError: the file cannot be read or holds no usable secret.
-        """
+        """Return the secrets by the `kid` of tokens, the newest first; raises ConfigurationError where there is none."""
         try:
             return _read(self.file, self.file.stat().st_mtime_ns)
         except OSError as error:
@@ -49,25 +43,15 @@ class SigningKeys:
         """Return a token for the person and the second (since 1970) at which its time is over."""
         kid, secret = next(iter(self.read().items()))
         expires = int(time.time()) + TOKEN_SECONDS
-        claims = {
-            "iss": ISSUER,
-            "sub": person.documento_id,
-            "rol": person.rol,
-            "med": person.medico_id,
-            "sid": person.sesion,
-            "exp": expires,
-        }
+        who = {"sub": person.documento_id, "rol": person.rol, "med": person.medico_id, "sid": person.sesion}
+        claims = {"iss": ISSUER, **who, "exp": expires}
         return jwt.encode(claims, secret, ALGORITHM, headers={"kid": kid}), expires
 
     def verify(self, token: str) -> Person:
-        """Return who the token speaks for.
-
-        Raises:
-            InvalidTokenError: in a sentence that anyone may read.
-        """
+        """Return who the token speaks for; raises UnauthorizedError where we did not sign it, or its time is over."""
         person, expires = _verify(token, tuple(self.read().items()))
         if expires <= time.time():
-            raise InvalidTokenError("El token ya venció.")
+            raise UnauthorizedError("El token ya venció.")
         return person
 
 
@@ -88,15 +72,11 @@ def _verify(token: str, keys: tuple[tuple[str, str], ...]) -> tuple[Person, int]
     try:
         secret = dict(keys)[jwt.get_unverified_header(token)["kid"]]
         claims: dict[str, Any] = jwt.decode(
-            token,
-            secret,
-            algorithms=[ALGORITHM],
-            issuer=ISSUER,
-            options={"require": ["exp", "iss", "sub"], "verify_exp": False},
+            token, secret, [ALGORITHM], {"require": ["exp", "iss", "sub"], "verify_exp": False}, issuer=ISSUER
         )
         person = Person(claims["sub"], claims["rol"], claims["med"], claims["sid"])
     except (jwt.PyJWTError, KeyError, TypeError, ValueError):
-        raise InvalidTokenError("El token no es de este laboratorio.") from None
+        raise UnauthorizedError(STRANGE) from None
     if person.rol not in ROLES or not isinstance(claims["exp"], int):
-        raise InvalidTokenError("El token no es de este laboratorio.")
+        raise UnauthorizedError(STRANGE)
     return person, claims["exp"]

@@ -16,8 +16,8 @@ from time import perf_counter
 
 import psycopg
 
+from historia_clinica.config import whole
 from historia_clinica.load import blocks, parallel, sample
-from historia_clinica.numbers import whole
 
 
 def main(arguments: list[str] | None = None) -> int:

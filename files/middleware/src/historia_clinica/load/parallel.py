@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from time import perf_counter
@@ -13,7 +15,6 @@ import psycopg
 
 from historia_clinica.load import blocks
 from historia_clinica.load.blocks import Added, Size
-from historia_clinica.orphan import stop_with_parent
 
 Work = list[tuple[int, Size]]
 
@@ -67,7 +68,7 @@ def complete(work: Work, seed: int, jobs: int) -> Added:
 
 def _job(writer: Pipe, work: Work, seed: int) -> None:
     """Complete blocks in a process of its own; send what each added, then None, or why not."""
-    stop_with_parent()
+    _stop_with_parent()
     # Ctrl-C reaches the parent too, which says so and ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -77,6 +78,18 @@ def _job(writer: Pipe, work: Work, seed: int) -> None:
         writer.send(None)
     except psycopg.Error as error:
         writer.send(str(error))
+
+
+def _stop_with_parent() -> None:
+    """End this process as soon as its parent is gone: a loader that is killed with -9 cannot stop its processes."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_watch, args=(parent.sentinel,), name="stop-with-parent", daemon=True).start()
+
+
+def _watch(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
 
 
 def connect() -> blocks.Connection:

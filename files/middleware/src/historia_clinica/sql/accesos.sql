@@ -4,7 +4,7 @@ SELECT json_build_object('paciente_id', paciente_id, 'id', id, 'documento_id', d
                          'momento', to_char(momento AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text AS cuerpo
   FROM accesos
  WHERE paciente_id = %(cedula)s
-   AND momento <= %(despues_momento)s
-   AND (momento < %(despues_momento)s OR id < %(despues_id)s)
+   AND momento <= %(despues_momento)s  -- optional
+   AND (momento < %(despues_momento)s OR id < %(despues_id)s)  -- optional
  ORDER BY momento DESC, id DESC
  LIMIT %(limite)s + 1

@@ -6,14 +6,14 @@ SELECT json_build_object('paciente_id', c.paciente_id, 'id', c.id, 'medico_id', 
                          'tratamiento', c.tratamiento)::text AS cuerpo
   FROM consultas c
  WHERE true
-   AND c.paciente_id = %(cedula)s
-   AND c.id = %(id)s
-   AND c.fecha_consulta >= %(desde)s
-   AND c.fecha_consulta < %(hasta)s
-   AND c.medico_id = %(medico_id)s
-   AND c.codigo_cie10 = %(codigo_cie10)s
-   AND c.paciente_id IN (SELECT p.cedula FROM pacientes p WHERE p.ciudad = %(ciudad)s)
-   AND c.fecha_consulta <= %(despues_fecha)s
-   AND (c.fecha_consulta < %(despues_fecha)s OR c.paciente_id < %(despues_paciente)s OR (c.paciente_id = %(despues_paciente)s AND c.id < %(despues_id)s))
+   AND c.paciente_id = %(cedula)s  -- optional
+   AND c.id = %(consulta_id)s  -- optional
+   AND c.fecha_consulta >= %(desde)s  -- optional
+   AND c.fecha_consulta < %(hasta)s  -- optional
+   AND c.medico_id = %(medico_id)s  -- optional
+   AND c.codigo_cie10 = %(codigo_cie10)s  -- optional
+   AND c.paciente_id IN (SELECT p.cedula FROM pacientes p WHERE p.ciudad = %(ciudad)s)  -- optional
+   AND c.fecha_consulta <= %(despues_fecha)s  -- optional
+   AND (c.fecha_consulta < %(despues_fecha)s OR c.paciente_id < %(despues_paciente)s OR (c.paciente_id = %(despues_paciente)s AND c.id < %(despues_id)s))  -- optional
  ORDER BY c.fecha_consulta DESC, c.paciente_id DESC, c.id DESC
  LIMIT %(limite)s + 1

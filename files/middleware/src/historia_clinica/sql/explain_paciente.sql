@@ -1,3 +1,5 @@
+-- Un paciente por su cédula
+-- La cédula dice el fragmento: una sola tarea, en un solo nodo.
 SELECT nombre, apellido, ciudad
   FROM pacientes
  WHERE cedula = %(cedula)s

@@ -1,1 +1,1 @@
-UPDATE medicos SET activo = false WHERE id = %(id)s
+UPDATE medicos SET activo = false WHERE id = %(medico_id)s

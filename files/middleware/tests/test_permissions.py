@@ -22,13 +22,12 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from historia_clinica import create_app, first_login, passwords
-from historia_clinica.access import ALL, OWN, PERMISSIONS, ROLES, Person
 from historia_clinica.config import ConfigurationError
-from historia_clinica.db import SessionClosedError, in_transaction
-from historia_clinica.errors import ProblemError
-from historia_clinica.pipeline import Pipeline
+from historia_clinica.errors import ProblemError, SessionClosedError
+from historia_clinica.permissions import ALL, OWN, PERMISSIONS, ROLES, Person
 from historia_clinica.sessions import on_behalf_of
-from historia_clinica.store import MEDICO
+from historia_clinica.transactions import Transaction, in_transaction
+from historia_clinica.v1.medicos import MEDICO
 
 V1 = "/api/v1"
 KEY = "the first key of this lab, which no log shows"
@@ -324,8 +323,10 @@ def test_closed_session_writes_nothing(client: FlaskClient, app: Flask, rules: L
     assert rules.value("SELECT count(*) FROM consultas") == before
 
     @in_transaction
-    def hire(pipeline: Pipeline) -> None:
-        MEDICO.insert(pipeline, {"nombre": "N", "especialidad": "E", "registro": "R", "ciudad": "C", "activo": True})
+    def hire(transaction: Transaction) -> None:
+        MEDICO.write(
+            transaction, "insert", {"nombre": "N", "especialidad": "E", "registro": "R", "ciudad": "C", "activo": True}
+        )
 
     with app.test_request_context():
         g.on_behalf = on_behalf_of(Person("1", "administrador", None, str(uuid4())))
@@ -519,7 +520,7 @@ def test_database_shows_nothing_to_who_does_not_say_for_whom(database: psycopg.C
 def test_service_says_for_whom_in_every_transaction(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Were the service's own check to fail, a patient would still see himself alone, and write nothing."""
     patient = log_in(client, "paciente")
-    monkeypatch.setattr("historia_clinica.access.require", lambda *_: None)
+    monkeypatch.setattr("historia_clinica.permissions.require", lambda *_: None)
     found = client.get(f"{V1}/pacientes", headers=patient).get_json()["pacientes"]
     assert [each["cedula"] for each in found] == [PATIENT]
     assert client.get(f"{V1}/pacientes/{OTHER}/historia", headers=patient).status_code == 404

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
-from typing import get_args
+from typing import Literal, NamedTuple, get_args
 
 from flask import g
 
 from historia_clinica.errors import ProblemError
-from historia_clinica.pipeline import Pipeline
-from historia_clinica.schemas import Rol
-from historia_clinica.sql import statement
 
+Rol = Literal["administrador", "medico", "admisionista", "resultados", "paciente"]
 ROLES: tuple[str, ...] = get_args(Rol)
 
 
@@ -27,8 +24,8 @@ class Scope(StrEnum):
 
 ALL, OWN = Scope.ALL, Scope.OWN
 
-# What is done -> who may do it, and to how much. What a role is not named for it may not do. A
-# patient's own is what has his cedula, a doctor's own what has his number, anybody's own his user.
+# What is done -> who may do it, and to how much. What a role is not named for it may not do. A patient's own is what has
+# his cedula, a doctor's own what has his number, anybody's own his user.
 PERMISSIONS: Mapping[str, Mapping[str, Scope]] = {
     "medicos.leer": dict.fromkeys(ROLES, ALL),
     "medicos.escribir": {"administrador": ALL},
@@ -49,20 +46,12 @@ PERMISSIONS: Mapping[str, Mapping[str, Scope]] = {
 }
 
 
-@dataclass(frozen=True)
-class Person:
-    """Who asks, as the token says.
+class Person(NamedTuple):
+    """Who asks, as the token says."""
 
-    Attributes:
-        documento_id: of the user; a patient's is his cedula.
-        rol: one of ROLES.
-        medico_id: which doctor the user is, if he is one.
-        sesion: the session that he logged in to.
-    """
-
-    documento_id: str
-    rol: str
-    medico_id: str | None
+    documento_id: str  # of the user; a patient's is his cedula
+    rol: str  # one of ROLES
+    medico_id: str | None  # which doctor he is, if he is one
     sesion: str
 
 
@@ -73,15 +62,9 @@ def current() -> Person | None:
 
 
 def require(person: Person, permission: str, owner: str | None = None) -> None:
-    """Go on only if the person may do this.
+    """Go on only if the person has the permission, a key of PERMISSIONS; raises ProblemError (403).
 
-    Args:
-        person: who asks.
-        permission: a key of PERMISSIONS.
-        owner: whose it is: a cedula or documento_id; None where that shows later.
-
-    Raises:
-        ProblemError: 403.
+    The owner is whose it is, a cedula or documento_id; None where that shows later.
     """
     scope = PERMISSIONS[permission].get(person.rol)
     if scope is None or (scope is OWN and owner is not None and owner != person.documento_id):
@@ -89,34 +72,10 @@ def require(person: Person, permission: str, owner: str | None = None) -> None:
 
 
 def require_own_doctor(medico_id: str) -> None:
-    """Go on only if the person may write a consultation of this doctor.
-
-    Raises:
-        ProblemError: 403: a doctor writes in his own name alone.
-    """
+    """Go on only if whoever asks may write a consultation of this doctor: raises ProblemError (403) for another's."""
     person = current()
     if person and PERMISSIONS["consultas.escribir"].get(person.rol) is OWN and medico_id != person.medico_id:
         raise refused(person, "consultas.escribir")
-
-
-def record(pipeline: Pipeline, cedula: str, action: str, reason: str | None) -> None:
-    """Keep who reads a patient's history, when and why, in the patient's shard and in the same transaction.
-
-    While the rules are lifted nobody has said who he is, and there is nothing to keep.
-    """
-    person = current()
-    if person:
-        values = {"cedula": cedula, "documento_id": person.documento_id, "rol": person.rol, "accion": action}
-        pipeline.execute(statement("acceso_insert"), {**values, "motivo": reason or REASONS[person.rol]})
-
-
-# Why a role reads a history, where whoever reads says nothing.
-REASONS = {
-    "administrador": "administración",
-    "medico": "atención",
-    "resultados": "resultados",
-    "paciente": "solicitud propia",
-}
 
 
 def refused(person: Person, permission: str) -> ProblemError:
