@@ -208,7 +208,7 @@ MEASUREMENTS: tuple[tuple[str, str, tuple[tuple[str, dict[str, str], str], ...]]
     ),
     (
         "API, 1,000 clients, the database stuck: longest wait (10 s); memory (100 MiB more)",
-        "API, 1.000 clientes, base de datos trabada: espera más larga (10 s); memoria (100 MiB más)",
+        "API, 1.000 clientes, base de datos bloqueada: mayor espera (10 s); memoria (100 MiB más)",
         (("overload", {"load": "stuck"}, "{longest_s} s; "), ("overload", {"load": "memory"}, "{growth_mib} MiB")),
     ),
 )
