@@ -67,7 +67,7 @@ verify: env ## every promise, checked against the running lab
 	@$(call play,verify)
 
 psql: ## connect as the lab's administrator, or as LOGIN=ana: ARGS='-Atc "select 1"'
-	@LAB_LOGIN="$$LOGIN" $(typed) playbooks/files/psql
+	@LAB_LOGIN="$$LOGIN" $(typed) files/programs/psql
 
 dump: env ## a copy of the clinical history for any PostgreSQL: FILE=historia.sql
 	@$(call play,dump)
@@ -122,7 +122,7 @@ lint: env ## ansible-lint, yamllint, ruff, mypy
 	@ruff check .
 	@ruff format --check .
 	@mypy --package ansible_collections.aula.historia_clinica.plugins
-	@mypy tests docs benchmarks
+	@mypy tests docs benchmarks files/programs
 	@cd files/middleware && MYPYPATH=src:tests mypy --strict src tests
 	@ansible-lint --offline
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import http.client
-import inspect
 import os
 import shlex
 import signal
@@ -25,12 +24,7 @@ from typing import Any
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils import boot
-from ansible_collections.aula.historia_clinica.plugins.module_utils.boot import (
-    supervisor_config_path,
-    supervisor_environment,
-    supervisor_socket,
-)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.autostart import boot_path
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
     Ownership,
     ensure_directory,
@@ -80,7 +74,7 @@ class Places:
     @property
     def config(self) -> str:
         """Supervisord's configuration file."""
-        return supervisor_config_path(self.directory)
+        return os.path.join(self.directory, "config", "supervisord.conf")
 
     @property
     def programs(self) -> str:
@@ -90,7 +84,7 @@ class Places:
     @property
     def socket(self) -> str:
         """The socket that supervisord answers on."""
-        return supervisor_socket(self.directory)
+        return os.path.join(self.directory, "run", "supervisor.sock")
 
     @property
     def log(self) -> str:
@@ -178,7 +172,7 @@ class Supervisor:
     @property
     def environment(self) -> dict[str, str]:
         """Few variables, known ones: whatever the caller's environment holds stays out of the lab's processes."""
-        return supervisor_environment(self.places.directory)
+        return {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONUTF8": "1", "HOME": self.places.directory}
 
     @property
     def rpc(self) -> Any:
@@ -360,11 +354,16 @@ class Supervisor:
     def forget_dead_servers(self) -> None:
         """Remove the lock files of servers that ended with the machine, as the owner: root follows no link of his.
 
+        A lab without its program `boot.py` has no servers yet.
+
         Raises:
             SupervisionError: that does not go.
         """
+        program = boot_path(self.places.directory)
+        if not os.path.exists(program):
+            return
         done = subprocess.run(
-            [sys.executable, "-c", inspect.getsource(boot), f"--directory={self.places.directory}", "--forget"],
+            [sys.executable, program, f"--directory={self.places.directory}", "--forget"],
             capture_output=True,
             text=True,
             cwd="/",

@@ -11,7 +11,7 @@ short_description: Let a lab start by itself after a reboot, or not
 description:
   - Takes systemd where it runs the machine, else cron, on macOS launchd. Root's labs start with the machine, as their own
     user; a user's with systemd or launchd when the user logs in (with systemd before that, once the user lingers).
-  - What is started is a program in the lab's directory, with the runtime's Python. It becomes the lab's supervisor; for a
+  - What is started is the lab's own program C(bin/boot.py), with the runtime's Python. It becomes the lab's supervisor; for a
     lab in Minikube it starts the profile first. Neither Ansible nor a checkout is needed then.
   - Starts and stops nothing now.
 options:
@@ -52,7 +52,6 @@ waits_for:
   type: str
 """
 
-import inspect
 import os
 from typing import Any
 
@@ -66,13 +65,6 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
     ensure_directory,
     ensure_text,
 )
-
-try:
-    from ansible_collections.aula.historia_clinica.plugins.module_utils import boot
-except ImportError as error:  # the interpreter is not the runtime's
-    MISSING: ImportError | None = error
-else:
-    MISSING = None
 
 
 class Hand:
@@ -139,10 +131,6 @@ def switch(hand: Hand, lab: dict[str, Any], host: Host, wanted: Way | None) -> N
     Raises:
         OSError: something cannot be read, written or removed.
     """
-    if os.path.isdir(lab["directory"]):
-        owner = Ownership.of(lab["user"] if lab["user_exists"] else None, lab["group"] if lab["user_exists"] else None)
-        program = inspect.getsource(boot) if wanted else ""
-        hand.text(autostart.boot_path(lab["directory"]), program, 0o600, owner)
     for way in autostart.ways(lab, host):
         on = wanted is not None and way.name == wanted.name
         if way.link and not on:
@@ -167,14 +155,15 @@ def main() -> None:
     lab, host = module.params["lab"], autostart.this_host()
     wanted = autostart.usable(autostart.ways(lab, host), host) if module.params["state"] == "on" else None
     if module.params["state"] == "on":
-        if MISSING:
-            module.fail_json(
-                msg=f"{MISSING}: this Python is not the runtime's. Run the role aula.historia_clinica.runtime first."
-            )
         if wanted is None:
             module.fail_json(
                 msg="This machine has neither systemd nor cron, which could start the lab. Install cron (sudo apt install cron,"
                 f" sudo dnf install cronie), or start the lab by hand after a reboot: {command(way_of(lab), 'start')}"
+            )
+        program = autostart.boot_path(lab["directory"])
+        if not os.path.exists(program):
+            module.fail_json(
+                msg=f"There is no {program}, which starts the lab: {command(way_of(lab), 'lab')} brings it."
             )
     hand = Hand(not module.check_mode)
     try:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import boot
 from ansible_collections.aula.historia_clinica.plugins.module_utils import autostart
 from ansible_collections.aula.historia_clinica.plugins.module_utils.autostart import Host
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.autostart import after_reboot, autostart_page
@@ -176,6 +177,7 @@ def described(open_place: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, An
     """A lab of a user whose home is a place of the test's, on a machine that systemd runs."""
     directory = open_place / "labs/lab"
     (directory / "bin").mkdir(parents=True)
+    shutil.copy(boot.__file__, directory / "bin")
     host = Host(root=False, home=str(open_place / "home"))
     monkeypatch.setattr(autostart, "this_host", lambda: host)
     return lab(str(directory), user_exists=False)
@@ -186,17 +188,14 @@ def test_switching_on_and_off(run_module: RunModule, described: dict[str, Any]) 
     home = Path(autostart.this_host().home)
     unit = home / ".config/systemd/user/historia-clinica-lab.service"
     link = unit.parent / "default.target.wants/historia-clinica-lab.service"
-    program = Path(described["directory"], "bin/boot.py")
     check = run_module("autostart", check=True, diff=True, lab=described)
     assert check["changed"]
     assert not home.exists()
-    assert not program.exists()
     made = run_module("autostart", diff=True, lab=described)
     assert made["diff"] == check["diff"]
-    assert [entry["after_header"] for entry in made["diff"]] == [str(program), str(unit), str(link)]
+    assert [entry["after_header"] for entry in made["diff"]] == [str(unit), str(link)]
     assert (made["way"], made["waits_for"]) == ("systemd, user unit historia-clinica-lab.service", "nobody")
     assert link.resolve() == unit
-    assert program.read_text(encoding="utf-8").startswith("# Copyright")
     assert autostart.switched_on(described, autostart.this_host()) == made["way"]
     assert not run_module("autostart", lab=described)["changed"]
     assert not run_module("autostart", check=True, lab=described)["changed"]
@@ -204,7 +203,7 @@ def test_switching_on_and_off(run_module: RunModule, described: dict[str, Any]) 
     assert unit.exists()
     off = run_module("autostart", lab=described, state="off")
     assert (off["changed"], off["way"]) == (True, "")
-    assert [path for path in (unit, link, program) if path.is_symlink() or path.exists()] == []
+    assert [path for path in (unit, link) if path.is_symlink() or path.exists()] == []
     assert autostart.switched_on(described, autostart.this_host()) == ""
     assert not run_module("autostart", lab=described, state="off")["changed"]
 
@@ -244,8 +243,19 @@ def test_a_machine_without_any_way_says_what_helps(
     failed = run_module("autostart", lab=described)
     assert failed["failed"]
     assert "sudo apt install cron" in failed["msg"]
-    assert os.listdir(Path(described["directory"], "bin")) == []
     assert not run_module("autostart", lab=described, state="off")["changed"]
+
+
+def test_a_lab_without_the_program_that_starts_it_is_told_what_brings_it(
+    run_module: RunModule, described: dict[str, Any]
+) -> None:
+    """One that an earlier release made; nothing is written that would start nothing."""
+    Path(described["directory"], "bin/boot.py").unlink()
+    for check in (True, False):
+        failed = run_module("autostart", check=check, lab=described)
+        assert failed["failed"]
+        assert "bin/boot.py, which starts the lab: make lab brings it." in failed["msg"]
+    assert not Path(autostart.this_host().home).exists()
 
 
 @pytest.mark.parametrize(

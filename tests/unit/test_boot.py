@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils import boot
+import boot
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
 from ansible_collections.aula.historia_clinica.plugins.module_utils.supervision import Places, Supervisor
 from support.modules import RunModule
@@ -27,7 +28,8 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(1000)"]
 def lab(open_place: Path, run_module: RunModule) -> Iterator[Path]:
     """A stopped lab with one program; whatever runs in it is ended afterwards."""
     directory = open_place / "mi lab é"
-    directory.mkdir()
+    (directory / "bin").mkdir(parents=True)
+    shutil.copy(boot.__file__, directory / "bin")  # as the role database_processes brings it
     flag = str(directory / "ready")
     program = {"name": "service", "command": [sys.executable, "-c", SERVE, flag], "ready": ["test", "-e", flag]}
     run_module("supervised_programs", directory=str(directory), programs=[program])

@@ -117,7 +117,7 @@ def test_a_shell_takes_a_quoted_word_as_it_was(text: str) -> None:
 VERBS = "lab|preflight|status|diagnose|verify|psql|token|stop|start|autostart|teardown|reset"
 TEXTS = [
     path
-    for place in ("plugins", "roles")
+    for place in ("plugins", "roles", "files/programs")
     for path in (ROOT / place).rglob("*")
     if path.suffix in (".py", ".sql", ".yml")
 ]

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils import forwarder
-from ansible_collections.aula.historia_clinica.plugins.module_utils.forwarder import (
+import forwarder
+from forwarder import (
     Cluster,
     Forward,
     Forwarder,

@@ -15,7 +15,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.verification
 from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import LOG_CAUSES
 from support.remedies import LOSES, ROOT, harsh, texts
 
-PLACES = ("plugins", "roles", "playbooks", "docs", "files/middleware/src")
+PLACES = ("plugins", "roles", "playbooks", "docs", "files/programs", "files/middleware/src")
 #: Its tables say what the original's commands became, which is no advice.
 TRANSLATED = {*ROOT.glob("docs/*/original.md")}
 FILES = sorted(

@@ -2,8 +2,8 @@
 # MIT License (see LICENSE)
 """A program that starts a lab after the machine has started, and becomes the lab's supervisor.
 
-A module of the collection's Python that is also a program: `make autostart` copies it to the lab's directory, where systemd,
-cron or launchd run it with the runtime's Python (package psutil). It needs neither Ansible nor a checkout.
+Every lab has it in its `bin`. After `make autostart` systemd, cron or launchd run it, with the runtime's Python (package psutil);
+`make start` lets it forget dead servers. It needs neither Ansible nor a checkout.
 """
 
 from __future__ import annotations

@@ -6,8 +6,7 @@ Each connection gets a stream of its own to a pod that serves at that moment: a 
 no others, and the next connection finds the next pod. `kubectl port-forward` stays with one pod, and ends with the first
 connection that a server resets.
 
-A module of the collection's Python that is also a program: the role access copies it to the inventory host, where the lab's
-supervisor runs it with the runtime's Python (packages kr8s and httpx-ws).
+A lab with pods has it in its `bin`, where the lab's supervisor runs it with the runtime's Python (packages kr8s and httpx-ws).
 """
 
 from __future__ import annotations
