@@ -20,7 +20,7 @@ def policies() -> dict[str, dict[str, Any]]:
     """The policies as they are applied, by name."""
     # A pod's manifest is no page: there is nothing to escape.
     text = jinja2.Environment(autoescape=False).from_string(TEMPLATE.read_text(encoding="utf-8"))  # noqa: S701
-    rendered = text.render(ansible_facts={"lab": {"namespace": "hc-lab"}})
+    rendered = text.render(workspace_lab={"namespace": "hc-lab"})
     return {policy["metadata"]["name"]: policy for policy in yaml.safe_load_all(rendered) if policy}
 
 

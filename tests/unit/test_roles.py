@@ -50,6 +50,32 @@ def is_templated(value: object) -> bool:
     return isinstance(value, str) and "{{" in value
 
 
+#: How a variant of a task file is called: what it is a variant of, and where the lab runs.
+VARIANT = re.compile(r"(?:[a-z]+_)?(?:host|kubernetes)\.yml")
+
+
+def written(role: Path) -> list[Path]:
+    """What a role says to Ansible: its YAML and its templates."""
+    return sorted(path for path in role.rglob("*") if path.suffix in (".yml", ".j2"))
+
+
+def reaches(role: Path, others: list[str]) -> list[str]:
+    """Variables and files of other roles' own that a role names."""
+    names = "|".join(sorted(others, key=len, reverse=True))
+    private = re.compile(rf"\b__(?!{role.name}_)(?:{names})_\w+|/\.\./(?:{names})/")
+    return [found for path in written(role) for found in private.findall(path.read_text(encoding="utf-8"))]
+
+
+def chosen_by_target(role: Path) -> list[str]:
+    """The task files that a role takes or leaves by the lab's target."""
+    found = []
+    for path in sorted((role / "tasks").glob("*.yml")):
+        for task in re.split(r"(?m)^\s*- name:", path.read_text(encoding="utf-8")):
+            if re.search(r"(?:include|import)_tasks:", task) and "['target']" in task:
+                found += re.findall(r"\w+\.yml", task)
+    return found
+
+
 def test_there_are_roles() -> None:
     """Else every test below would pass on nothing."""
     assert len(ROLES) >= 10
@@ -105,4 +131,19 @@ class TestRole:
             rf"name: aula\.historia_clinica\.{role.name}\n\s+tasks_from: (\w+)",
             "".join(path.read_text(encoding="utf-8") for path in (ROOT / "playbooks").glob("*.yml")),
         )
-        assert {"main", *named} <= set(entries)
+        main = ["main"] if (role / "tasks/main.yml").exists() else []
+        assert {*main, *named} <= set(entries)
+
+    def test_what_is_another_roles_own_is_left_to_it(self, role: Path) -> None:
+        """What two roles need is a role of its own that both depend on, or a file beside the roles."""
+        others = [other.name for other in ROLES if other != role]
+        assert reaches(role, others) == []
+
+    def test_the_lab_is_read_in_the_defaults(self, role: Path) -> None:
+        """What a role takes from the facts stands in one place, where a person sees it and can hand over something else."""
+        places = [path for path in written(role) if path.parent.name not in ("defaults", "meta")]
+        assert [str(path) for path in places if "ansible_facts" in path.read_text(encoding="utf-8")] == []
+
+    def test_a_variant_of_a_task_file_is_named_after_its_target(self, role: Path) -> None:
+        """host.yml and kubernetes.yml, behind the name of what they are a variant of; nothing else is chosen by the target."""
+        assert [name for name in chosen_by_target(role) if not VARIANT.fullmatch(name)] == []
