@@ -39,7 +39,6 @@ MODULES: dict[str, tuple[str, str]] = {
         f"{UTILS}/{name}.py": (f"tests/unit/test_{name}.py", ".")
         for name in (
             "paths",
-            "preflight",
             "registry",
             "servers",
             "supervision",
@@ -60,8 +59,18 @@ MODULES: dict[str, tuple[str, str]] = {
         f"{UTILS}/verification/{name}.py": ("tests/unit/verification", ".")
         for name in ("api", "evidence", "logins", "nodes", "promises", "tables", "verdicts", "waits")
     },
-    f"{UTILS}/kubernetes_look.py": ("tests/unit/test_preflight.py", "."),
-    f"{UTILS}/machine.py": ("tests/unit/test_preflight.py", "."),
+    **{
+        f"{UTILS}/{name}.py": ("tests/unit/preflight", ".")
+        for name in (
+            "kubernetes_look",
+            "machine",
+            *(
+                f"preflight/{subject}"
+                for subject in ("capacity", "choices", "decision", "directory", "plan", "pods", "ports")
+            ),
+            *(f"preflight/{subject}" for subject in ("programs", "reasons", "record", "values")),
+        )
+    },
     f"{UTILS}/ownership.py": ("tests/unit/test_text_files.py tests/unit/test_credentials.py", "."),
     **{
         f"{SERVICE}/{name}.py": (f"tests/{tests}.py", "files/middleware")

@@ -25,7 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,25 +52,27 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import
     runtime_directory,
     state_root,
 )
-from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight import (
-    COORDINATOR,
-    NEEDED_EXTENSIONS,
-    PROGRAMS,
-    Choices,
-    Decision,
+from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.case import Case
+from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.choices import Choices, read_choices
+from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.decision import Decision, decide
+from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.observation import (
     Folder,
     Identity,
     Installation,
     Listener,
     Machine,
+)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.plan import (
+    COORDINATOR,
     Plan,
-    Wanted,
     basis,
-    decide,
     locate,
+    make_plan,
     profile_settings,
-    read_choices,
-    settle,
+)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.programs import (
+    NEEDED_EXTENSIONS,
+    PROGRAMS,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.problems import in_order
 from ansible_collections.aula.historia_clinica.plugins.module_utils.processes import serving
@@ -96,32 +98,35 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 VERSION = re.compile(r"\(PostgreSQL\) ([0-9]+(?:\.[0-9]+)?)")
 
 
-def examine(choices: Choices, identity: Identity | None = None, dry: bool = False) -> Decision:
+def examine(params: Mapping[str, Any], identity: Identity | None = None, dry: bool = False) -> Decision:
     """Read the choices and the record, look at the machine, and decide.
 
     Args:
-        choices: what a person chose, as it came.
+        params: the options of the module ``preflight``, as they came.
         identity: who asks; the user of this process unless given.
         dry: check mode: what is not there yet may still come.
     """
     asks = identity or current_identity()
-    wanted, problems = read_choices(choices, asks)
-    identity = identity or replace(asks, env=runtime_variables(wanted.runtime, asks.env))
-    known = directory_of(wanted.runtime, wanted.name) if wanted.name else ""
-    remembered = Record(**choices.remembered) if choices.remembered else None  # type: ignore[arg-type]  # of the fact `lab`
-    wanted = locate(wanted, known or (remembered.directory if remembered else ""))
+    choices, problems = read_choices(params, state_root(asks.uid, asks.env, asks.home))
+    identity = identity or replace(asks, env=runtime_variables(choices.runtime_directory, asks.env))
+    known = directory_of(choices.runtime_directory, choices.name) if choices.name else ""
+    lab = params.get("remembered")
+    remembered = (
+        Record(**{field.name: lab[field.name] for field in fields(Record) if field.name in lab}) if lab else None
+    )
+    choices = locate(choices, known or (remembered.directory if remembered else ""))
     record, error = None, ""
-    if wanted.directory:
+    if choices.directory:
         try:
-            record = read_record(wanted.directory)
+            record = read_record(choices.directory)
         except RecordError as failure:
             error = str(failure)
     found = record or remembered
-    probe = look_for_minikube(wanted, found, identity)
-    plan = settle(wanted, basis(wanted, found), identity, wheel_bin(wanted.runtime), probe)
-    machine = observe(wanted, plan, record, error, identity, probe)
-    machine = replace(machine, **whereabouts(wanted, plan, record, known, identity))
-    decision = decide(wanted, plan, found, error, machine, identity, dry)
+    probe = look_for_minikube(choices, found, identity)
+    plan = make_plan(choices, basis(choices, found), identity, wheel_bin(choices.runtime_directory), probe)
+    machine = observe(choices, plan, record, error, identity, probe)
+    machine = replace(machine, **whereabouts(choices, plan, record, known, identity))
+    decision = decide(Case(choices, plan, found, error, machine, identity, dry))
     decision.lab["exists"] = record is not None
     host = autostart.this_host()
     decision.lab["autostart"] = autostart.switched_on(decision.lab, host)
@@ -129,25 +134,26 @@ def examine(choices: Choices, identity: Identity | None = None, dry: bool = Fals
     return replace(decision, problems=in_order(problems + decision.problems))
 
 
-def whereabouts(wanted: Wanted, plan: Plan, record: Record | None, known: str, identity: Identity) -> dict[str, Any]:
+def whereabouts(choices: Choices, plan: Plan, record: Record | None, known: str, identity: Identity) -> dict[str, Any]:
     """Which labs the host has, and whether one of them has the name: the fields of ``Machine`` about it."""
-    if not wanted.name or not wanted.directory:
+    if not choices.name or not choices.directory:
         return {}
     there = os.path.isdir(known)
-    here = is_same(known, wanted.directory) if known else True
+    here = is_same(known, choices.directory) if known else True
     # Where the known one is not there, and this one has its record, it was moved.
     namesake = "" if here or (record and not there) else known
     root = state_root(identity.uid, identity.env, identity.home)
-    default = str(lab_directory(root, wanted.name))
-    home = _home(plan.user) if plan.user == f"hc-{wanted.name}" else ""
-    own = bool(home) and (is_same(home, wanted.directory) or not os.path.isdir(home))
+    default = str(lab_directory(root, choices.name))
+    home = _home(plan.user) if plan.user == f"hc-{choices.name}" else ""
+    own = bool(home) and (is_same(home, choices.directory) or not os.path.isdir(home))
     return {
-        "namesake": namesake or (home if home and not own and _is_lab(home, wanted.name) else ""),
-        "gone": bool(known) and here and not there and not wanted.directory_chosen and known != default,
+        "namesake": namesake or (home if home and not own and _is_lab(home, choices.name) else ""),
+        "gone": bool(known) and here and not there and "directory" not in choices.made and known != default,
         "known_here": bool(known) and here,
-        "listed": (wanted.builds or (bool(known) and here)) and wanted.runtime == str(runtime_directory(root)),
+        "listed": (choices.builds or (bool(known) and here))
+        and choices.runtime_directory == str(runtime_directory(root)),
         "own_user": own,
-        "labs": {name: str(place) for name, place in registered_labs(wanted.runtime).items()},
+        "labs": {name: str(place) for name, place in registered_labs(choices.runtime_directory).items()},
     }
 
 
@@ -235,7 +241,7 @@ def wheel_bin(runtime: str) -> str:
 
 
 def observe(
-    wanted: Wanted,
+    choices: Choices,
     plan: Plan,
     record: Record | None,
     record_error: str,
@@ -244,26 +250,26 @@ def observe(
 ) -> Machine:
     """Look at everything that the plan touches. A lab that is only used is only looked for."""
     folder = (
-        look_at_folder(wanted.directory, record is not None, bool(record_error), plan, identity)
-        if wanted.directory
+        look_at_folder(choices.directory, record is not None, bool(record_error), plan, identity)
+        if choices.directory
         else Folder()
     )
-    made = is_made(wanted.runtime)
+    made = is_made(choices.runtime_directory)
     interpreter_there = os.path.exists(lab_python(plan))
-    if wanted.purpose == "use":
+    if choices.purpose == "use":
         return Machine(folder=folder, runtime_made=made, interpreter_there=interpreter_there)
-    if wanted.purpose == "remove":
+    if choices.purpose == "remove":
         return Machine(
             folder=folder,
             runtime_made=made,
             interpreter_there=interpreter_there,
-            served=bool(wanted.directory) and bool(serving(wanted.directory)),
-            forwards=forwards(wanted.directory) if folder.kind == "remains" else (),
+            served=bool(choices.directory) and bool(serving(choices.directory)),
+            forwards=forwards(choices.directory) if folder.kind == "remains" else (),
         )
     runtime_python = os.path.join(plan.runtime, "bin", "python")
     listeners = look_at_ports(plan, record)
     busy = {port for port, listener in listeners.items() if not listener.own}
-    neighbours = tuple(neighbours_of(wanted.runtime, wanted.directory)) if wanted.directory else ()
+    neighbours = tuple(neighbours_of(choices.runtime_directory, choices.directory)) if choices.directory else ()
     taken = busy | {plan.api_port, *plan.database_ports}
     for lab in neighbours:
         taken.update(lab.ports)
@@ -276,7 +282,7 @@ def observe(
         free_database_port=free_ports(plan.database_port, plan.workers + 1, 100, taken),
         neighbours=neighbours,
         postgres=Installation() if plan.pods else look_at_postgres(plan.postgres_bin, plan, identity),
-        data_major=data_major(wanted.directory) if wanted.directory and wanted.purpose == "build" else None,
+        data_major=data_major(choices.directory) if choices.directory and choices.purpose == "build" else None,
         runtime_there=os.path.isdir(plan.postgres_bin),
         runtime_blocked_by=_blocked(runtime_python, plan, identity) if os.path.exists(runtime_python) else "",
         probe=probe,
@@ -739,14 +745,14 @@ def extensions(folder: str) -> Iterator[str]:
 # --- Minikube and clusters ----------------------------------------------------------------------------------------
 
 
-def look_for_minikube(wanted: Wanted, record: Record | None, identity: Identity) -> Probe | None:
+def look_for_minikube(choices: Choices, record: Record | None, identity: Identity) -> Probe | None:
     """What there is for Minikube; None where it has no say."""
-    if not wanted.builds or "target" in wanted.refused:
+    if not choices.builds or "target" in choices.refused:
         return None
-    target = wanted.target or (record.target if record else None)
+    target = choices.target or (record.target if record else None)
     if target not in (None, "minikube") or (record and record.target != "minikube"):
         return None
-    return probe(profile_settings(wanted, record), identity.env)
+    return probe(profile_settings(choices, record), identity.env)
 
 
 def has_container_engine(identity: Identity) -> bool:

@@ -171,39 +171,15 @@ problems:
       type: str
 """
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import read_way
 from ansible_collections.aula.historia_clinica.plugins.module_utils.machine import examine
-from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
-from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight import (
-    PURPOSES,
-    Choices,
-    busy,
-    headline,
-)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.choices import CHOICES, PURPOSES
+from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.decision import headline
+from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.record import busy
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import claim
-
-RAW = (
-    "target",
-    "engine",
-    "workers",
-    "directory",
-    "database_port",
-    "api_port",
-    "postgres_bin",
-    "runtime_directory",
-    "kubeconfig",
-    "context",
-    "namespace",
-    "storage_class",
-    "database_image",
-    "python_image",
-    "middleware_image",
-    "image_build_command",
-)
 
 
 def main() -> None:
@@ -211,7 +187,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "raw", "required": True},
-            **{option: {"type": "raw"} for option in RAW},
+            **{choice: {"type": "raw"} for choice in CHOICES},
             "minikube": {"type": "dict", "default": {}},
             "purpose": {"type": "str", "choices": list(PURPOSES), "default": "build"},
             "unread": {"type": "str", "default": ""},
@@ -221,11 +197,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run = module.params.pop("run")
-    way = read_way(module.params.pop("way"))
-    lab = module.params.pop("remembered")
-    remembered = {field.name: lab[field.name] for field in fields(Record) if field.name in lab}
-    decision = examine(Choices(way=way, remembered=remembered, **module.params), dry=module.check_mode)
+    run = module.params["run"]
+    decision = examine(module.params, dry=module.check_mode)
     for warning in decision.warnings:
         module.warn(warning)
     found = decision.problems
