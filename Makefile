@@ -117,7 +117,7 @@ bench: env ## every benchmark, or those that ARGS names; keeps the figures
 changed: env ## change a lab by hand, one thing after the other, and see it named and put right
 	@$(typed) python tests/changed.py
 
-lint: env ## ansible-lint, yamllint, ruff, mypy
+lint: env ## ansible-lint, yamllint, ruff, mypy; ansible-test sanity, galaxy-importer, antsibull
 	@yamllint --strict .
 	@ruff check .
 	@ruff format --check .
@@ -125,11 +125,12 @@ lint: env ## ansible-lint, yamllint, ruff, mypy
 	@mypy tests docs benchmarks files/programs
 	@cd files/middleware && MYPYPATH=src:tests mypy --strict src tests
 	@ansible-lint --offline
+	@python tests/collection.py
 
 docs: env ## rewrite the tables of variables in the roles' READMEs
 	@python docs/tables.py
 
 lock: env ## make the locked requirements anew from requirements/*.in
-	@for name in requirements/{bootstrap,control,runtime,checkov,security,mutation} benchmarks/rivals/requirements; do \
+	@for name in requirements/{bootstrap,control,collection,runtime,checkov,security,mutation} benchmarks/rivals/requirements; do \
 	  uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    $$name.in -o $$name.txt; done
