@@ -22,7 +22,8 @@ class Status:
 
     Attributes:
         kind: ``absent``, ``running``, ``full`` (running, but the node's disk is), ``paused``, ``stopped``, ``partial``
-            (its node runs, Kubernetes does not), ``gone`` (the profile is there, its node is not) or ``unknown``.
+            (its node runs, Kubernetes does not), ``gone`` (the profile is there, its node is not), ``torn`` (what was saved
+            of it cannot be read) or ``unknown``.
         said: what Minikube said of one that is unknown.
     """
 
@@ -58,7 +59,8 @@ def parse_status(output: Output) -> Status:
     try:
         loaded = json.loads(output.stdout)
     except ValueError:
-        return Status("unknown", parse_failure(output).message)
+        failure = parse_failure(output)
+        return Status("torn" if failure.name == "HOST_CONFIG_LOAD" else "unknown", failure.message)
     nodes = [node for node in (loaded if isinstance(loaded, list) else [loaded]) if isinstance(node, dict)]
     if not nodes:
         gone = re.search(r"no such (container|object)", output.stderr, re.IGNORECASE)
@@ -130,7 +132,8 @@ def next_step(status: Status, profile: Profile | None, began: bool) -> str:
         - ``refuse``: its node was removed, and with it all that was in it.
     """
     if profile is None:
-        return "create"
+        # A start that was killed while it wrote its settings left half of them, which no start can read.
+        return "clean" if status.kind == "torn" and not began else "create"
     if profile.addons is None and not began:
         return "clean"
     if status.kind == "gone":

@@ -115,6 +115,18 @@ def test_profile_whose_start_ended_before_kubernetes_began_is_made_anew(replay: 
     assert "--container-runtime=containerd" in replay.called("start")[0]
 
 
+def test_profile_whose_start_was_killed_while_it_wrote_is_made_anew(replay: Replay) -> None:
+    """Half of its settings are there, and Minikube starts nothing that it cannot read."""
+    replay.says(
+        status=["torn-status-json", "running-status-json"],
+        profile_list=["none-profile-list-json", "running-profile-list-json"],
+        delete="other-delete",
+        start="start-json",
+    )
+    assert replay.profile()["changed"] is True
+    assert replay.steps[:4] == ["look", "version", "delete", "start"]
+
+
 def test_profile_whose_node_was_removed_is_not_touched(replay: Replay) -> None:
     """A start would hang for minutes; what helps is a person's decision."""
     replay.says(status="container-removed-status-json", profile_list="running-profile-list-json")

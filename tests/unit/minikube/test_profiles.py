@@ -37,6 +37,7 @@ NEVER_DONE = replace(RUNNING, addons=None)
         ("paused-status-json", "paused"),
         ("container-removed-status-json", "gone"),
         ("docker-down-status-json", "unknown"),
+        ("torn-status-json", "torn"),
         ("disk-full-status-json", "full"),
     ],
 )
@@ -106,6 +107,8 @@ def test_profiles_that_are_no_list_are_none() -> None:
     ("kind", "profile", "began", "step"),
     [
         ("absent", None, False, "create"),
+        ("torn", None, False, "clean"),
+        ("torn", None, True, "create"),
         ("running", RUNNING, True, "nothing"),
         ("full", RUNNING, True, "nothing"),
         ("stopped", RUNNING, True, "start"),
