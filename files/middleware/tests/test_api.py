@@ -338,6 +338,38 @@ def test_idempotency_key_of_a_refused_request_is_free(client: FlaskClient, lab: 
     problem(client.post(address, json=CONSULTATION, headers={"Idempotency-Key": "ñ" * 300}), 422, "Idempotency-Key")
 
 
+# Of each kind: where one is, a field, and a value that is right.
+FIELDS = [
+    *(("medicos/7", *each) for each in [("nombre", "Ana"), ("registro", "RM-9"), ("activo", False)]),
+    *(
+        ("pacientes/10001", *each)
+        for each in [("fecha_nacimiento", "1985-03-21"), ("sexo", "M"), ("telefono", "3001234567")]
+    ),
+    *(
+        ("pacientes/10001/consultas/6f9619ff-8b86-4d01-b42d-00cf4fc964ff", *each)
+        for each in [
+            ("fecha_consulta", "2026-02-03T10:30:00-05:00"),
+            ("fecha_consulta", "2026-02-03T15:30:00Z"),
+            ("motivo", "Fiebre"),
+            ("codigo_cie10", "I10"),
+            ("tratamiento", "Reposo"),
+        ]
+    ),
+]
+
+
+@pytest.mark.parametrize(("address", "field", "value"), FIELDS)
+def test_each_field_can_be_changed_alone(client: FlaskClient, address: str, field: str, value: object) -> None:
+    """PATCH with one field that is right answers with it, and leaves the others."""
+    if "consultas" in address:
+        assert client.put(f"{V1}/{address}", json=CONSULTATION).status_code == 201
+    before = client.get(f"{V1}/{address}")
+    changed = client.patch(f"{V1}/{address}", json={field: value}, headers={"If-Match": before.headers["ETag"]})
+    assert changed.status_code == 200, changed.text
+    expected = "2026-02-03T15:30:00.000000Z" if field == "fecha_consulta" else value
+    assert changed.get_json() == before.get_json() | {field: expected}
+
+
 def test_consultation_is_put_under_an_identifier_of_the_caller(client: FlaskClient) -> None:
     """PUT creates once; replaced without its date, it keeps the one it has."""
     address = f"{V1}/pacientes/10001/consultas/6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
