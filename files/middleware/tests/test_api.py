@@ -173,20 +173,16 @@ def test_history_without_consultations_is_empty(client: FlaskClient) -> None:
     "address",
     [
         "/medicos/999",
-        "/medicos/0",
-        "/medicos/999999999999",
         "/pacientes/99999",
-        "/pacientes/1",
         "/pacientes/99999/historia",
         "/pacientes/99999/consultas",
         "/pacientes/10001/consultas/00000000-0000-0000-0000-000000000000",
-        "/pacientes/10001/consultas/no-uuid",
         "/usuarios/99999",
         "/nothing",
     ],
 )
 def test_what_is_not_there_is_a_404(client: FlaskClient, address: str) -> None:
-    """Whatever the key looks like."""
+    """Its key could be there."""
     problem(client.get(V1 + address), 404)
 
 
@@ -336,6 +332,26 @@ def test_idempotency_key_of_a_refused_request_is_free(client: FlaskClient, lab: 
     problem(client.post(address, json=CONSULTATION | {"medico_id": "8"}, headers=headers), 422, "medico_id")
     assert client.post(address, json=CONSULTATION, headers=headers).status_code == 201
     problem(client.post(address, json=CONSULTATION, headers={"Idempotency-Key": "ñ" * 300}), 422, "Idempotency-Key")
+
+
+# An address whose parts have no such form, and what the answer says of the part.
+MALFORMED = [
+    ("pacientes/1072.319.876", "cedula", "tiene que tener de 5 a 10 dígitos."),
+    ("pacientes/abc/historia", "cedula", "tiene que tener de 5 a 10 dígitos."),
+    ("usuarios/1234", "documento_id", "tiene que tener de 5 a 10 dígitos."),
+    ("medicos/0", "medico_id", "tiene que ser el número de un médico, de 1 a 2147483647, como texto."),
+    ("medicos/2147483648", "medico_id", "tiene que ser el número de un médico, de 1 a 2147483647, como texto."),
+    ("medicos/007", "medico_id", "tiene que ser el número de un médico, de 1 a 2147483647, como texto."),
+    ("pacientes/10001/consultas/7", "consulta_id", "tiene que ser un UUID, como 6f9619ff-8b86-4d01-b42d-00cf4fc964ff."),
+]
+
+
+@pytest.mark.parametrize(("address", "part", "rule"), MALFORMED)
+def test_a_malformed_part_of_an_address_is_told_with_its_rule(
+    client: FlaskClient, address: str, part: str, rule: str
+) -> None:
+    """It is no 404: with that document there can be nobody."""
+    assert problem(client.get(f"{V1}/{address}"), 422, part)["detail"] == f"{part}: {rule}"
 
 
 # Of each kind: where one is, a field, and a value that is right.

@@ -12,7 +12,6 @@ import psycopg
 from apiflask import APIFlask
 from flask import Blueprint, Response, request, send_from_directory
 from flask.typing import ResponseReturnValue
-from werkzeug.routing import BaseConverter
 
 from historia_clinica import resource
 from historia_clinica.config import LARGEST_BODY
@@ -52,9 +51,6 @@ class Application(APIFlask):
         self.spec_callback = resource.complete  # type: ignore[assignment]  # ours is a dict: the format is JSON
         self.json.ensure_ascii = False  # type: ignore[attr-defined]  # JSON is UTF-8: names keep their accents
         self.json.sort_keys = False  # type: ignore[attr-defined]  # fields come in the order a person reads them
-        # A document and a doctor's number in an address: what does not look like one is nobody's (404).
-        for kind, regex in {"cedula": "[0-9]{5,10}", "numero": "[1-9][0-9]{0,8}"}.items():
-            self.url_map.converters[kind] = type(kind, (BaseConverter,), {"regex": regex})
         self.config.update(
             MAX_CONTENT_LENGTH=LARGEST_BODY,
             AUTO_OPERATION_ID=True,

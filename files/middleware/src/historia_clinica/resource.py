@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from historia_clinica import answers, permissions, sessions
 from historia_clinica.answers import JSON, MERGE_PATCH, PROBLEM
-from historia_clinica.schemas import CEDULA, CLAVE_IDEMPOTENTE, Problema
+from historia_clinica.schemas import CLAVE_IDEMPOTENTE, Direccion, Problema
 
 if TYPE_CHECKING:
     from historia_clinica.store import Kind
@@ -62,13 +62,6 @@ REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "If-None-Match": ("Al leer, el ETag de lo que ya se tiene; al escribir, * para crear y no reemplazar", ETAG),
     "Idempotency-Key": ("Un valor que elige quien llama: con él, la solicitud repetida crea una sola vez", KEY),
 }
-# The parts of addresses, which no model describes.
-PATH_PARAMETERS: dict[str, dict[str, Any]] = {
-    "cedula": {"type": "string", "pattern": CEDULA},
-    "documento_id": {"type": "string", "pattern": CEDULA},
-    "medico_id": {"type": "string", "pattern": "^[1-9][0-9]{0,8}$"},
-    "consulta_id": {"type": "string", "format": "uuid"},
-}
 
 
 class Resource(APIBlueprint):
@@ -106,7 +99,7 @@ class Resource(APIBlueprint):
             conditional: whether it heeds ETags.
             also: the statuses that it answers with beside those of every one; headers: those that it reads, likewise.
         """
-        statuses = {status, *also, *EVERYWHERE, *({422} if query else ())}
+        statuses = {status, *also, *EVERYWHERE, *({422} if query or "<" in f"{self.url_prefix}{rule}" else ())}
         statuses |= (WITH_A_BODY if body else set()) | (WITH_A_PERMISSION if permission else set())
         if conditional and method in CONDITIONAL:
             statuses |= CONDITIONAL[method][0]
@@ -125,6 +118,7 @@ class Resource(APIBlueprint):
                 person = sessions.identify() if permission else None
                 if permission and person:
                     permissions.require(person, permission, arguments[owner] if owner else None)
+                arguments |= Direccion.model_validate(arguments).model_dump(exclude_unset=True)
                 return checked(**arguments)
 
             described: View = self.doc(
@@ -182,13 +176,13 @@ def complete(spec: dict[str, Any]) -> dict[str, Any]:
     schemas = spec["components"]["schemas"]
     schemas["Problema"] = Problema.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= schemas["Problema"].pop("$defs")
+    parts = Direccion.model_json_schema()["properties"]
     for operations in spec["paths"].values():
         for method, operation in operations.items():
             for parameter in operation["parameters"]:
                 if parameter["in"] == "path":
-                    parameter |= {"required": True, "schema": PATH_PARAMETERS[parameter["name"]]}
-                else:
-                    parameter["schema"] = _without_null(parameter["schema"])
+                    parameter |= {"required": True, "schema": dict(parts[parameter["name"]])}
+                parameter["schema"] = _without_null(parameter["schema"])
             for name in operation.pop(HEADERS):
                 text, schema = REQUEST_HEADERS[name]
                 operation["parameters"].append({"name": name, "in": "header", "description": text, "schema": schema})

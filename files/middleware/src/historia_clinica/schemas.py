@@ -39,6 +39,7 @@ CORREO = r"^[^@\s\x00]+@[^@\s\x00]+$"
 CLAVE_IDEMPOTENTE = r"^[\x21-\x7e]{1,100}$"
 INSTANTE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+CUALQUIER_UUID = "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$"
 CURSOR = f"^{INSTANTE},[0-9]{{5,10}},{UUID}$"
 CURSOR_DE_ACCESO = f"^{INSTANTE},{UUID}$"
 REFRESCO = rf"^{UUID}\.[0-9A-Za-z_-]{{43}}$"
@@ -51,6 +52,7 @@ EXPECTED: dict[str, str] = {
     CORREO: "tiene que ser una dirección de correo, como nombre@example.com.",
     CURSOR: "tiene que ser el valor de «siguiente» de una página anterior.",
     CURSOR_DE_ACCESO: "tiene que ser el valor de «siguiente» de una página anterior.",
+    CUALQUIER_UUID: "tiene que ser un UUID, como 6f9619ff-8b86-4d01-b42d-00cf4fc964ff.",
     REFRESCO: "tiene que ser el valor de «refresco» de una sesión.",
 }
 
@@ -115,7 +117,9 @@ Limite = Annotated[
 ]
 SiNo = Annotated[bool, BeforeValidator(_yes_or_no), WithJsonSchema({"type": "boolean"})]
 Sexo = Literal["F", "M"]
-Uuid = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
+Uuid = Annotated[
+    str, StringConstraints(pattern=CUALQUIER_UUID, to_lower=True), WithJsonSchema({"type": "string", "format": "uuid"})
+]
 Leccion = Literal["paciente", "historia", "ciudades", "diagnostico", "colocada", "referencia", "original"]
 
 
@@ -149,6 +153,15 @@ def page(model: type[BaseModel]) -> type[BaseModel]:
 def many(model: type[BaseModel]) -> Any:
     """Return the type of a list of objects of `model`."""
     return list[model]  # type: ignore[valid-type]
+
+
+class Direccion(BaseModel):
+    """The parts of addresses; each address has some of them."""
+
+    cedula: Cedula | None = None
+    documento_id: Cedula | None = None
+    medico_id: Numero | None = None
+    consulta_id: Uuid | None = None
 
 
 class MedicoDatos(Entrada):

@@ -9,7 +9,7 @@ import json
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from flask import Response, request
 
@@ -23,8 +23,8 @@ from historia_clinica.transactions import Transaction, reading
 
 blueprint = Resource("consultas", __name__, "", tag="Consultas")
 
-ALL_OF_ONE = "/pacientes/<cedula:cedula>/consultas"
-ONE = f"{ALL_OF_ONE}/<uuid:consulta_id>"
+ALL_OF_ONE = "/pacientes/<cedula>/consultas"
+ONE = f"{ALL_OF_ONE}/<consulta_id>"
 ORDER = ["fecha_consulta", "paciente_id", "id"]
 
 
@@ -121,7 +121,7 @@ def create(cedula: str, data: schemas.ConsultaDatos) -> Response:
     "GET", ONE, "Lee una consulta", "consultas.leer", schemas.Consulta,
     query=schemas.Motivo, owner="cedula", also=[404],
 )  # fmt: skip
-def read(cedula: str, consulta_id: UUID, conditions: schemas.Motivo) -> Response:
+def read(cedula: str, consulta_id: str, conditions: schemas.Motivo) -> Response:
     """Answer with one consultation, and keep who reads it."""
     with reading() as transaction:
         body = CONSULTA.read(transaction, {"cedula": cedula, "consulta_id": consulta_id})

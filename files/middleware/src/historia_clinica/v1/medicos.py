@@ -14,7 +14,7 @@ from historia_clinica.transactions import Transaction, in_transaction
 
 blueprint = Resource("medicos", __name__, "/medicos", tag="Médicos")
 
-ONE = "/<numero:medico_id>"
+ONE = "/<medico_id>"
 MEDICO = Kind(
     "medico", "medicos", frozenset({"medico_id"}), "No hay médico con el número {medico_id}.",
     schemas.MedicoDatos, ("registro", "ya hay un médico con el registro {registro}."), creates=False,

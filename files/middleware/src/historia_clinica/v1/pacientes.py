@@ -15,7 +15,7 @@ from historia_clinica.transactions import Transaction, reading
 
 blueprint = Resource("pacientes", __name__, "/pacientes", tag="Pacientes")
 
-ONE = "/<cedula:cedula>"
+ONE = "/<cedula>"
 
 
 @blueprint.operation(

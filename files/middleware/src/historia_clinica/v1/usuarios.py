@@ -16,7 +16,7 @@ from historia_clinica.transactions import Transaction, in_transaction
 # The original's /usuarios has the plain name.
 blueprint = Resource("usuarios_v1", __name__, "/usuarios", tag="Usuarios")
 
-ONE = "/<cedula:documento_id>"
+ONE = "/<documento_id>"
 
 
 class Users(Kind):
