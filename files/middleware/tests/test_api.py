@@ -354,6 +354,38 @@ def test_a_malformed_part_of_an_address_is_told_with_its_rule(
     assert problem(client.get(f"{V1}/{address}"), 422, part)["detail"] == f"{part}: {rule}"
 
 
+# A moment of a consultation, of a patient who was born on the first of January 1990, and what is the matter with it.
+MOMENTS = [
+    ("1989-12-31T23:59:59-05:00", "es anterior al nacimiento del paciente (1990-01-01)."),
+    ("1990-01-01T04:59:59Z", "es anterior al nacimiento del paciente (1990-01-01)."),  # still 1989 in Colombia
+    ("1990-01-01T05:00:00Z", None),
+    ("2199-12-31T23:59:59-05:00", "no puede estar en el futuro."),
+    ("2200-01-01T04:00:00+00:00", "tiene que estar entre los años 1890 y 2199."),
+    ("0001-01-01T00:00:00+05:00", "tiene que estar entre los años 1890 y 2199."),
+]
+
+
+@pytest.mark.parametrize(("moment", "refused"), MOMENTS)
+def test_a_consultation_is_after_a_birth_and_not_in_the_future(
+    client: FlaskClient, moment: str, refused: str | None
+) -> None:
+    """By the calendar of Colombia, whatever zone the moment is written in; created, replaced and changed alike."""
+    address = f"{V1}/pacientes/10001/consultas"
+    one = f"{address}/6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+    tag = {"If-Match": client.put(one, json=CONSULTATION).headers["ETag"]}
+    dated = CONSULTATION | {"fecha_consulta": moment}
+    if refused is None:
+        assert client.patch(one, json={"fecha_consulta": moment}, headers=tag).status_code == 200
+        assert client.post(address, json=dated).status_code == 201
+        return
+    for answer in (
+        client.post(address, json=dated),
+        client.put(one, json=dated, headers=tag),
+        client.patch(one, json={"fecha_consulta": moment}, headers=tag),
+    ):
+        assert problem(answer, 422, "fecha_consulta")["detail"] == f"fecha_consulta: {refused}"
+
+
 # Of each kind: where one is, a field, and a value that is right.
 FIELDS = [
     *(("medicos/7", *each) for each in [("nombre", "Ana"), ("registro", "RM-9"), ("activo", False)]),
@@ -413,7 +445,7 @@ def test_consultation_is_put_under_an_identifier_of_the_caller(client: FlaskClie
 )
 def test_consultation_is_answered_as_it_will_be_read(client: FlaskClient, text: str) -> None:
     """The same representation to the byte, so that its ETag allows the first change."""
-    for moment in ("2026-02-03T10:30:00.5-05:00", "1900-01-01T00:00:00Z", None):
+    for moment in ("2026-02-03T10:30:00.5-05:00", "1990-02-03T00:00:00Z", None):
         body = CONSULTATION | {"motivo": text, "diagnostico": text} | ({"fecha_consulta": moment} if moment else {})
         created = client.post(f"{V1}/pacientes/10001/consultas", json=body)
         assert created.status_code == 201

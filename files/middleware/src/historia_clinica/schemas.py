@@ -6,7 +6,7 @@ would round large numbers; moments have a zone.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -27,6 +27,8 @@ from historia_clinica.permissions import Rol
 LARGEST_ID = 2_147_483_647
 LARGEST_PAGE = 200
 DEFAULT_PAGE = 50
+COLOMBIA = timezone(timedelta(hours=-5))  # without summer time
+CLOCKS_DIFFER = timedelta(minutes=5)  # of who writes and of this machine
 
 # Pattern -> what the value has to be, for whoever sent another one. Python, Rust (pydantic) and ECMAScript (OpenAPI) read
 # these patterns alike.
@@ -68,7 +70,7 @@ def _day(text: str) -> str:
         day = date.fromisoformat(text)
     except ValueError:
         raise ValueError("tiene que ser una fecha que exista, como 1985-03-21.") from None
-    if not date(1890, 1, 1) <= day <= datetime.now(UTC).date():
+    if not date(1890, 1, 1) <= day <= datetime.now(COLOMBIA).date():
         raise ValueError("tiene que estar entre 1890-01-01 y hoy.")
     return text
 
@@ -80,8 +82,15 @@ def _moment(value: Any) -> Any:
 
 
 def _year(moment: datetime) -> datetime:
-    if not 1890 <= moment.year < 2200:
+    # First as it was written: its zone could lead out of what a datetime can hold.
+    if not (1890 <= moment.year < 2200 and 1890 <= moment.astimezone(COLOMBIA).year < 2200):
         raise ValueError("tiene que estar entre los años 1890 y 2199.")
+    return moment
+
+
+def _past(moment: datetime) -> datetime:
+    if moment > datetime.now(UTC) + CLOCKS_DIFFER:
+        raise ValueError("no puede estar en el futuro.")
     return moment
 
 
@@ -110,6 +119,7 @@ Dia = Annotated[
     WithJsonSchema({"type": "string", "format": "date"}),
 ]
 Momento = Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_year)]
+Pasado = Annotated[Momento, AfterValidator(_past)]
 Limite = Annotated[
     int,
     BeforeValidator(_page_size),
@@ -215,7 +225,7 @@ class ConsultaDatos(Entrada):
     """What is written about a consultation; without `fecha_consulta` it is now."""
 
     medico_id: Numero
-    fecha_consulta: Momento | None = None
+    fecha_consulta: Pasado | None = None
     motivo: Texto
     codigo_cie10: Codigo
     diagnostico: Texto

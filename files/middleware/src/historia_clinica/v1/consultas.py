@@ -48,8 +48,8 @@ class Consultations(Kind):
         return super().lock(transaction, key)
 
     def create(self, transaction: Transaction, key: Values, data: schemas.ConsultaDatos) -> str:  # type: ignore[override]
-        """Add the one of this key, and return it as JSON; raises ProblemError: 404 the patient, 422 the doctor."""
-        _require_attending(transaction, key, data.medico_id)
+        """Add the one of this key, and return it as JSON; raises ProblemError: 404 the patient, 422 the doctor or the date."""
+        _require_possible(transaction, key, data)
         moment = (data.fecha_consulta or datetime.now(UTC)).astimezone(UTC)
         values = data.model_dump() | {"fecha_consulta": moment}
         self.write(transaction, "insert", values | dict(key))
@@ -61,14 +61,14 @@ class Consultations(Kind):
     def update(self, transaction: Transaction, key: Values, there: str, data: schemas.ConsultaDatos) -> str:  # type: ignore[override]
         """Write the data over what is there, and return it as JSON; without `fecha_consulta` it keeps the one it has.
 
-        Raises ProblemError: 403 or 422 for the doctor.
+        Raises ProblemError: 403 or 422 for the doctor, 422 for the date.
         """
         before = json.loads(there)
         permissions.require_own_doctor(data.medico_id)
-        if data.medico_id != before["medico_id"]:
-            _require_attending(transaction, key, data.medico_id)
-        moment = data.fecha_consulta or datetime.fromisoformat(before["fecha_consulta"])
-        dated = data.model_copy(update={"fecha_consulta": moment})
+        was = datetime.fromisoformat(before["fecha_consulta"])
+        dated = data.model_copy(update={"fecha_consulta": data.fecha_consulta or was})
+        if (dated.medico_id, dated.fecha_consulta) != (before["medico_id"], was):
+            _require_possible(transaction, key, dated, before["medico_id"])
         return super().update(transaction, key, there, dated)
 
 
@@ -143,11 +143,18 @@ def _given(conditions: schemas.Pagina) -> dict[str, Any]:
     return given
 
 
-def _require_attending(transaction: Transaction, key: Values, medico_id: str) -> None:
+def _require_possible(
+    transaction: Transaction, key: Values, data: schemas.ConsultaDatos, before: str | None = None
+) -> None:
+    """Go on only if there is the patient, born by then, and the doctor, who attends or was its doctor before."""
+    medico_id, moment = data.medico_id, data.fecha_consulta
     rows = transaction.fetch(statement("consulta_allowed"), {"cedula": key["cedula"], "medico_id": medico_id})
     if not rows:
         raise PACIENTE.not_found(key)
     if rows[0]["activo"] is None:
         raise FieldError("medico_id", f"no hay médico con el número {medico_id}.")
-    if not rows[0]["activo"]:
+    if not rows[0]["activo"] and medico_id != before:
         raise FieldError("medico_id", f"el médico {medico_id} está retirado.")
+    born = rows[0]["fecha_nacimiento"]
+    if moment and moment.astimezone(schemas.COLOMBIA).date() < born:
+        raise FieldError("fecha_consulta", f"es anterior al nacimiento del paciente ({born}).")
