@@ -325,6 +325,34 @@ def test_idempotency_key_creates_once_at_the_same_time(app: Flask, lab: Lab, add
     assert lab.value("SELECT count(*) FROM solicitudes") == 1
 
 
+def test_idempotency_key_belongs_to_an_address(client: FlaskClient) -> None:
+    """Another address under the same value is another request."""
+    headers = {"Idempotency-Key": "k"}
+    first = client.post(f"{V1}/pacientes/10001/consultas", json=CONSULTATION, headers=headers)
+    assert first.status_code == 201
+    there = client.post(f"{V1}/pacientes", json={"cedula": "10001", **PATIENT}, headers=headers)
+    problem(there, 409, "cedula")
+
+
+# A body that is no JSON of ours, and what the answer says.
+BODIES = [
+    (json.dumps(PATIENT).encode("utf-16"), "El cuerpo no es JSON que se pueda leer."),
+    (json.dumps(PATIENT).encode("utf-32"), "El cuerpo no es JSON que se pueda leer."),
+    (json.dumps(PATIENT, ensure_ascii=False).encode("latin-1"), "El cuerpo no es JSON que se pueda leer."),
+    (b'{"nombre": "Ana", "nombre": "Eva"}', 'El cuerpo trae dos veces el campo "nombre".'),
+    (b'{"nombre": {"a": 1, "a": 2}}', 'El cuerpo trae dos veces el campo "a".'),
+]
+
+
+@pytest.mark.parametrize(("body", "detail"), BODIES)
+def test_json_is_utf_8_and_names_a_field_once(client: FlaskClient, body: bytes, detail: str) -> None:
+    """Two programs that read such a body would not read the same."""
+    answer = client.put(f"{V1}/pacientes/20001", data=body, content_type="application/json")
+    assert problem(answer, 400)["detail"] == detail
+    readable = json.dumps(PATIENT, ensure_ascii=False).encode("utf-8-sig")  # as Windows writes it
+    assert client.put(f"{V1}/pacientes/20001", data=readable, content_type="application/json").status_code == 201
+
+
 def test_idempotency_key_of_a_refused_request_is_free(client: FlaskClient, lab: Lab) -> None:
     """What was refused made nothing, so the corrected request may use the key."""
     headers = {"Idempotency-Key": "k"}

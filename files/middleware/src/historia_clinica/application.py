@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
@@ -11,10 +13,12 @@ from typing import Any, TypeVar
 import psycopg
 from apiflask import APIFlask
 from flask import Blueprint, Response, request, send_from_directory
+from flask.json.provider import DefaultJSONProvider
 from flask.typing import ResponseReturnValue
 
 from historia_clinica import resource
 from historia_clinica.config import LARGEST_BODY
+from historia_clinica.errors import ProblemError
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -28,11 +32,36 @@ TRANSIENT = ("08", "40", "57P", "HV00N")
 QUICK_SECONDS = 1
 
 
+class Json(DefaultJSONProvider):
+    """JSON as the API takes and writes it: UTF-8 (RFC 8259), each key once."""
+
+    ensure_ascii = False  # names keep their accents
+    sort_keys = False  # fields come in the order a person reads them
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        """Return what the text says; raises ValueError where it is no JSON, ProblemError (400) where a key comes twice."""
+        text = s.decode("utf-8-sig") if isinstance(s, bytes) else s  # of bytes it would take UTF-16 and UTF-32, too
+        return super().loads(text, object_pairs_hook=_each_once, **kwargs)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ProblemError(
+            HTTPStatus.BAD_REQUEST, f"El cuerpo trae dos veces el campo {json.dumps(twice, ensure_ascii=False)}."
+        )
+    return found
+
+
 class Application(APIFlask):
     """The service, without what it answers: that is in the blueprints.
 
     It describes itself at `/api/v1/openapi.json` and `/api/v1/docs`, which needs nothing from the network.
     """
+
+    json_provider_class = Json
 
     def __init__(self, name: str, version: str) -> None:
         super().__init__(
@@ -49,8 +78,6 @@ class Application(APIFlask):
         bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": BEARER}
         self.security_schemes = {"token": bearer}
         self.spec_callback = resource.complete  # type: ignore[assignment]  # ours is a dict: the format is JSON
-        self.json.ensure_ascii = False  # type: ignore[attr-defined]  # JSON is UTF-8: names keep their accents
-        self.json.sort_keys = False  # type: ignore[attr-defined]  # fields come in the order a person reads them
         self.config.update(
             MAX_CONTENT_LENGTH=LARGEST_BODY,
             AUTO_OPERATION_ID=True,

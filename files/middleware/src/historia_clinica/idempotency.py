@@ -1,5 +1,7 @@
 """Creation that can be repeated: what `Idempotency-Key` was answered with is answered again.
 
+A key belongs to a person, a method and an address: what others send under the same value is another one.
+
 The key lies in the patient's shard, beside the row that it made, and both are written by one transaction: there is no
 moment at which one is there without the other, on either engine.
 """
@@ -10,7 +12,7 @@ import re
 from collections.abc import Callable
 from hashlib import sha256
 
-from flask import request
+from flask import g, request
 
 from historia_clinica.errors import FieldError, TakenError
 from historia_clinica.schemas import CLAVE_IDEMPOTENTE
@@ -43,8 +45,10 @@ def create(cedula: str, work: Callable[[Transaction], Created], *, single: bool 
 
 @in_transaction
 def _once(transaction: Transaction, cedula: str, key: str, work: Callable[[Transaction], Created]) -> Created:
-    mark = sha256(f"{request.method} {request.path}\n".encode() + request.get_data()).hexdigest()
-    parameters = {"cedula": cedula, "clave": key}
+    person = g.get("person")
+    own = f"{person.documento_id if person else '-'} {request.method} {request.path} {key}"
+    mark = sha256(request.get_data()).hexdigest()
+    parameters = {"cedula": cedula, "clave": own}
     for known in transaction.fetch(statement("solicitud"), parameters):
         if known["huella"] != mark:
             raise FieldError("Idempotency-Key", "ese valor ya se usó con otra solicitud.")
