@@ -290,6 +290,32 @@ def test_keys_rotate_without_a_restart(client: FlaskClient, keys: Path) -> None:
     assert [client.get(f"{V1}/medicos", headers=each).status_code for each in (old, new)] == [401, 200]
 
 
+def test_idempotency_key_belongs_to_a_person(client: FlaskClient) -> None:
+    """What one has registered is not told to another who uses the same value."""
+    nurse, admin = log_in(client, "admisionista"), log_in(client, "administrador")
+    new, key = {"cedula": "30009", **DATA}, {"Idempotency-Key": "k"}
+    answers = [client.post(f"{V1}/pacientes", json=new, headers=who | key) for who in (nurse, nurse, admin)]
+    assert [answer.status_code for answer in answers] == [201, 201, 409]
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"short\n", "una clave con eñe que es bastante larga\n".encode("latin-1")]
+)
+def test_keys_that_are_spoilt_while_it_runs_end_nothing(
+    client: FlaskClient, keys: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file of before goes on to hold, and the log says so once."""
+    header = log_in(client, "medico")
+    if content is None:
+        keys.unlink()
+    else:
+        keys.write_bytes(content)
+    assert [client.get(f"{V1}/medicos", headers=header).status_code for _ in range(3)] == [200] * 3
+    assert [each.getMessage() for each in caplog.records if "claves de firma" in each.getMessage()] == [
+        "Las claves de firma no sirven; siguen valiendo las anteriores."
+    ]
+
+
 # ---------------------------------------------------------------- sessions
 
 
@@ -344,6 +370,17 @@ def test_refresh_is_used_up_and_a_stolen_one_ends_the_session(client: FlaskClien
     assert client.post(f"{V1}/sesiones/renovacion", json={"refresco": opened["refresco"]}).status_code == 401
     assert client.get(f"{V1}/pacientes", headers=header).status_code == 401
     assert client.post(f"{V1}/sesiones/renovacion", json={"refresco": renewed["refresco"]}).status_code == 401
+
+
+def test_a_refresh_that_was_never_given_ends_nobodys_session(client: FlaskClient) -> None:
+    """The identifier of a session is no secret: who knows it alone can do nothing to it."""
+    opened = session(client, USERS["medico"])
+    name, _, secret = opened["refresco"].partition(".")
+    other = session(client, USERS["medico"])["refresco"].partition(".")[2]  # ours, of another session
+    for wrong in (secret[::-1], "A" * 43, other):
+        assert client.post(f"{V1}/sesiones/renovacion", json={"refresco": f"{name}.{wrong}"}).status_code == 401
+    assert client.get(f"{V1}/pacientes", headers=bearer(opened["token"])).status_code == 200
+    assert client.post(f"{V1}/sesiones/renovacion", json={"refresco": opened["refresco"]}).status_code == 200
 
 
 def test_session_is_not_renewed_past_its_end(client: FlaskClient, rules: Lab) -> None:
@@ -555,6 +592,9 @@ def test_service_does_not_start_with_keys_that_are_none(
         keys.write_text(text)
         with pytest.raises(ConfigurationError, match=r"signing\.keys: each line has to hold a secret of 32"):
             create_app()
+    keys.write_bytes("una clave con eñe que es bastante larga\n".encode("latin-1"))
+    with pytest.raises(ConfigurationError, match=r"cannot be read from .*signing\.keys"):
+        create_app()
 
 
 def test_person_of_a_token_is_never_sql() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -43,8 +42,6 @@ class Sessions(NamedTuple):
 def init_app(app: Flask, settings: Settings) -> None:
     """Give the application its sessions; raises ConfigurationError where the signing keys cannot be used."""
     keys = tokens.SigningKeys(settings.signing_keys) if settings.signing_keys else None
-    if keys:
-        keys.read()
     app.extensions["sessions"] = Sessions(keys, settings.access == "open", passwords.Attempts(most=5, seconds=300))
 
 
@@ -110,7 +107,7 @@ def check(documento_id: str, password: str, kept: str | None) -> None:
 def start(transaction: Transaction, documento_id: str, rol: str, medico_id: str | None) -> dict[str, Any]:
     """Open a session of a user and return what he needs to go on, as the API answers it."""
     person = Person(documento_id, rol, medico_id, str(uuid4()))
-    secret = secrets.token_urlsafe(32)
+    secret = _keys().refresh_secret(person.sesion)
     until = datetime.now(UTC) + timedelta(hours=SESSION_HOURS)
     values = {"id": person.sesion, "documento_id": documento_id, "huella": _mark(secret), "vence_en": until}
     transaction.execute(statement("sesion_insert"), values)
@@ -120,15 +117,17 @@ def start(transaction: Transaction, documento_id: str, rol: str, medico_id: str 
 def renew(transaction: Transaction, refresh: str) -> dict[str, Any] | None:
     """Return a new token and a new refresh token of a session, or None; the old refresh token is used up.
 
-    One that comes a second time was stolen, by the first or by the second: the session ends.
+    One that comes a second time was stolen, by the first or by the second: the session ends. One that was never ours ends
+    nobody's session.
     """
     session, _, secret = refresh.partition(".")
-    new = secrets.token_urlsafe(32)
+    new = _keys().refresh_secret(session)
     values = {"id": session, "huella": _mark(secret), "nueva": _mark(new)}
     rows = transaction.fetch(statement("sesion_renew"), values)
     user = find(transaction, rows[0]["documento_id"]) if rows else None
     if user is None or not user["activo"]:
-        close(transaction, session)
+        if rows or _keys().issued(session, secret):
+            close(transaction, session)
         return None
     return _answer(Person(rows[0]["documento_id"], user["rol"], user["medico_id"], session), new)
 
@@ -143,11 +142,14 @@ def close_all(transaction: Transaction, documento_id: str) -> None:
     transaction.execute(statement("sesiones_close"), {"documento_id": documento_id})
 
 
-def _answer(person: Person, secret: str) -> dict[str, Any]:
-    keys = current().keys
-    if keys is None:
+def _keys() -> tokens.SigningKeys:
+    if (keys := current().keys) is None:
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "Este servicio no tiene con qué firmar tokens.")
-    token, expires = keys.sign(person)
+    return keys
+
+
+def _answer(person: Person, secret: str) -> dict[str, Any]:
+    token, expires = _keys().sign(person)
     until = datetime.fromtimestamp(expires, UTC).isoformat().replace("+00:00", "Z")
     who = {"documento_id": person.documento_id, "rol": person.rol, "medico_id": person.medico_id}
     return {"token": token, "tipo": "Bearer", "vence_en": until, "refresco": f"{person.sesion}.{secret}", **who}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
+import logging
+import secrets
 import time
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,8 @@ from historia_clinica.config import ConfigurationError
 from historia_clinica.errors import UnauthorizedError
 from historia_clinica.permissions import ROLES, Person
 
+logger = logging.getLogger(__name__)
+
 ALGORITHM = "HS256"  # alone: what a token says of its algorithm is never believed
 ISSUER = "historia-clinica"
 TOKEN_SECONDS = 900
@@ -22,22 +27,42 @@ STRANGE = "El token no es de este laboratorio."
 SHORTEST_SECRET = 32  # characters
 
 
-@dataclass(frozen=True)
 class SigningKeys:
     """The secrets that sign tokens: the newest signs, the older ones are still believed.
 
     Rotation is a new first line in the file; a line that is taken away ends every token that it signed. The file is read
-    again when it changes, without a restart.
+    again when it changes, without a restart; where it cannot be used any more, what was read before goes on to hold.
     """
 
-    file: Path
+    def __init__(self, file: Path) -> None:
+        """Read the file; raises ConfigurationError where it holds no keys."""
+        self._file = file
+        self._changed = _changed(file)
+        self._keys = _read(file)
 
     def read(self) -> dict[str, str]:
-        """Return the secrets by the `kid` of tokens, the newest first; raises ConfigurationError where there is none."""
-        try:
-            return _read(self.file, self.file.stat().st_mtime_ns)
-        except OSError as error:
-            raise ConfigurationError(f"The signing keys cannot be read: {error}") from error
+        """Return the secrets by the `kid` of tokens, the newest first."""
+        if (changed := _changed(self._file)) != self._changed:
+            self._changed = changed
+            try:
+                self._keys = _read(self._file)
+            except ConfigurationError as error:
+                logger.error(
+                    "Las claves de firma no sirven; siguen valiendo las anteriores.",
+                    extra={"datos": {"error": str(error)}},
+                )
+        return self._keys
+
+    def refresh_secret(self, session: str) -> str:
+        """Return what renews a session, once: 43 characters that nobody can guess, and of which we see that they are ours."""
+        drawn = secrets.token_bytes(16)
+        newest = next(iter(self.read().values()))
+        return base64.urlsafe_b64encode(drawn + _seal(newest, session, drawn)).decode().rstrip("=")
+
+    def issued(self, session: str, secret: str) -> bool:
+        """Say whether a secret is one that `refresh_secret` once gave this session."""
+        drawn, seal = (found := base64.urlsafe_b64decode(f"{secret}="))[:16], found[16:]
+        return any(hmac.compare_digest(_seal(each, session, drawn), seal) for each in self.read().values())
 
     def sign(self, person: Person) -> tuple[str, int]:
         """Return a token for the person and the second (since 1970) at which its time is over."""
@@ -55,15 +80,28 @@ class SigningKeys:
         return person
 
 
-@lru_cache(maxsize=1)
-def _read(file: Path, changed: int) -> dict[str, str]:
-    """Read the file once for each time that it changed."""
-    secrets = [line.strip() for line in file.read_text(encoding="ascii").splitlines() if line.strip()]
-    if not secrets or min(map(len, secrets)) < SHORTEST_SECRET:
+def _seal(key: str, session: str, drawn: bytes) -> bytes:
+    return hmac.digest(key.encode(), session.encode() + drawn, "sha256")[:16]
+
+
+def _changed(file: Path) -> int:
+    """Return when the file was changed, in nanoseconds since 1970; 0 where it is not there."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _read(file: Path) -> dict[str, str]:
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="ascii").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The signing keys cannot be read from {file}: {error}") from error
+    if not lines or min(map(len, lines)) < SHORTEST_SECRET:
         raise ConfigurationError(
             f"{file}: each line has to hold a secret of {SHORTEST_SECRET} characters or more, and there has to be one."
         )
-    return {hashlib.sha256(secret.encode()).hexdigest()[:16]: secret for secret in secrets}
+    return {hashlib.sha256(secret.encode()).hexdigest()[:16]: secret for secret in lines}
 
 
 @lru_cache(maxsize=4096)
