@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -79,6 +81,63 @@ def test_overload_is_refused_before_anybody_waits_for_long(serve: Callable[..., 
     assert known[2] < 1
     assert {answer.result()[0] for answer in stuck} == {200}  # they had a connection, and the lock is gone
     assert ask("/usuarios")[0] == 200
+
+
+def test_log_ins_cost_nobody_else(serve: Callable[..., Service], lab: Lab) -> None:
+    """While 64 clients log in as nobody, who reads waits at most three times as long; too many of them are told so."""
+    lab.admin.execute("INSERT INTO usuario VALUES ('10001', 'N', 30, 'administrador', NULL, true)")
+    service = serve()
+    over = threading.Event()
+
+    def seconds_of_a_read() -> float:
+        taken = []
+        for _ in range(100):
+            begin = perf_counter()
+            assert service.get("/api/v1/usuarios/10001")[0] == 200
+            taken.append(perf_counter() - begin)
+        return median(taken)
+
+    def guess(client: int) -> Counter[int]:
+        statuses: Counter[int] = Counter()
+        while not over.is_set():
+            connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
+            body = json.dumps({"documento_id": str(100_000 + 1000 * client + statuses.total()), "clave": "x"})
+            connection.request("POST", "/api/v1/sesiones", body, {"Content-Type": "application/json"})
+            statuses[connection.getresponse().status] += 1
+            connection.close()
+        return statuses
+
+    alone = seconds_of_a_read()
+    with ThreadPoolExecutor(64) as threads:
+        guesses = [threads.submit(guess, client) for client in range(64)]
+        try:
+            wait_until(lambda: service.log().count('"/api/v1/sesiones"') > 10)
+            beside = seconds_of_a_read()
+        finally:
+            over.set()
+    statuses = sum((each.result() for each in guesses), Counter[int]())
+    print(f"a read takes {alone * 1000:.1f} ms, beside log-ins {beside * 1000:.1f} ms; {statuses}")
+    assert set(statuses) == {401}
+    assert beside <= 3 * alone
+
+
+def test_more_log_ins_than_can_wait_are_told_so(serve: Callable[..., Service], lab: Lab) -> None:
+    """Of 300 at once most are refused before they cost anything, with when to come back."""
+    service = serve()
+
+    def log_in(client: int) -> tuple[int, str | None]:
+        connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
+        body = json.dumps({"documento_id": str(100_000 + client), "clave": "x"})
+        connection.request("POST", "/api/v1/sesiones", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer.status, answer.headers["Retry-After"]
+
+    with ThreadPoolExecutor(300) as threads:
+        answers = list(threads.map(log_in, range(300)))
+    assert {status for status, _ in answers} == {401, 503}
+    assert all(after for status, after in answers if status == 503)
 
 
 def test_sigterm_under_load_loses_no_request(serve: Callable[..., Service]) -> None:

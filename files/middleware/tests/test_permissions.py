@@ -372,6 +372,31 @@ def test_refresh_is_used_up_and_a_stolen_one_ends_the_session(client: FlaskClien
     assert client.post(f"{V1}/sesiones/renovacion", json={"refresco": renewed["refresco"]}).status_code == 401
 
 
+# What ends a right, while its owner's password is being compared.
+MEANWHILE = {
+    "password": "UPDATE usuario SET clave_hash = 'another' WHERE documento_id = %s",
+    "role": "UPDATE usuario SET rol = 'paciente' WHERE documento_id = %s",
+    "retirement": "UPDATE usuario SET activo = false WHERE documento_id = %s",
+}
+
+
+@pytest.mark.parametrize("end", MEANWHILE)
+def test_what_ends_a_right_ends_a_log_in_that_is_under_way(
+    client: FlaskClient, rules: Lab, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The password was right when it was compared: what it opened is not there any more."""
+    compare = passwords.matches
+
+    def matches(password: str, kept: str | None) -> bool:
+        rules.admin.execute(MEANWHILE[end], [USERS["admisionista"]])
+        return compare(password, kept)
+
+    monkeypatch.setattr(passwords, "matches", matches)
+    answer = client.post(f"{V1}/sesiones", json={"documento_id": USERS["admisionista"], "clave": WORD})
+    assert answer.status_code == 401
+    assert rules.value("SELECT count(*) FROM lab.sesiones") == 0
+
+
 def test_a_refresh_that_was_never_given_ends_nobodys_session(client: FlaskClient) -> None:
     """The identifier of a session is no secret: who knows it alone can do nothing to it."""
     opened = session(client, USERS["medico"])

@@ -67,6 +67,7 @@ DETAILS = {
     408: "El cuerpo no llegó entero a tiempo; envíelo otra vez.",
     413: "El cuerpo es demasiado grande.",
     431: "Las cabeceras de la solicitud son demasiado grandes.",
+    503: "Demasiadas solicitudes como esta esperan a la vez; vuelva a intentarlo.",
     501: "Esa forma de enviar el cuerpo (Transfer-Encoding) no se admite.",
 }
 NO_HTTP = "La solicitud no es HTTP que se pueda leer."

@@ -26,6 +26,7 @@ from waitress.task import ThreadedTaskDispatcher, WSGITask
 
 from historia_clinica import create_app
 from historia_clinica.config import LARGEST_BODY, ConfigurationError
+from historia_clinica.passwords import AT_ONCE
 from historia_clinica.problems import UNREADABLE
 
 logger = logging.getLogger(__name__)
@@ -38,11 +39,15 @@ IDLE_SECONDS = 75  # longer than a browser or a proxy keeps a connection that it
 FINISH_SECONDS = 10  # a statement may take 5, and who asks may have waited 3 for a connection
 MOST_CONNECTIONS = 4000
 MORE_THREADS = 4  # than connections to the database: who learns that there is none for him needs one, too
-PROBES = {
+# What has threads of its own, and how many: probes, which wait behind nobody, and what takes long, behind which nobody waits.
+OWN_THREADS = {
     "/healthz/live": 1,
     "/healthz/ready": 2,
     "/metrics": 1,
-}  # each with threads of its own: they wait behind nobody
+    "/api/v1/sesiones": AT_ONCE,
+    "/api/v1/cluster/explain": 2,
+}
+MOST_WAITING = 100  # for such a thread: as many log-ins take 5 s
 
 
 class Unreadable(WSGITask):
@@ -104,18 +109,25 @@ class Channel(HTTPChannel):
 
 
 class Threads(ThreadedTaskDispatcher):
-    """The threads that answer requests, and a few more for whoever asks how the service does."""
+    """The threads that answer requests, and those that answer nothing but one thing."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
         self.set_thread_count(number)
-        self._probes = {path: ThreadedTaskDispatcher() for path in PROBES}
-        for path, dispatcher in self._probes.items():
-            dispatcher.set_thread_count(PROBES[path])
+        self._own = {path: ThreadedTaskDispatcher() for path in OWN_THREADS}
+        for path, dispatcher in self._own.items():
+            dispatcher.set_thread_count(OWN_THREADS[path])
 
     def add_task(self, task: Channel) -> None:
-        """Have a request answered."""
-        self._probes.get(getattr(task.requests[0], "path", ""), super()).add_task(task)
+        """Have a request answered, or refused where too many wait for the same."""
+        request = task.requests[0]
+        own = self._own.get(getattr(request, "path", ""))
+        if own and len(own.queue) < MOST_WAITING:
+            own.add_task(task)
+            return
+        if own:
+            request.error = SimpleNamespace(code=503)
+        super().add_task(task)
 
 
 class Server(TcpWSGIServer):

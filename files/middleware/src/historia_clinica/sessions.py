@@ -21,9 +21,10 @@ from historia_clinica.config import Settings
 from historia_clinica.errors import ProblemError, UnauthorizedError
 from historia_clinica.permissions import Person
 from historia_clinica.sql import statement
-from historia_clinica.transactions import OnBehalf, Transaction
+from historia_clinica.transactions import OnBehalf, Transaction, in_transaction, reading
 
 SESSION_HOURS = 12
+WRONG = "El documento o la contraseña no son correctos."
 
 # What is written into a statement without a parameter: SET takes none. They come from a token that we signed, and are
 # checked all the same.
@@ -75,21 +76,32 @@ def on_behalf_of(person: Person) -> OnBehalf:
     return OnBehalf("SET LOCAL historia.persona = '{}/{}/{}'".format(*values).encode(), person.sesion)
 
 
-def log_in(transaction: Transaction, documento_id: str, password: str) -> dict[str, Any]:
+def log_in(documento_id: str, password: str) -> dict[str, Any]:
     """Open a session for whoever knows the user's password; raises as `check` does.
 
     Who does not gets the same answer after the same time, whether there is such a user, whether he has a password, and
-    whether he is retired.
+    whether he is retired. Nobody waits for a connection meanwhile: none is held while a password is compared.
     """
-    user = find(transaction, documento_id) or {"activo": False}
-    check(documento_id, password, user["clave_hash"] if user["activo"] else None)
-    return start(transaction, documento_id, user["rol"], user["medico_id"])
+    with reading() as transaction:
+        user = find(transaction, documento_id)
+    known = user if user and user["activo"] else None
+    check(documento_id, password, known["clave_hash"] if known else None)
+    opened = in_transaction(_start_unchanged)(documento_id, known) if known else None
+    if opened is None:  # what he knew was a user's a moment ago
+        raise UnauthorizedError(WRONG)
+    return opened
 
 
 def find(transaction: Transaction, documento_id: str) -> DictRow | None:
     """Return what logging in needs to know of a user (rol, medico_id, activo, clave_hash), or None."""
     rows = transaction.fetch(statement("usuario_log_in"), {"documento_id": documento_id})
     return rows[0] if rows else None
+
+
+def unchanged(transaction: Transaction, documento_id: str, user: DictRow | None) -> bool:
+    """Say whether a user is still what `find` saw, and let nobody change him until the transaction ends."""
+    transaction.execute(statement("usuario_lock"), {"documento_id": documento_id})
+    return find(transaction, documento_id) == user
 
 
 def check(documento_id: str, password: str, kept: str | None) -> None:
@@ -100,8 +112,14 @@ def check(documento_id: str, password: str, kept: str | None) -> None:
         raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": str(wait)})
     if not passwords.matches(password, kept):
         failures.failed(documento_id)
-        raise UnauthorizedError("El documento o la contraseña no son correctos.")
+        raise UnauthorizedError(WRONG)
     failures.succeeded(documento_id)
+
+
+def _start_unchanged(transaction: Transaction, documento_id: str, user: DictRow) -> dict[str, Any] | None:
+    if not unchanged(transaction, documento_id, user):
+        return None
+    return start(transaction, documento_id, user["rol"], user["medico_id"])
 
 
 def start(transaction: Transaction, documento_id: str, rol: str, medico_id: str | None) -> dict[str, Any]:

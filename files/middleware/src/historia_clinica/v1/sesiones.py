@@ -28,7 +28,7 @@ blueprint = Resource("sesiones", __name__, "/sesiones", tag="Sesiones")
 )
 def log_in(data: schemas.Credenciales) -> Response:
     """Open a session."""
-    return _secret(in_transaction(sessions.log_in)(data.documento_id, data.clave), HTTPStatus.CREATED)
+    return _secret(sessions.log_in(data.documento_id, data.clave), HTTPStatus.CREATED)
 
 
 @blueprint.operation(

@@ -5,13 +5,15 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from flask import Response, request
+from psycopg.rows import DictRow
 from pydantic import BaseModel
 
 from historia_clinica import answers, passwords, permissions, schemas, sessions, store
+from historia_clinica.errors import UnauthorizedError
 from historia_clinica.resource import Resource
 from historia_clinica.sql import statement
 from historia_clinica.store import Kind, Values
-from historia_clinica.transactions import Transaction, in_transaction
+from historia_clinica.transactions import Transaction, in_transaction, reading
 
 # The original's /usuarios has the plain name.
 blueprint = Resource("usuarios_v1", __name__, "/usuarios", tag="Usuarios")
@@ -80,7 +82,16 @@ def retire(documento_id: str) -> Response:
 )  # fmt: skip
 def set_password(documento_id: str, data: schemas.Clave) -> Response:
     """Set a password; whoever sets his own says the one that he has. Every session of the user ends."""
-    _set_password({"documento_id": documento_id}, data)
+    key = {"documento_id": documento_id}
+    with reading() as transaction:
+        user = sessions.find(transaction, documento_id)
+    if user is None:
+        raise USUARIO.not_found(key)
+    person = permissions.current()
+    own = person is not None and person.documento_id == documento_id
+    if own:
+        sessions.check(documento_id, data.clave_actual or "", user["clave_hash"])
+    _set_password(key, passwords.hashed(data.clave), user if own else None)
     return Response(status=HTTPStatus.NO_CONTENT)
 
 
@@ -92,12 +103,9 @@ def _retire(transaction: Transaction, key: dict[str, str]) -> None:
 
 
 @in_transaction
-def _set_password(transaction: Transaction, key: dict[str, str], data: schemas.Clave) -> None:
-    person, documento_id = permissions.current(), key["documento_id"]
-    user = sessions.find(transaction, documento_id)
-    if user is None:
-        raise USUARIO.not_found(key)
-    if person and person.documento_id == documento_id:
-        sessions.check(documento_id, data.clave_actual or "", user["clave_hash"])
-    sessions.close_all(transaction, documento_id)
-    transaction.execute(statement("usuario_password"), {**key, "clave_hash": passwords.hashed(data.clave)})
+def _set_password(transaction: Transaction, key: dict[str, str], clave_hash: str, known: DictRow | None) -> None:
+    """Keep the hash, if the user is still what he was when he said the password that he had."""
+    if known and not sessions.unchanged(transaction, key["documento_id"], known):
+        raise UnauthorizedError(sessions.WRONG)
+    sessions.close_all(transaction, key["documento_id"])
+    transaction.execute(statement("usuario_password"), {**key, "clave_hash": clave_hash})
