@@ -518,8 +518,17 @@ def test_first_log_in_gives_a_password_and_a_token(
         assert session(client, document, told["clave"])["rol"] == role
 
 
+def test_first_log_in_of_a_retired_user_is_refused(rules: Lab, request: pytest.FixtureRequest) -> None:
+    """No password would let him in: it says so, and with what an administrator takes him back."""
+    request.getfixturevalue("client")
+    rules.admin.execute("UPDATE usuario SET activo = false WHERE documento_id = '1078912345'")
+    with pytest.raises(SystemExit, match=r"1078912345 is retired.* PATCH /api/v1/usuarios/1078912345"):
+        first_login.main(["1078912345"])
+    assert rules.value("SELECT clave_hash IS NULL FROM usuario WHERE documento_id = '1078912345'")
+
+
 def test_many_log_in_at_once(client: FlaskClient, app: Flask) -> None:
-    """Hashes are made two at a time, and everybody gets in."""
+    """Hashes are made a few at a time, and everybody gets in."""
 
     def enter(role: str) -> int:
         body = {"documento_id": USERS[role], "clave": WORD}

@@ -44,10 +44,15 @@ def _first(transaction: Transaction, documento_id: str, rol: str, nombre: str) -
     if USUARIO.lock(transaction, key) is None:
         new = {"nombre": nombre, "edad": 0, "rol": rol, "medico_id": None, "activo": True}
         USUARIO.write(transaction, "insert", {**key, **new})
+    [user] = transaction.fetch(statement("usuario_log_in"), key)
+    if not user["activo"]:
+        raise SystemExit(
+            f"The user {documento_id} is retired, so no password would let him in: an administrator gives him his place back"
+            f""" with PATCH /api/v1/usuarios/{documento_id} and {{"activo": true}}."""
+        )
     password = secrets.token_urlsafe(18)
     transaction.execute(statement("usuario_password"), {**key, "clave_hash": passwords.hashed(password)})
     sessions.close_all(transaction, documento_id)
-    [user] = transaction.fetch(statement("usuario_log_in"), key)
     return {"clave": password, **sessions.start(transaction, documento_id, user["rol"], user["medico_id"])}
 
 
