@@ -66,6 +66,27 @@ def test_restart_of_the_database_costs_no_request(app: Flask, lab: Lab) -> None:
         fill_pool(app, lab)
 
 
+def test_outage_in_the_middle_of_every_request_is_told_at_once(app: Flask, lab: Lab) -> None:
+    """Not one idle connection is left to notice by: who asks next is told the reason all the same, and is answered later."""
+    client = app.test_client()
+    with ThreadPoolExecutor(8) as threads:
+        lab.admin.execute("BEGIN; LOCK TABLE usuario")
+        answers = [threads.submit(app.test_client().get, "/usuarios") for _ in range(8)]
+        waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'usuario'::regclass AND NOT granted"
+        wait_until(lambda: lab.value(waiting) == 8)
+        lab.server.stop()
+        try:
+            assert [answer.result().status_code for answer in answers] == [503] * 8
+            begin = perf_counter()
+            answer = client.get("/usuarios")
+            assert perf_counter() - begin < 1
+            assert "no hay un servidor que escuche" in answer.get_json()["detail"]
+        finally:
+            lab.server.start()
+            lab.reconnect()
+    assert client.get("/usuarios").status_code == 200
+
+
 def test_restart_of_a_node_costs_no_reader_anything(app: Flask, lab: Lab) -> None:
     """Each connection has one of the server's own to the node, which broke; the first who notices replaces them all."""
     fill_pool(app, lab)

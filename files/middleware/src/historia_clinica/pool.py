@@ -147,6 +147,8 @@ class Database:
             del self._lent[connection]
         if answers:
             self._exhausted = False
+        if connection.closed and self._reason is None:
+            self._reason = ""  # whoever comes next finds out: perhaps there is no idle connection to see it by
         self._pool.putconn(connection)
 
     def _get(self, until: float) -> Connection:
