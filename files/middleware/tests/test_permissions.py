@@ -329,6 +329,23 @@ def test_logging_out_ends_the_token_at_once(client: FlaskClient) -> None:
     assert client.post(f"{V1}/sesiones/renovacion", json={"refresco": opened["refresco"]}).status_code == 401
 
 
+def test_a_closed_session_reads_nothing_by_any_route(client: FlaskClient) -> None:
+    """Each operation that reads, of the description; the lesson's queries, too."""
+    header = log_in(client, "administrador")
+    routes = [
+        path.format(
+            cedula=PATIENT, documento_id=PATIENT, medico_id="7", consulta_id="6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+        )
+        for path, operations in client.get(f"{V1}/openapi.json").get_json()["paths"].items()
+        if "get" in operations
+    ]
+    routes += [f"{V1}/cluster/where?cedula={PATIENT}", f"{V1}/cluster/explain?consulta=paciente"]
+    routes.remove(f"{V1}/cluster/where")  # it needs a document
+    client.delete(f"{V1}/sesiones/actual", headers=header)
+    assert len(routes) > 12
+    assert {path: client.get(path, headers=header).status_code for path in routes} == dict.fromkeys(routes, 401)
+
+
 def test_closed_session_learns_nothing_and_leaves_nothing(client: FlaskClient, rules: Lab) -> None:
     """Its questions travel with the look at the session: neither what is there nor what is not gets out."""
     header = log_in(client, "medico")

@@ -103,6 +103,15 @@ def read(query: bytes, values: Values | None = None) -> list[DictRow]:
         return transaction.fetch(query, values, last=True)
 
 
+def require_open_session() -> None:
+    """Go on only if the session of whoever asks is open, where what he asks for is read without a transaction of his.
+
+    Raises SessionClosedError, and what `reading` does.
+    """
+    with reading() as transaction:
+        transaction.open()
+
+
 def in_transaction(work: Callable[Concatenate[Transaction, P], T], *, single: bool = False) -> Callable[P, T]:
     """Return the function with a transaction as its first argument, which ends with it.
 

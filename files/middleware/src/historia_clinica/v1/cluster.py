@@ -20,7 +20,7 @@ from historia_clinica.pool import current_database
 from historia_clinica.problems import status_of
 from historia_clinica.resource import Resource
 from historia_clinica.sql import statement
-from historia_clinica.transactions import Transaction, in_transaction
+from historia_clinica.transactions import Transaction, in_transaction, require_open_session
 
 blueprint = Resource("cluster", __name__, "/cluster", tag="Clúster")
 
@@ -39,6 +39,7 @@ QUERIES: tuple[str, ...] = get_args(schemas.Leccion)
 )
 def overview() -> Response:
     """Describe nodes, tables and shards: how even the rows lie, and which tables lie together."""
+    require_open_session()
     nodes, tables, shards = (_rows(name) for name in ("cluster_nodes", "cluster_tables", "cluster_shards"))
     return _answer(
         {
@@ -57,6 +58,7 @@ def overview() -> Response:
 )  # fmt: skip
 def where(conditions: schemas.Donde) -> Response:
     """Say on which node the rows of a patient are, or would be if he were registered."""
+    require_open_session()
     rows = _rows("cluster_where", {"cedula": conditions.cedula})
     together = len({row["nodo"] for row in rows}) == 1
     return _answer({"cedula": conditions.cedula, "tablas": rows, "colocalizadas": together})
@@ -68,6 +70,7 @@ def where(conditions: schemas.Donde) -> Response:
 )  # fmt: skip
 def explain(conditions: schemas.Cual) -> Response:
     """List the queries of the lesson, or run one of them and explain it: SQL never comes from outside."""
+    require_open_session()
     name = conditions.consulta
     if name is None:
         return _answer({"consultas": [_query(each) | {"explicacion": None} for each in QUERIES]})
@@ -79,7 +82,7 @@ def _answer(body: dict[str, Any]) -> Response:
 
 
 def _rows(name: str, values: Mapping[str, Any] | None = None) -> list[DictRow]:
-    """What the lab's own views say to anybody, whoever asks."""
+    """What the lab's own views say to anybody, whoever asks; no transaction, in which a node that is down would be an error."""
     with current_database().connection() as connection:
         return connection.execute(statement(name), values).fetchall()
 

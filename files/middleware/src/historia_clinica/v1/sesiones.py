@@ -11,7 +11,7 @@ from historia_clinica import permissions, schemas, sessions
 from historia_clinica.answers import JSON
 from historia_clinica.errors import UnauthorizedError
 from historia_clinica.resource import Resource
-from historia_clinica.transactions import Transaction, in_transaction, reading
+from historia_clinica.transactions import Transaction, in_transaction, require_open_session
 
 blueprint = Resource("sesiones", __name__, "/sesiones", tag="Sesiones")
 
@@ -51,8 +51,7 @@ def who() -> Response:
     person = permissions.current()
     if person is None:
         return _secret({"acceso": "open", "documento_id": None, "rol": None, "medico_id": None, "permisos": {}})
-    with reading() as transaction:
-        transaction.open()  # which looks whether the session is
+    require_open_session()
     who = {"documento_id": person.documento_id, "rol": person.rol, "medico_id": person.medico_id}
     may = {name: roles[person.rol] for name, roles in permissions.PERMISSIONS.items() if person.rol in roles}
     return _secret({"acceso": "rules", **who, "permisos": may})
