@@ -94,8 +94,8 @@ class Connection(psycopg.Connection[DictRow]):
         return self.pgconn.get_result()
 
     def _wait(self, events: int = select.POLLIN) -> None:
-        poll = select.poll()
-        poll.register(self.pgconn.socket, events)
+        # Without a limit: the server ends a statement that takes too long, and pool.py cuts off a server that says nothing.
+        (poll := select.poll()).register(self.pgconn.socket, events)
         poll.poll()
         self.pgconn.consume_input()
 

@@ -1,6 +1,6 @@
-"""The connections to the database: psycopg's pool, and the three things that it does not do.
+"""The connections to the database: psycopg's pool, and three things that it does not do.
 
-It connects in the background with growing pauses, and lets who asks wait for its timeout. A person at a lab wants neither:
+The pool connects in the background with growing pauses, and lets its caller wait for a timeout. A person at a lab wants otherwise:
 
 - while the database is down the answer is its reason, at once, in one plain sentence; when it is back the next request is answered;
 - who would wait for a connection where somebody has just waited in vain is told so at once;
@@ -44,8 +44,7 @@ REASONS: tuple[tuple[str, str], ...] = (
     ("", "no acepta la conexión"),
 )
 BUSY = "Todas las conexiones con la base de datos están ocupadas; vuelva a intentarlo."
-# How long a request waits for a connection while all are in use. A statement may take 5 s more, and after 10 s in all
-# everybody should have his answer, who waits for a thread before, too.
+# How long a request waits for a connection while all are in use: with the 5 s of a statement, and a wait for a thread, less than 10.
 PATIENCE_SECONDS = 3
 # No connection is replaced twice within this time because a node of the database went away.
 NODES_SECONDS = 1
@@ -54,7 +53,7 @@ NODES_SECONDS = 1
 class Database:
     """Connections to the database for the requests of this process.
 
-    `most` is how many there may be; `closed` is set when the process ends.
+    `most` is how many there may be; `closed` is set by `close`.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -205,9 +204,10 @@ class Database:
             self._forget_nodes()
 
     def _forget_nodes(self) -> None:
-        """Replace every connection: with it go the server's own to its nodes, which Citus keeps, and tells that they broke.
+        """Replace every connection.
 
-        It tells that once for each connection of the pool, long after the node is back.
+        Citus keeps connections to the workers inside each backend, and reports each broken one once per backend, long after the
+        node is back: replacing ours discards them all.
         """
         with self._lock:
             if monotonic() - self._drained < NODES_SECONDS:

@@ -143,7 +143,8 @@ class Server(TcpWSGIServer):
             host=host,
             port=port,
             max_request_header_size=LARGEST_HEAD,
-            max_request_body_size=LARGEST_BODY + 1,  # Flask refuses what is larger, waitress what is as large
+            max_request_body_size=LARGEST_BODY
+            + 1,  # waitress refuses from here on, Flask what is larger: Flask shall decide
             connection_limit=_descriptors() - 100,  # the rest for the database, the log and files that are sent
             backlog=MOST_CONNECTIONS,
             cleanup_interval=1,
