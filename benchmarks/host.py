@@ -171,9 +171,13 @@ class ByHand:
 
     def postgres_fdw(self) -> None:
         """Make the servers one database, with postgres_fdw."""
-        for name in ("schema", "views", "nodes", "tables", "privileges"):
+        scripts = SQL / "postgres_fdw/files/sql"
+        # In the order of the role (vars/main.yml).
+        for name in ("definitions", "schema", "views", "nodes", "tables", "copies", "waits", "changes", "privileges"):
             self.file(f"postgres_fdw/files/sql/{name}.sql")
-        self.psql("-c", f"SELECT lab.join_nodes('{self.nodes()}', '{json.dumps(self.passwords)}', 32, 'by hand')")
+        worker = "\n".join((scripts / f"{name}.sql").read_text(encoding="utf-8") for name in ("definitions", "worker"))
+        values = f"'{self.nodes()}', '{json.dumps(self.passwords)}', 32, 'by hand', $worker${worker}$worker$"
+        self.psql("-c", f"SELECT lab.join_nodes({values})")
         self.psql("-c", "SELECT * FROM lab.subscribe()")
 
     def remove(self) -> None:
