@@ -121,7 +121,7 @@ class Threads(ThreadedTaskDispatcher):
     def add_task(self, task: Channel) -> None:
         """Have a request answered, or refused where too many wait for the same."""
         request = task.requests[0]
-        own = self._own.get(getattr(request, "path", ""))
+        own = None if request.error else self._own.get(request.path)  # what is refused costs nothing
         if own and len(own.queue) < MOST_WAITING:
             own.add_task(task)
             return
