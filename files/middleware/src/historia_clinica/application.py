@@ -47,7 +47,7 @@ class Json(DefaultJSONProvider):
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
+        names = [pair[0] for pair in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise ProblemError(
             HTTPStatus.BAD_REQUEST, f"El cuerpo trae dos veces el campo {json.dumps(twice, ensure_ascii=False)}."
