@@ -26,6 +26,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
+# They lie in the two folders above, so they come after them.
 import http_load  # noqa: E402
 import probe  # noqa: E402
 import psutil  # noqa: E402

@@ -63,7 +63,7 @@ def locked(home: Path, profile: str, seconds: float) -> Iterator[Lock]:
                 f"Something else has been working on the Minikube profile {profile} for more than {seconds:g} s (process {holder})."
                 " What helps: wait for it, or end it, then run this again."
             )
-        time.sleep(0.1)
+        time.sleep(0.1)  # nobody tells when the lock of another program is free
 
     while True:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)

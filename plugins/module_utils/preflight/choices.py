@@ -112,7 +112,7 @@ class Choices:
     def without_recorded(self) -> Choices:
         """The choices as if none had been made of what a record remembers. Where the lab is, is no such choice."""
         recorded = {each.name for each in fields(paths.Record)} - {"directory"}
-        return replace(self, **{name: None for name in CHOICES if name in recorded})  # type: ignore[arg-type]
+        return replace(self, **{name: None for name in CHOICES if name in recorded})  # type: ignore[arg-type]  # each may be None
 
 
 #: Every choice by its name: the option of the module, and behind ``lab_`` the variable.

@@ -73,7 +73,7 @@ class Application(APIFlask):
             docs_oauth2_redirect_path=None,
             openapi_blueprint_url_prefix=resource.PREFIX,
             json_errors=False,
-            static_folder=None,  # type: ignore[arg-type]
+            static_folder=None,  # type: ignore[arg-type]  # Flask takes None for none, which APIFlask's annotation leaves out
         )
         bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": BEARER}
         self.security_schemes = {"token": bearer}

@@ -94,9 +94,9 @@ class Connection(psycopg.Connection[DictRow]):
         return self.pgconn.get_result()
 
     def _wait(self, events: int = select.POLLIN) -> None:
-        # Without a limit: the server ends a statement that takes too long, and pool.py cuts off a server that says nothing.
-        (poll := select.poll()).register(self.pgconn.socket, events)
-        poll.poll()
+        poll = select.poll()
+        poll.register(self.pgconn.socket, events)
+        poll.poll()  # without a limit: the server ends what takes too long, and pool.py cuts off one that says nothing
         self.pgconn.consume_input()
 
 

@@ -28,7 +28,7 @@ PAUSE_SECONDS = 2  # servers and middleware of a lab start together: the tables 
 @blueprint.get("/")
 def index() -> dict[str, str]:
     """Say that the process answers, without the database: its absence is no reason to restart."""
-    return {"estado": "ok", "servicio": "historia-clinica", "version": current_app.version}  # type: ignore[attr-defined]
+    return {"estado": "ok", "servicio": "historia-clinica", "version": current_app.version}  # type: ignore[attr-defined]  # of our Application
 
 
 @blueprint.get("/healthz/live")

@@ -135,7 +135,7 @@ class Resource(APIBlueprint):
     def changeable(
         self,
         rule: str,
-        kind: Kind,
+        kind: Kind[Any],
         permission: str,
         summaries: tuple[str, str],
         answer: type[BaseModel],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from flask import Response, request
 from psycopg.errors import UniqueViolation
@@ -20,17 +20,18 @@ from historia_clinica.errors import ProblemError, TakenError
 from historia_clinica.transactions import Transaction, in_transaction
 
 Values = Mapping[str, Any]
+Data = TypeVar("Data", bound=BaseModel)  # what is written about one
 
 
 @dataclass(frozen=True)
-class Kind:
+class Kind(Generic[Data]):
     """One kind of thing; a key is the values that tell one from the others, by the names that addresses and statements use."""
 
     one: str  # the name that begins its statements: `<one>_insert.sql`, `_lock` and `_update`
     many: str  # the statement that reads it
     key: frozenset[str]  # the names of its key
     missing: str  # what to say where there is none, with values in braces
-    data: type[BaseModel]  # what is written about it
+    data: type[Data]  # what is written about it
     unique: tuple[str, str]  # the field that no two have alike, and what to say where one has it already
     creates: bool = True  # whether it may be registered under a key of the caller
 
@@ -40,7 +41,7 @@ class Kind:
             return answers.answer(row["cuerpo"])
         raise self.not_found(key)
 
-    def put(self, key: Values, data: BaseModel) -> Response:
+    def put(self, key: Values, data: Data) -> Response:
         """Register the one of this key, or replace it: sent twice, it makes one. Raises ProblemError (404, 409, 412, 428)."""
         created, body = in_transaction(self._put)(key, data)
         return answers.answer(body, HTTPStatus.CREATED, Location=request.path) if created else answers.answer(body)
@@ -70,12 +71,12 @@ class Kind:
         locked = transaction.execute(sql.statement(f"{self.one}_lock"), key)
         return self.find(transaction, key) if locked else None
 
-    def create(self, transaction: Transaction, key: Values, data: BaseModel) -> str:
+    def create(self, transaction: Transaction, key: Values, data: Data) -> str:
         """Add the one of this key, and return it as JSON; raises TakenError."""
         self.write(transaction, "insert", {**data.model_dump(), **key})
         return self.read(transaction, key)
 
-    def update(self, transaction: Transaction, key: Values, _there: str, data: BaseModel) -> str:
+    def update(self, transaction: Transaction, key: Values, _there: str, data: Data) -> str:
         """Write the data over what is there, which was locked, and return it as JSON; raises TakenError."""
         self.write(transaction, "update", {**data.model_dump(), **key})
         return self.read(transaction, key)
@@ -92,7 +93,7 @@ class Kind:
         """Return the 404 that says which one is missing."""
         return ProblemError(HTTPStatus.NOT_FOUND, self.missing.format(**key))
 
-    def _put(self, transaction: Transaction, key: Values, data: BaseModel) -> tuple[bool, str]:
+    def _put(self, transaction: Transaction, key: Values, data: Data) -> tuple[bool, str]:
         there = self.lock(transaction, key)
         if there is None and self.creates:
             answers.require_unseen()
@@ -102,7 +103,7 @@ class Kind:
         answers.require_seen(there)
         return False, self.update(transaction, key, there, data)
 
-    def _patch(self, transaction: Transaction, key: Values, new: Callable[[str], BaseModel]) -> str:
+    def _patch(self, transaction: Transaction, key: Values, new: Callable[[str], Data]) -> str:
         there = self.lock(transaction, key)
         if there is None:
             raise self.not_found(key)

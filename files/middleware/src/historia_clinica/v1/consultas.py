@@ -28,10 +28,10 @@ ONE = f"{ALL_OF_ONE}/<consulta_id>"
 ORDER = ["fecha_consulta", "paciente_id", "id"]
 
 
-class Consultations(Kind):
+class Consultations(Kind[schemas.ConsultaDatos]):
     """Consultations: a doctor writes his own alone, and only one who attends has any."""
 
-    def put(self, key: Values, data: schemas.ConsultaDatos) -> Response:  # type: ignore[override]
+    def put(self, key: Values, data: schemas.ConsultaDatos) -> Response:
         """Register or replace one, of the person's own; raises ProblemError (403, 404, 409, 412, 422, 428)."""
         permissions.require_own_doctor(data.medico_id)
         return super().put(key, data)
@@ -47,7 +47,7 @@ class Consultations(Kind):
         permissions.require_own_doctor(json.loads(there)["medico_id"])
         return super().lock(transaction, key)
 
-    def create(self, transaction: Transaction, key: Values, data: schemas.ConsultaDatos) -> str:  # type: ignore[override]
+    def create(self, transaction: Transaction, key: Values, data: schemas.ConsultaDatos) -> str:
         """Add the one of this key, and return it as JSON; raises ProblemError: 404 the patient, 422 the doctor or the date."""
         _require_possible(transaction, key, data)
         moment = (data.fecha_consulta or datetime.now(UTC)).astimezone(UTC)
@@ -58,7 +58,7 @@ class Consultations(Kind):
         written = {"paciente_id": key["cedula"], "id": str(key["consulta_id"]), **values}
         return json.dumps(written, ensure_ascii=False, separators=(", ", " : "))
 
-    def update(self, transaction: Transaction, key: Values, there: str, data: schemas.ConsultaDatos) -> str:  # type: ignore[override]
+    def update(self, transaction: Transaction, key: Values, there: str, data: schemas.ConsultaDatos) -> str:
         """Write the data over what is there, and return it as JSON; without `fecha_consulta` it keeps the one it has.
 
         Raises ProblemError: 403 or 422 for the doctor, 422 for the date.

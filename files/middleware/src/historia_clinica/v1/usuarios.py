@@ -6,7 +6,6 @@ from http import HTTPStatus
 
 from flask import Response, request
 from psycopg.rows import DictRow
-from pydantic import BaseModel
 
 from historia_clinica import answers, passwords, permissions, schemas, sessions, store
 from historia_clinica.errors import UnauthorizedError
@@ -21,10 +20,10 @@ blueprint = Resource("usuarios_v1", __name__, "/usuarios", tag="Usuarios")
 ONE = "/<documento_id>"
 
 
-class Users(Kind):
+class Users(Kind[schemas.UsuarioDatos]):
     """Users: whatever is changed about one, his sessions end."""
 
-    def update(self, transaction: Transaction, key: Values, there: str, data: BaseModel) -> str:
+    def update(self, transaction: Transaction, key: Values, there: str, data: schemas.UsuarioDatos) -> str:
         """Write the data over what is there, end the sessions, and return it as JSON."""
         sessions.close_all(transaction, key["documento_id"])
         return super().update(transaction, key, there, data)
