@@ -114,7 +114,7 @@ mutation: env ## change our Python in small ways and see the tests fail: ARGS='-
 bench: env ## every benchmark, or those that ARGS names; keeps the figures
 	@$(typed) python benchmarks/all.py
 
-changed: env ## change a lab by hand, one thing after the other, and see it named and put right
+changed: env ## change a lab by hand, one thing after the other, and see it named and repaired
 	@$(typed) python tests/changed.py
 
 lint: env ## ansible-lint, yamllint, ruff, mypy; ansible-test sanity, galaxy-importer, antsibull

@@ -124,7 +124,7 @@ class ByHand:
         command = ["kubectl", "--kubeconfig", KUBECONFIG, "--context", CONTEXT, "-n", self.namespace, "port-forward"]
         with subprocess.Popen(
             [*command, "service/middleware-service", f"{self.port}:8080"], stdout=subprocess.DEVNULL
-        ) as way:
+        ) as invocation:
             try:
                 while True:
                     try:
@@ -133,7 +133,7 @@ class ByHand:
                     except OSError:
                         time.sleep(0.1)
             finally:
-                way.kill()
+                invocation.kill()
 
     def remove(self) -> None:
         """kubectl delete namespace."""

@@ -60,13 +60,13 @@ def guide(path: Path) -> str:
 
 CHANGED = re.compile(r"(?<=<!-- changes -->\n).*?(?=<!-- /changes -->)", re.DOTALL)
 HANDS = {
-    Path(__file__).with_name("en") / "changed.md": (
-        ("somebody", "engine", "`make verify` names", "`make lab`"),
-        ("both", "puts it right", "says it and leaves it", "says it and stops"),
+    Path(__file__).with_name("en") / "drift.md": (
+        ("manual change", "engine", "`make verify` reports", "`make lab`"),
+        ("both", "repairs it", "reports it, leaves it", "reports it and stops"),
     ),
-    Path(__file__).with_name("es") / "changed.md": (
-        ("alguien", "motor", "`make verify` nombra", "`make lab`"),
-        ("ambos", "lo corrige", "lo dice y lo deja", "lo dice y se detiene"),
+    Path(__file__).with_name("es") / "drift.md": (
+        ("cambio a mano", "motor", "`make verify` indica", "`make lab`"),
+        ("ambos", "lo corrige", "lo informa, no lo toca", "lo informa y se detiene"),
     ),
 }
 
@@ -79,7 +79,7 @@ def changes(path: Path) -> str:
         engine = both if change.engines == ENGINES else f"`{change.engines[0]}`"
         deed = stops if change.refused else leaves if change.tells else mends
         name = change.name if path.parent.name == "en" else change.nombre
-        rows.append(f"| {name} | {engine} | `{change.promise}` | {deed} |")
+        rows.append(f"| {name} | {engine} | `{change.check}` | {deed} |")
     text = "\n".join(rows) + "\n"
     return statements(CHANGED.sub(lambda _: text, path.read_text(encoding="utf-8")), path.parent.name)
 
@@ -87,8 +87,8 @@ def changes(path: Path) -> str:
 DIFFERING = re.compile(r"(?<=<!-- differences -->\n).*?(?=<!-- /differences -->)", re.DOTALL)
 #: Each page with what its first column is called.
 APART = {
-    Path(__file__).with_name("en") / "differences.md": "somebody does",
-    Path(__file__).with_name("es") / "differences.md": "alguien hace",
+    Path(__file__).with_name("en") / "differences.md": "statement or operation",
+    Path(__file__).with_name("es") / "differences.md": "sentencia u operación",
 }
 
 
@@ -151,64 +151,64 @@ READMES = tuple(Path(__file__).parents[1] / name for name in ("README.md", "READ
 #: Each row in both languages: what was measured, and where its cells come from: benchmark, which of its results, text with its fields.
 MEASUREMENTS: tuple[tuple[str, str, tuple[tuple[str, dict[str, str], str], ...]], ...] = (
     (
-        "`make lab` on `host`, beside the same by hand (at most 3.0)",
-        "`make lab` en `host`, junto a lo mismo a mano (a lo sumo 3,0)",
+        "`make lab` on `host`, vs. by hand (at most 3.0)",
+        "`make lab` en `host`, frente a hacerlo a mano (máx. 3,0)",
         tuple((f"host-{engine}", {"engine": engine}, "{ratio} x") for engine in ENGINES[::-1]),
     ),
     (
-        "a second run: seconds, tasks (10 s)",
-        "una segunda vez: segundos, tareas (10 s)",
+        "a second run: time, tasks (10 s)",
+        "segunda ejecución: tiempo, tareas (10 s)",
         tuple(
             (f"host-{engine}", {"engine": engine}, "{second_run_seconds} s, {second_run_tasks}")
             for engine in ENGINES[::-1]
         ),
     ),
     (
-        "from `.venv` alone to the first answered request (20 s)",
-        "desde solo `.venv` hasta la primera petición respondida (20 s)",
+        "from a fresh `.venv` to the first API response (20 s)",
+        "de un `.venv` nuevo a la primera respuesta de la API (20 s)",
         tuple((f"host-{engine}", {"engine": engine}, "{first_answer_seconds} s") for engine in ENGINES[::-1]),
     ),
     (
-        "1,000,000 consultations loaded (60 s), beside one plain COPY",
-        "1.000.000 de consultas cargadas (60 s), junto a un COPY simple",
+        "loading 1,000,000 consultations (60 s), vs. one plain COPY",
+        "carga de 1.000.000 de consultas (60 s), frente a un COPY simple",
         tuple(("load", {"engine": engine}, "{seconds} s, {ratio} x") for engine in ENGINES[::-1]),
     ),
     (
-        "the join on another column, beside the co-located one",
-        "el join por otra columna, junto al colocado",
+        "time of the join on another column, vs. the co-located one",
+        "tiempo del join por otra columna, frente al colocalizado",
         tuple(("queries", {"engine": engine}, "{other_column_ratio} x") for engine in ENGINES[::-1]),
     ),
     (
-        "in pods: beside the same by hand (3.0); a second run (15 s)",
-        "en pods: junto a lo mismo a mano (3,0); una segunda vez (15 s)",
+        "in pods: vs. by hand (3.0); a second run (15 s)",
+        "en pods: frente a hacerlo a mano (3,0); segunda ejecución (15 s)",
         (("pods", {"part": "make"}, "{ratio} x; {second_run_seconds} s"),),
     ),
     (
-        "in pods: five labs at once, beside one (4); memory of one (500 MiB)",
-        "en pods: cinco laboratorios a la vez, junto a uno (4); memoria de uno (500 MiB)",
+        "in pods: five labs at once, vs. one (4); memory of one (500 MiB)",
+        "en pods: cinco laboratorios a la vez, frente a uno (4); memoria de uno (500 MiB)",
         (("pods", {"part": "five"}, "{ratio} x; "), ("pods", {"part": "memory"}, "{total_MiB} MiB")),
     ),
     (
-        "in pods: reads again after a worker's pod was deleted; with a headless Service",
+        "in pods: reads again after a worker's pod is deleted; with a headless Service",
         "en pods: lecturas de nuevo tras borrar el pod de un worker; con un Service sin IP",
         (("pods", {"part": "heal"}, "{seconds} s; {headless_seconds} s"),),
     ),
     (
-        "API, reads and writes: beside the original's way (15), FastAPI (0.85), pgbench (0.30)",
-        "API, lecturas y escrituras: junto al modo del original (15), FastAPI (0,85), pgbench (0,30)",
+        "API requests/s: vs. the original lab (15), FastAPI (0.85), pgbench (0.30)",
+        "API, peticiones/s: frente al original (15), FastAPI (0,85), pgbench (0,30)",
         tuple(
             ("api-open", {"load": "mezcla", "server": server}, text)
             for server, text in (("original", "{ratio} x, "), ("fastapi", "{ratio} x, "), ("pgbench", "{ratio} x"))
         ),
     ),
     (
-        "API under its rules, beside FastAPI with the same (1.05)",
-        "API con sus reglas, junto a FastAPI con las mismas (1,05)",
+        "API with authorization, vs. FastAPI with the same (1.05)",
+        "API con permisos, frente a FastAPI con los mismos (1,05)",
         (("api-rules", {"load": "mezcla", "server": "fastapi"}, "{ratio} x"),),
     ),
     (
-        "API, 1,000 clients, the database stuck: longest wait (10 s); memory (100 MiB more)",
-        "API, 1.000 clientes, base de datos bloqueada: mayor espera (10 s); memoria (100 MiB más)",
+        "API, 1,000 clients, database locked: longest wait (10 s); extra memory (100 MiB)",
+        "API, 1.000 clientes, base de datos bloqueada: espera máxima (10 s); memoria extra (100 MiB)",
         (("overload", {"load": "stuck"}, "{longest_s} s; "), ("overload", {"load": "memory"}, "{growth_mib} MiB")),
     ),
 )
@@ -267,7 +267,7 @@ def table(spec: dict[str, Any], defaults: dict[str, Any]) -> str:
         options.update(entry.get("options", {}))
     if not options:
         return "It has no variables.\n"
-    rows = ["| variable | type | default | what |", "| --- | --- | --- | --- |"]
+    rows = ["| variable | type | default | description |", "| --- | --- | --- | --- |"]
     for name, option in options.items():
         description = option["description"]
         text = " ".join(description) if isinstance(description, list) else description

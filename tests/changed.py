@@ -2,9 +2,9 @@
 
     make changed ARGS='--engine citus --pairs 50'
 
-Makes a lab on this machine; for each change of support/changes.py: makes it, asks verify which promise is broken, compares what
+Makes a lab on this machine; for each change of support/changes.py: makes it, has verify say which check fails, compares what
 --check announces with what the run does, and sees the lab right again, or the run saying what it leaves and why. Then the same with
-two at once, of those that can be seen and put right together. Removes the lab.
+two at once, of those that can be seen and repaired together. Removes the lab.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from support.labs import ENGINES, Workshop, citus_servers
 
 
 def main() -> None:
-    """Run it; exit 1 where one is not named, not announced, or not put right."""
+    """Run it; exit 1 where one is not named, not announced, or not repaired."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--engine", choices=ENGINES, default="citus" if citus_servers() else "postgres_fdw")
     parser.add_argument("--only", default="", help="a part of the change's name")
@@ -50,7 +50,7 @@ def main() -> None:
             started = time.monotonic()
             try:
                 changed_and_put_right(lab, changes, workshop.place / "report.json")
-                verdict = "told and left" if tells else "put right"
+                verdict = "told and left" if tells else "repaired"
             except AssertionError as error:
                 verdict = f"FAILED {error}"
                 failed.append(name)

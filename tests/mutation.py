@@ -42,7 +42,7 @@ MODULES: dict[str, tuple[str, str]] = {
             "registry",
             "servers",
             "supervision",
-            "survey",
+            "namespace_rows",
             "workloads",
         )
     },
@@ -57,12 +57,12 @@ MODULES: dict[str, tuple[str, str]] = {
     f"{UTILS}/pages/autostart.py": ("tests/unit/test_autostart.py", "."),
     **{
         f"{UTILS}/verification/{name}.py": ("tests/unit/verification", ".")
-        for name in ("api", "evidence", "logins", "nodes", "promises", "tables", "verdicts", "waits")
+        for name in ("api", "checks", "logins", "nodes", "observations", "results", "tables", "waits")
     },
     **{
         f"{UTILS}/{name}.py": ("tests/unit/preflight", ".")
         for name in (
-            "kubernetes_look",
+            "cluster_state",
             "machine",
             *(
                 f"preflight/{subject}"

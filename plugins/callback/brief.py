@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The maintainers of aula.historia_clinica
 # MIT License (see LICENSE)
-"""What a person at a lab reads of a run: what changes, each page as it is, each failure once."""
+"""Compact output: changed tasks, reports as plain text, each failure once."""
 
 from __future__ import annotations
 

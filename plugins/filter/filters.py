@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import command, way_of
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import command, invocation_of
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.autostart import autostart_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.diagnosis import diagnosis_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.failure import (
@@ -22,13 +22,13 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.status
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.summary import preflight_page, summary_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.verification import verification_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.servers import server_programs, server_settings
-from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.verdicts import verification_report
+from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.results import verification_report
 from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import network_verdict, secret_credentials
 
 
 def command_of(lab: Mapping[str, Any], verb: str) -> str:
     """A command of a lab, by what `make` calls it, of the fact that the role preflight gives."""
-    return command(way_of(lab), verb)
+    return command(invocation_of(lab), verb)
 
 
 class FilterModule:

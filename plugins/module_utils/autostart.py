@@ -23,8 +23,8 @@ MARK = "# historia-clinica"
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way of starting a lab with the machine.
+class BootMethod:
+    """One method of starting a lab with the machine.
 
     Attributes:
         name: ``systemd``, ``cron`` or ``launchd``.
@@ -147,12 +147,12 @@ WantedBy={"multi-user" if host.root else "default"}.target
 """
 
 
-def systemd(lab: Mapping[str, Any], host: Host) -> Way:
+def systemd(lab: Mapping[str, Any], host: Host) -> BootMethod:
     """By systemd."""
     folder = "/etc/systemd/system" if host.root else os.path.join(host.home, ".config/systemd/user")
     unit = f"historia-clinica-{lab['name']}.service"
     target = "multi-user.target" if host.root else "default.target"
-    return Way(
+    return BootMethod(
         "systemd",
         f"systemd, {'' if host.root else 'user '}unit {unit}",
         os.path.join(folder, unit),
@@ -169,15 +169,15 @@ def lingers(user: str) -> bool:
 # ---------------------------------------------------------------------------------------------------- cron
 
 
-def cron(lab: Mapping[str, Any], host: Host) -> Way:
+def cron(lab: Mapping[str, Any], host: Host) -> BootMethod:
     """By cron: a file of the machine's for root's labs, which run as their own user, else a line of the user's crontab."""
     command = f"{shlex.join(boot_command(lab, host))} >>{shlex.quote(boot_log(lab['directory']))} 2>&1"
     command = command.replace("%", "\\%")  # cron's word for a new line
     if host.root:
         text = f'# Made by Ansible: the playbook autostart, which removes it with autostart_state=off.\nMAILTO=""\n@reboot {lab["user"]} {command}\n'
         path = f"/etc/cron.d/historia-clinica-{lab['name']}"
-        return Way("cron", f"cron, {path}", path, text)
-    return Way("cron", "cron, @reboot in the crontab", "", f"@reboot {command} {MARK} {lab['name']}")
+        return BootMethod("cron", f"cron, {path}", path, text)
+    return BootMethod("cron", "cron, @reboot in the crontab", "", f"@reboot {command} {MARK} {lab['name']}")
 
 
 def crontab_with(crontab: str, line: str, name: str) -> str:
@@ -206,7 +206,7 @@ def write_crontab(program: str, text: str) -> None:
 # ---------------------------------------------------------------------------------------------------- launchd
 
 
-def launchd(lab: Mapping[str, Any], host: Host) -> Way:
+def launchd(lab: Mapping[str, Any], host: Host) -> BootMethod:
     """By launchd: an agent of the user's, who has to log in; for root's labs a daemon."""
     label = f"historia-clinica.{lab['name']}"
     job: dict[str, Any] = {
@@ -221,41 +221,45 @@ def launchd(lab: Mapping[str, Any], host: Host) -> Way:
     if host.root:
         job |= {"UserName": lab["user"], "GroupName": lab["group"]}
     text = plistlib.dumps(job).decode()
-    return Way("launchd", f"launchd, {label}", os.path.join(folder, f"{label}.plist"), text)
+    return BootMethod("launchd", f"launchd, {label}", os.path.join(folder, f"{label}.plist"), text)
 
 
 # ---------------------------------------------------------------------------------------------------- which
 
 
-def ways(lab: Mapping[str, Any], host: Host) -> list[Way]:
-    """Every way that a machine of this kind may have, the best first."""
+def boot_methods(lab: Mapping[str, Any], host: Host) -> list[BootMethod]:
+    """Every boot method that a machine of this kind may have, the best first."""
     if host.system == "Darwin":
         return [launchd(lab, host)]
     return [systemd(lab, host), cron(lab, host)]
 
 
-def usable(found: Sequence[Way], host: Host) -> Way | None:
-    """The way that a lab of this machine takes; None where it has none."""
-    for way in found:
-        if way.name == "launchd" or (way.name == "systemd" and host.systemd) or (way.name == "cron" and host.crontab):
-            return way
+def pick_method(found: Sequence[BootMethod], host: Host) -> BootMethod | None:
+    """The boot method that a lab of this machine uses; None if there is none."""
+    for method in found:
+        if (
+            method.name == "launchd"
+            or (method.name == "systemd" and host.systemd)
+            or (method.name == "cron" and host.crontab)
+        ):
+            return method
     return None
 
 
-def is_on(way: Way, name: str, crontab: str) -> bool:
-    """Whether a way is switched on for a lab.
+def is_enabled(method: BootMethod, name: str, crontab: str) -> bool:
+    """Whether a boot method is enabled for a lab.
 
     Args:
-        way: the way.
+        method: one of them.
         name: the lab's name.
         crontab: the user's crontab.
     """
-    if not way.path:
+    if not method.path:
         return any(line.endswith(f"{MARK} {name}") for line in crontab.splitlines())
-    return os.path.isfile(way.path) and (not way.link or os.path.lexists(way.link))
+    return os.path.isfile(method.path) and (not method.link or os.path.lexists(method.link))
 
 
-def switched_on(lab: Mapping[str, Any], host: Host) -> str:
+def enabled_method(lab: Mapping[str, Any], host: Host) -> str:
     """What starts a lab with the machine, in words; empty where nothing does."""
     crontab = "" if host.root or not host.crontab else read_crontab(host.crontab)
-    return next((way.says for way in ways(lab, host) if is_on(way, lab["name"], crontab)), "")
+    return next((method.says for method in boot_methods(lab, host) if is_enabled(method, lab["name"], crontab)), "")

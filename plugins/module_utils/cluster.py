@@ -14,7 +14,7 @@ from typing import Any
 import kubernetes
 import urllib3
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.survey import object_rows, pod_rows
+from ansible_collections.aula.historia_clinica.plugins.module_utils.namespace_rows import object_rows, pod_rows
 from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import (
     OBJECTS,
     Trouble,
@@ -27,7 +27,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads im
     unfinished,
 )
 
-#: A pod that will never start is believed when it has said so for this long: some reasons pass by themselves.
+#: Seconds that a pod must report a permanent failure before the wait ends; some failures are transient.
 CERTAIN_SECONDS = 5.0
 KINDS = {
     "StatefulSet": "/apis/apps/v1/namespaces/{}/statefulsets",
@@ -190,7 +190,7 @@ class Cluster:
         kinds = dict.fromkeys(kind for kind, _ in OBJECTS)
         return changed_by_hand([thing for kind in kinds for thing in self.items(kind)], nodes)
 
-    def survey(self, details: bool) -> dict[str, Any]:
+    def report(self, details: bool) -> dict[str, Any]:
         """What the namespace holds: the pods, or all there is to say of it.
 
         Raises:
@@ -198,7 +198,7 @@ class Cluster:
         """
         pods = self.items("Pod")
         metrics = self.call("GET", METRICS.format(self.namespace)) or {"items": []}
-        survey: dict[str, Any] = {
+        cluster_report: dict[str, Any] = {
             "error": "",
             "pods": pod_rows(pods, metrics["items"], datetime.now(UTC)),
         }
@@ -215,20 +215,20 @@ class Cluster:
                 pod["metadata"]["name"]: self.log(pod["metadata"]["name"], pod["spec"]["containers"][0]["name"])
                 for pod in pods
             }
-            survey |= {
+            cluster_report |= {
                 "objects": object_rows(objects),
                 "troubles": troubles,
                 "events": event_lines(events, EVENTS),
                 "logs": {name: "\n".join(log.splitlines()[-LOG_LINES:]) for name, log in sorted(logs.items())},
             }
-        return survey
+        return cluster_report
 
     @property
     def _context(self) -> str:
         return self.named.split(" ")[1]
 
     def _last_log(self, trouble: Trouble) -> str:
-        # A container that is being started again has little to say; the one before it ended for a reason.
+        # A restarting container has an empty log, so fall back to the previous one's.
         return self.log(trouble.pod, trouble.container) or self.log(trouble.pod, trouble.container, previous=True)
 
     def _call(self, method: str, path: str, body: Any, query: dict[str, str]) -> str | None:

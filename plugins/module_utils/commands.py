@@ -3,7 +3,7 @@
 """The commands that pages and remedies print, as they can be typed where the person is.
 
 In a checkout it is ``make``, elsewhere ``ansible-playbook``; each names the inventory, the host and the values without which
-it would mean another lab, or none. The lookup ``way`` finds out which; nothing else of the collection spells a command of it.
+it would mean another lab, or none. The lookup ``invocation`` finds out which; nothing else of the collection spells a command of it.
 
 It runs on the host's own Python too: nothing newer than 3.8 is used at run time.
 """
@@ -19,21 +19,21 @@ from dataclasses import dataclass, field
 #: The playbooks, by what `make` calls them; all others have the same name.
 PLAYBOOKS = {"lab": "site"}
 #: Commands that make a lab need every choice again; the others find it by these.
-MAKES = ("lab", "preflight", "reset")
-FINDS = re.compile(r"lab_name|lab_directory|runtime_directory|ansible_\w+")
+NEED_ALL_OPTIONS = ("lab", "preflight", "reset")
+LOCATING_OPTIONS = re.compile(r"lab_name|lab_directory|runtime_directory|ansible_\w+")
 #: Values that Ansible takes as they are behind `name=`, and those that are text in YAML.
 WHOLE = re.compile(r"""[^\s'"{}\\]+""")
 WORDS = re.compile(r"/[\w./ -]*[\w./-]")
 #: What `make` has a word of its own for.
-WORDED = {
+MAKE_VARIABLES = {
     "autostart_state": "STATE",
     "clinical_schema_dump_file": "FILE",
     "clinical_schema_login": "LOGIN",
     "clinical_schema_login_kind": "KIND",
     "middleware_token_document": "USUARIO",
 }
-#: Commands that mean nothing by themselves: the verb, and what it is asked for.
-ASKED = {
+#: Targets that need arguments: the make target and placeholder values.
+COMMANDS_WITH_ARGUMENTS = {
     "login": ("login", {"clinical_schema_login": "name"}),
     "no_login": ("login", {"clinical_schema_login": "name", "clinical_schema_login_kind": "none"}),
 }
@@ -41,7 +41,7 @@ PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Way:
+class Invocation:
     """How the person who started this run reaches its lab.
 
     Attributes:
@@ -69,108 +69,110 @@ class Way:
     sudo: tuple[str, ...] = ()
 
 
-def command(way: Way, verb: str, without: Iterable[str] = (), **values: object) -> str:
+def command(invocation: Invocation, verb: str, without: Iterable[str] = (), **values: object) -> str:
     """How to do something with the lab.
 
     Args:
-        way: how the person reaches it.
+        invocation: how the person reaches it.
         verb: what ``make`` calls it: ``lab``, ``status``, ``teardown``, ...
         without: choices that are to be left out this time.
         values: choices that are to be made this time.
     """
     given = {
         name: value
-        for name, value in {**way.values, **values}.items()
-        if name not in without and (verb in MAKES or name in values or FINDS.fullmatch(name))
+        for name, value in {**invocation.values, **values}.items()
+        if name not in without and (verb in NEED_ALL_OPTIONS or name in values or LOCATING_OPTIONS.fullmatch(name))
     }
-    if not way.checkout:
-        words = [word for source in way.inventory for word in ("-i", source)]
-        words += ["--limit", way.host] if way.host else []
+    if not invocation.checkout:
+        words = [word for source in invocation.inventory for word in ("-i", source)]
+        words += ["--limit", invocation.host] if invocation.host else []
         playbook = f"aula.historia_clinica.{PLAYBOOKS.get(verb, verb)}"
-        return _joined(["ansible-playbook", playbook, *words, *way.options, *_extra(given)])
-    lab = way.host
-    if not way.inventory and not lab and "lab_name" in given:
+        return _joined(["ansible-playbook", playbook, *words, *invocation.options, *_extra(given)])
+    lab = invocation.host
+    if not invocation.inventory and not lab and "lab_name" in given:
         lab = str(given.pop("lab_name"))
-    worded = {WORDED[name]: str(given.pop(name)) for name in [*given] if name in WORDED}
-    more = [word for source in way.inventory[1:] for word in ("-i", source)]
-    arguments = _joined([*more, *way.options, *_extra(given)])
-    named = {"INVENTORY": "".join(way.inventory[:1]), "LAB": lab, **worded, "ARGS": arguments}
-    return " ".join([_make(way, verb), *(f"{name}={quoted(value)}" for name, value in named.items() if value)])
+    worded = {MAKE_VARIABLES[name]: str(given.pop(name)) for name in [*given] if name in MAKE_VARIABLES}
+    more = [word for source in invocation.inventory[1:] for word in ("-i", source)]
+    arguments = _joined([*more, *invocation.options, *_extra(given)])
+    named = {"INVENTORY": "".join(invocation.inventory[:1]), "LAB": lab, **worded, "ARGS": arguments}
+    return " ".join([_make(invocation, verb), *(f"{name}={quoted(value)}" for name, value in named.items() if value)])
 
 
-def choose(way: Way, verb: str, values: Mapping[str, object], without: Iterable[str] = ()) -> str:
+def choose(invocation: Invocation, verb: str, values: Mapping[str, object], without: Iterable[str] = ()) -> str:
     """How to do something with the lab with other choices: those that the inventory makes are made there."""
-    settled = {name: value for name, value in values.items() if name in way.settled}
-    typed = {name: value for name, value in values.items() if name not in way.settled}
-    again = command(way, verb, (*without, *settled), **typed)
+    settled = {name: value for name, value in values.items() if name in invocation.settled}
+    typed = {name: value for name, value in values.items() if name not in invocation.settled}
+    again = command(invocation, verb, (*without, *settled), **typed)
     if not settled:
         return again
     made = ", ".join(f"{name}: {value}" for name, value in settled.items())
-    return f"set {made}{f' for {way.host}' if way.host else ''} in the inventory, then: {again}"
+    return f"set {made}{f' for {invocation.host}' if invocation.host else ''} in the inventory, then: {again}"
 
 
-def psql(way: Way, lab: Mapping[str, object], question: str = "") -> str:
+def psql(invocation: Invocation, lab: Mapping[str, object], question: str = "") -> str:
     """How to connect to a lab as its administrator.
 
     Args:
-        way: how the person reaches it.
+        invocation: how the person reaches it.
         lab: the fact that the role preflight gives.
         question: a statement to run; without it, one can type.
     """
     ask = ["-c", question] if question else []
     # `make psql` finds the labs of whoever types it, on this machine.
-    if way.checkout and lab["listed"] and not way.machine and not way.sudo:
+    if invocation.checkout and lab["listed"] and not invocation.machine and not invocation.sudo:
         named = {"LAB": "" if lab["name"] == "lab" else str(lab["name"]), "ARGS": _joined(ask)}
-        return " ".join([_make(way, "psql"), *(f"{name}={quoted(value)}" for name, value in named.items() if value)])
-    return there(way, _joined([f"{lab['directory']}/bin/psql", *ask]), terminal=not ask)
+        return " ".join(
+            [_make(invocation, "psql"), *(f"{name}={quoted(value)}" for name, value in named.items() if value)]
+        )
+    return remote_command(invocation, _joined([f"{lab['directory']}/bin/psql", *ask]), terminal=not ask)
 
 
-def there(way: Way, text: str, terminal: bool = False) -> str:
+def remote_command(invocation: Invocation, text: str, terminal: bool = False) -> str:
     """A command for the lab's machine and its user, as it is typed here.
 
     Args:
-        way: how the person reaches it.
+        invocation: how the person reaches it.
         text: the command, as a shell there takes it.
         terminal: it talks with whoever started it.
     """
-    text = " ".join([*way.sudo, text])
-    if not way.ssh:
+    text = " ".join([*invocation.sudo, text])
+    if not invocation.ssh:
         return text
-    first, *rest = way.ssh
+    first, *rest = invocation.ssh
     return _joined([first, *(["-t"] if terminal else []), *rest, text])
 
 
-def tunnel(way: Way, ports: Iterable[object]) -> str:
-    """What brings ports of the lab's machine here for as long as it runs; empty where they are here, or SSH does not lead there."""
-    if not way.ssh:
+def tunnel(invocation: Invocation, ports: Iterable[object]) -> str:
+    """Return the `ssh -N -L` command that forwards the lab's ports to this machine; empty if the lab is local or not reached by SSH."""
+    if not invocation.ssh:
         return ""
-    first, *rest = way.ssh
+    first, *rest = invocation.ssh
     forwards = [word for port in ports for word in ("-L", f"{port}:127.0.0.1:{port}")]
     return _joined([first, "-N", *forwards, *rest])
 
 
-def way_of(lab: Mapping[str, object]) -> Way:
-    """How the lab is reached of which the fact is."""
-    values = lab.get("way")
-    return read_way(values if isinstance(values, Mapping) else {})
+def invocation_of(lab: Mapping[str, object]) -> Invocation:
+    """Return the invocation stored in the lab's facts."""
+    values = lab.get("invocation")
+    return parse_invocation(values if isinstance(values, Mapping) else {})
 
 
-def read_way(values: Mapping[str, object]) -> Way:
-    """A way that went through Ansible, which knows lists only."""
-    return Way(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})  # type: ignore[arg-type]  # asdict() of one
+def parse_invocation(values: Mapping[str, object]) -> Invocation:
+    """Rebuild an invocation from the dictionary that Ansible passed (tuples arrive as lists)."""
+    return Invocation(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})  # type: ignore[arg-type]  # asdict() of one
 
 
 class Commands(dict):  # type: ignore[type-arg]  # an old Python cannot write dict[str, str]
-    """The commands of a lab, by what `make` calls them, or by the names in `ASKED`."""
+    """The commands of a lab, by what `make` calls them, or by the names in `COMMANDS_WITH_ARGUMENTS`."""
 
     def __init__(self, lab: Mapping[str, object]) -> None:
         super().__init__()
-        self._way = way_of(lab)
+        self._invocation = invocation_of(lab)
 
     def __missing__(self, verb: str) -> str:
-        """Spell one."""
-        done, values = ASKED.get(verb, (verb, {}))
-        return command(self._way, done, **values)
+        """Return the command line for a make target."""
+        done, values = COMMANDS_WITH_ARGUMENTS.get(verb, (verb, {}))
+        return command(self._invocation, done, **values)
 
 
 def quoted(text: str) -> str:
@@ -184,8 +186,8 @@ def quoted(text: str) -> str:
     return shlex.quote(text)
 
 
-def _make(way: Way, verb: str) -> str:
-    place = "" if way.here else f" -C {quoted(way.checkout)}"
+def _make(invocation: Invocation, verb: str) -> str:
+    place = "" if invocation.here else f" -C {quoted(invocation.checkout)}"
     return f"make{place} {verb}"
 
 

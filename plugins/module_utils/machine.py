@@ -30,11 +30,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import autostart
-from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import (
-    Sight,
-    look,
+from ansible_collections.aula.historia_clinica.plugins.module_utils.cluster_state import (
+    ClusterState,
+    inspect_cluster,
 )
-from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import Probe, probe
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import (
+    MinikubeState,
+    inspect_minikube,
+)
 from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.kubeconfig import knows_context
 from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.run import (
     minikube_home,
@@ -98,7 +101,7 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 VERSION = re.compile(r"\(PostgreSQL\) ([0-9]+(?:\.[0-9]+)?)")
 
 
-def examine(params: Mapping[str, Any], identity: Identity | None = None, dry: bool = False) -> Decision:
+def decide_on_machine(params: Mapping[str, Any], identity: Identity | None = None, dry: bool = False) -> Decision:
     """Read the choices and the record, look at the machine, and decide.
 
     Args:
@@ -122,19 +125,23 @@ def examine(params: Mapping[str, Any], identity: Identity | None = None, dry: bo
         except RecordError as failure:
             error = str(failure)
     found = record or remembered
-    probe = look_for_minikube(choices, found, identity)
-    plan = make_plan(choices, basis(choices, found), identity, wheel_bin(choices.runtime_directory), probe)
-    machine = observe(choices, plan, record, error, identity, probe)
-    machine = replace(machine, **whereabouts(choices, plan, record, known, identity))
+    minikube_state = inspect_minikube_for(choices, found, identity)
+    plan = make_plan(choices, basis(choices, found), identity, wheel_bin(choices.runtime_directory), minikube_state)
+    machine = inspect_machine(choices, plan, record, error, identity, minikube_state)
+    machine = replace(machine, **registry_state(choices, plan, record, known, identity))
     decision = decide(Case(choices, plan, found, error, machine, identity, dry))
     decision.lab["exists"] = record is not None
     host = autostart.this_host()
-    decision.lab["autostart"] = autostart.switched_on(decision.lab, host)
-    decision.lab["autostart_possible"] = autostart.usable(autostart.ways(decision.lab, host), host) is not None
+    decision.lab["autostart"] = autostart.enabled_method(decision.lab, host)
+    decision.lab["autostart_possible"] = (
+        autostart.pick_method(autostart.boot_methods(decision.lab, host), host) is not None
+    )
     return replace(decision, problems=in_order(problems + decision.problems))
 
 
-def whereabouts(choices: Choices, plan: Plan, record: Record | None, known: str, identity: Identity) -> dict[str, Any]:
+def registry_state(
+    choices: Choices, plan: Plan, record: Record | None, known: str, identity: Identity
+) -> dict[str, Any]:
     """Which labs the host has, and whether one of them has the name: the fields of ``Machine`` about it."""
     if not choices.name or not choices.directory:
         return {}
@@ -240,17 +247,17 @@ def wheel_bin(runtime: str) -> str:
     return expected if expected in found or not found else sorted(found)[-1]
 
 
-def observe(
+def inspect_machine(
     choices: Choices,
     plan: Plan,
     record: Record | None,
     record_error: str,
     identity: Identity,
-    probe: Probe | None = None,
+    minikube_state: MinikubeState | None = None,
 ) -> Machine:
     """Look at everything that the plan touches. A lab that is only used is only looked for."""
     folder = (
-        look_at_folder(choices.directory, record is not None, bool(record_error), plan, identity)
+        inspect_directory(choices.directory, record is not None, bool(record_error), plan, identity)
         if choices.directory
         else Folder()
     )
@@ -267,7 +274,7 @@ def observe(
             forwards=forwards(choices.directory) if folder.kind == "remains" else (),
         )
     runtime_python = os.path.join(plan.runtime, "bin", "python")
-    listeners = look_at_ports(plan, record)
+    listeners = inspect_ports(plan, record)
     busy = {port for port, listener in listeners.items() if not listener.own}
     neighbours = tuple(neighbours_of(choices.runtime_directory, choices.directory)) if choices.directory else ()
     taken = busy | {plan.api_port, *plan.database_ports}
@@ -281,14 +288,14 @@ def observe(
         free_api_port=free_ports(plan.api_port, 1, 1, taken),
         free_database_port=free_ports(plan.database_port, plan.workers + 1, 100, taken),
         neighbours=neighbours,
-        postgres=Installation() if plan.pods else look_at_postgres(plan.postgres_bin, plan, identity),
+        postgres=Installation() if plan.pods else inspect_postgres(plan.postgres_bin, plan, identity),
         data_major=data_major(choices.directory) if choices.directory and choices.purpose == "build" else None,
         runtime_there=os.path.isdir(plan.postgres_bin),
         runtime_blocked_by=_blocked(runtime_python, plan, identity) if os.path.exists(runtime_python) else "",
-        probe=probe,
+        minikube_state=minikube_state,
         profile_exists=plan.target == "minikube" and profile_exists(plan, identity),
-        container_engine=probe is None or has_container_engine(identity),
-        cluster=look_at_cluster(plan, record, identity) if plan.pods else Sight(),
+        container_engine=minikube_state is None or has_container_engine(identity),
+        cluster=inspect_cluster_of(plan, record, identity) if plan.pods else ClusterState(),
         architecture=ARCHITECTURES.get(platform.machine().lower(), platform.machine().lower()),
         runtime_made=made,
         recorded_kubeconfig_there=bool(record and record.kubeconfig and os.path.exists(record.kubeconfig)),
@@ -331,7 +338,7 @@ def runtime_variables(runtime: str, environment: Mapping[str, str]) -> dict[str,
 # --- The directory ----------------------------------------------------------------------------------------------
 
 
-def look_at_folder(directory: str, recorded: bool, broken_record: bool, plan: Plan, identity: Identity) -> Folder:
+def inspect_directory(directory: str, recorded: bool, broken_record: bool, plan: Plan, identity: Identity) -> Folder:
     """What is at the lab's directory, and whether a lab can be there."""
     nearest = directory
     while not os.path.lexists(nearest):
@@ -476,7 +483,7 @@ def _number(text: str, unit: int = 1) -> int | None:
 # --- Ports ------------------------------------------------------------------------------------------------------
 
 
-def look_at_ports(plan: Plan, record: Record | None) -> dict[int, Listener]:
+def inspect_ports(plan: Plan, record: Record | None) -> dict[int, Listener]:
     """Who holds the plan's ports: those that are free, or become so in a while, are left out."""
     busy = [port for port in (*plan.database_ports, plan.api_port) if 0 < port < 65536 and not is_free(port)]
     if not busy:
@@ -510,7 +517,7 @@ def look_at_ports(plan: Plan, record: Record | None) -> dict[int, Listener]:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the port of 127.0.0.1. Nobody is called, so no log gets a line."""
+    """Whether a server could listen on the port of 127.0.0.1. It binds the port and does not connect, so nothing is logged."""
     # On macOS an address may be bound beside a wildcard ("") that listens: the wildcard is tried too.
     addresses = (ADDRESS, "") if platform.system() == "Darwin" else (ADDRESS,)
     for address in addresses:
@@ -682,7 +689,7 @@ def _ask(command: list[str], seconds: float = 5.0) -> str:
     return done.stdout
 
 
-def look_at_postgres(folder: str, plan: Plan, identity: Identity) -> Installation:
+def inspect_postgres(folder: str, plan: Plan, identity: Identity) -> Installation:
     """What the PostgreSQL in a folder of programs is, and which extensions of interest it has."""
     programs = {name: os.path.join(folder, name) for name in PROGRAMS}
     missing = tuple(name for name, path in programs.items() if not (os.path.isfile(path) and os.access(path, os.X_OK)))
@@ -745,14 +752,14 @@ def extensions(folder: str) -> Iterator[str]:
 # --- Minikube and clusters ----------------------------------------------------------------------------------------
 
 
-def look_for_minikube(choices: Choices, record: Record | None, identity: Identity) -> Probe | None:
-    """What there is for Minikube; None where it has no say."""
+def inspect_minikube_for(choices: Choices, record: Record | None, identity: Identity) -> MinikubeState | None:
+    """Inspect Minikube and its drivers; None if the target cannot be minikube."""
     if not choices.builds or "target" in choices.refused:
         return None
     target = choices.target or (record.target if record else None)
     if target not in (None, "minikube") or (record and record.target != "minikube"):
         return None
-    return probe(profile_settings(choices, record), identity.env)
+    return inspect_minikube(profile_settings(choices, record), identity.env)
 
 
 def has_container_engine(identity: Identity) -> bool:
@@ -766,18 +773,18 @@ def profile_exists(plan: Plan, identity: Identity) -> bool:
     return (minikube_home(identity.env) / "profiles" / plan.context / "config.json").is_file()
 
 
-def look_at_cluster(plan: Plan, record: Record | None, identity: Identity) -> Sight:
+def inspect_cluster_of(plan: Plan, record: Record | None, identity: Identity) -> ClusterState:
     """What the cluster of the plan is like; one that Minikube has not started yet is no failure."""
     if not plan.kubeconfig or not plan.context:
-        return Sight(said="it is not named")
+        return ClusterState(said="it is not named")
     if record and record.target != plan.target:
-        return Sight(said="the lab is elsewhere")
+        return ClusterState(said="the lab is elsewhere")
     env = program_environment(identity.env)
     python = lab_python(plan)
     if plan.target != "minikube":
-        return look(python, plan.kubeconfig, plan.context, plan.namespace, env)
-    asleep = Sight(said=f"the Minikube profile {plan.context} does not run, and is going to be started")
+        return inspect_cluster(python, plan.kubeconfig, plan.context, plan.namespace, env)
+    asleep = ClusterState(said=f"the Minikube profile {plan.context} does not run, and is going to be started")
     if not knows_context(_read(plan.kubeconfig), plan.context):
         return asleep
-    seen = look(python, plan.kubeconfig, plan.context, plan.namespace, env)
+    seen = inspect_cluster(python, plan.kubeconfig, plan.context, plan.namespace, env)
     return seen if seen.state in ("seen", "unseen") else asleep

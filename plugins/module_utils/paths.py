@@ -155,7 +155,7 @@ def read_record(directory: str | Path) -> Record | None:
     """
     path = record_path(directory)
     try:
-        # A pipe would never end.
+        # Reading a FIFO would block.
         if path.exists() and not path.is_file():
             raise RecordError("it is no file")
         text = path.read_text(encoding="utf-8")

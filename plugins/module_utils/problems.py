@@ -67,7 +67,7 @@ PROBLEMS: dict[str, str] = {
     "kubeconfig-unreadable": "the kubeconfig cannot be read, or is none",
     "context-unknown": "the kubeconfig has no such context",
     "cluster-unreachable": "the cluster does not answer",
-    "cluster-unauthorised": "the cluster does not take the credentials: expired, or none",
+    "cluster-unauthorized": "the cluster does not take the credentials: expired, or none",
     "cluster-rights": "a right in the cluster is lacking",
     "namespace-foreign": "the namespace belongs to something else",
     "namespace-terminating": "the namespace is being removed",
@@ -77,13 +77,13 @@ PROBLEMS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that stands in the way.
+    """One problem.
 
     Attributes:
         id: its stable name, a key of ``PROBLEMS``.
         found: what is there, and where.
         needed: what should be there.
-        remedy: the command or the change that mends it.
+        remedy: the command or the change that fixes it.
     """
 
     id: str

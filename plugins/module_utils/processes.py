@@ -82,7 +82,7 @@ def serving(directory: str | Path) -> list[Process]:
 def sees(pid: int, directory: str | Path) -> bool:
     """Whether a process that names a directory means this one: in a container, the same path is another place.
 
-    Of whom that cannot be found out, it is assumed.
+    Returns True if it cannot be determined.
     """
     try:
         here = os.stat(directory)

@@ -53,7 +53,7 @@ def is_same(one: str | Path, other: str | Path) -> bool:
 def neighbours_of(runtime: str | Path, directory: str) -> list[Record]:
     """The records of the other labs: those of the host, and those beside the one in ``directory``.
 
-    What cannot be read is nobody's.
+    Unreadable records are skipped.
     """
     places = dict.fromkeys([*beside(directory), *map(str, registered_labs(runtime).values())])
     records = {}
@@ -109,7 +109,7 @@ def unregister(runtime: str | Path, name: str, directory: str | Path, write: boo
 
 
 def process_mark(pid: int) -> str:
-    """A process, as no other one of this machine is called: its number and when it started; empty where there is none."""
+    """Return a unique identifier of a process (pid and start time); empty if it does not exist."""
     try:
         # After the program's name, which may hold anything: the state, and as the 20th the start, in ticks since boot.
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
@@ -123,7 +123,7 @@ def process_mark(pid: int) -> str:
 
 
 def claim(runtime: str | Path, name: str, run: str, take: bool = True) -> str:
-    """Let one run at a time work on a lab; the run of a process that has ended, however it did, works on none.
+    """Lock the lab for this run. A lock whose process no longer exists is ignored.
 
     Args:
         runtime: the environment that the host's labs run from.

@@ -429,7 +429,7 @@ def wait_for(condition: Any, seconds: float, message: str) -> None:
 
 
 def is_over(process: psutil.Process) -> bool:
-    """Whether a process has ended; that the machine's first one buries nobody, as in some containers, does not count."""
+    """Whether a process has ended. A zombie counts as ended: in some containers PID 1 does not reap."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     return True

@@ -21,7 +21,7 @@ HOPELESS = ("InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError
 #: So many failed starts in a row are no accident.
 RESTARTS = 3
 
-# What the last lines of a log tell: pattern, likely cause, what helps. The first that matches wins.
+# What the last lines of a log tell: pattern, likely cause, what to do. The first that matches wins.
 LOG_CAUSES: tuple[tuple[str, str, str], ...] = (
     (
         r"configuration file .* contains errors|unrecognized configuration parameter|invalid value for parameter"
@@ -114,7 +114,7 @@ class Trouble:
         lines = [
             f"Pod {self.pod}: {self.state}",
             f"  Likely cause: {self.cause}.",
-            f"  What helps: {self.remedy}.",
+            f"  Fix: {self.remedy}.",
         ]
         if self.events:
             lines += ["  Its events:", *(f"    {event}" for event in self.events)]

@@ -42,7 +42,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-way:
+method:
   description: What starts the lab, in words; empty where nothing does from now on.
   returned: always
   type: str
@@ -58,8 +58,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import autostart
-from ansible_collections.aula.historia_clinica.plugins.module_utils.autostart import Host, Way
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import command, way_of
+from ansible_collections.aula.historia_clinica.plugins.module_utils.autostart import BootMethod, Host
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import command, invocation_of
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
     Ownership,
     ensure_directory,
@@ -68,7 +68,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
 
 
 class Hand:
-    """Writes and removes, or only says so, and keeps each difference."""
+    """Applies file changes (in check mode only records them) and collects the diff."""
 
     def __init__(self, write: bool) -> None:
         self.write = write
@@ -125,22 +125,22 @@ def _read(path: str) -> str:
         return ""
 
 
-def switch(hand: Hand, lab: dict[str, Any], host: Host, wanted: Way | None) -> None:
-    """Let one way start a lab, and no other.
+def switch(hand: Hand, lab: dict[str, Any], host: Host, wanted: BootMethod | None) -> None:
+    """Let one method start a lab, and no other.
 
     Raises:
         OSError: something cannot be read, written or removed.
     """
-    for way in autostart.ways(lab, host):
-        on = wanted is not None and way.name == wanted.name
-        if way.link and not on:
-            hand.link(way.link, "")
-        if way.path:
-            hand.text(way.path, way.text if on else "", 0o644, Ownership())
+    for method in autostart.boot_methods(lab, host):
+        on = wanted is not None and method.name == wanted.name
+        if method.link and not on:
+            hand.link(method.link, "")
+        if method.path:
+            hand.text(method.path, method.text if on else "", 0o644, Ownership())
         elif host.crontab:
-            hand.crontab(host.crontab, way.text if on else "", lab["name"])
-        if way.link and on:
-            hand.link(way.link, os.path.join("..", os.path.basename(way.path)))
+            hand.crontab(host.crontab, method.text if on else "", lab["name"])
+        if method.link and on:
+            hand.link(method.link, os.path.join("..", os.path.basename(method.path)))
 
 
 def main() -> None:
@@ -153,17 +153,17 @@ def main() -> None:
         supports_check_mode=True,
     )
     lab, host = module.params["lab"], autostart.this_host()
-    wanted = autostart.usable(autostart.ways(lab, host), host) if module.params["state"] == "on" else None
+    wanted = autostart.pick_method(autostart.boot_methods(lab, host), host) if module.params["state"] == "on" else None
     if module.params["state"] == "on":
         if wanted is None:
             module.fail_json(
                 msg="This machine has neither systemd nor cron, which could start the lab. Install cron (sudo apt install cron,"
-                f" sudo dnf install cronie), or start the lab by hand after a reboot: {command(way_of(lab), 'start')}"
+                f" sudo dnf install cronie), or start the lab by hand after a reboot: {command(invocation_of(lab), 'start')}"
             )
         program = autostart.boot_path(lab["directory"])
         if not os.path.exists(program):
             module.fail_json(
-                msg=f"There is no {program}, which starts the lab: {command(way_of(lab), 'lab')} brings it."
+                msg=f"There is no {program}, which starts the lab: {command(invocation_of(lab), 'lab')} brings it."
             )
     hand = Hand(not module.check_mode)
     try:
@@ -174,7 +174,7 @@ def main() -> None:
     module.exit_json(
         changed=hand.changed,
         diff=hand.diff,
-        way=wanted.says if wanted else "",
+        method=wanted.says if wanted else "",
         waits_for=lab["user"] if waits else "",
     )
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) 2026 The maintainers of aula.historia_clinica
 # MIT License (see LICENSE)
-"""Ask everything that a lab has how it is."""
+"""Collect the current state of a lab."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ module: lab_info
 short_description: Ask everything that a lab has how it is
 description:
   - Asks the lab's processes, its database, its API and, where it has pods, its namespace, all at the same time.
-  - What does not answer is no failure, but what there is to tell.
+  - Components that do not answer are reported; the module does not fail.
   - Runs with the interpreter of the runtime environment, which has the packages for it.
 options:
   lab:
@@ -79,7 +79,7 @@ api:
     body:
       description: The answer; empty where there is none.
       type: dict
-survey:
+cluster_report:
   description: What the namespace holds, for C(status_page) and C(diagnosis_page); empty on the target host.
   returned: always
   type: dict
@@ -100,7 +100,7 @@ survey:
       type: list
       elements: dict
     troubles:
-      description: Why each pod that is not ready is not, and what helps, with O(details).
+      description: Why each pod that is not ready is not, and what to do, with O(details).
       type: list
       elements: str
     events:
@@ -178,7 +178,7 @@ def ask_api(lab: dict[str, Any]) -> dict[str, Any]:
         return {"status": answer.status, "body": {}}
 
 
-def survey(lab: dict[str, Any], details: bool) -> dict[str, Any]:
+def cluster_report(lab: dict[str, Any], details: bool) -> dict[str, Any]:
     """What the namespace holds, where the lab has one."""
     if lab["target"] == "host":
         return {}
@@ -188,7 +188,7 @@ def survey(lab: dict[str, Any], details: bool) -> dict[str, Any]:
     try:
         cluster = Cluster(lab["kubeconfig"], lab["context"], lab["namespace"])
         changed = cluster.changed([node["name"] for node in lab["nodes"]])
-        return {**cluster.survey(details), "changed": changed}
+        return {**cluster.report(details), "changed": changed}
     except ClusterError as error:
         return {"error": str(error), "pods": [], "changed": []}
 
@@ -209,7 +209,7 @@ def main() -> None:
     lab = module.params["lab"]
     with ThreadPoolExecutor() as threads:
         answers: dict[str, Future[Any]] = {
-            "survey": threads.submit(survey, lab, module.params["details"]),
+            "cluster_report": threads.submit(cluster_report, lab, module.params["details"]),
             "database": threads.submit(ask_database, lab, module.params["details"]),
             "api": threads.submit(ask_api, lab),
             "processes": threads.submit(Supervisor(Places(lab["directory"]), Ownership()).report),

@@ -66,7 +66,7 @@ from dataclasses import fields
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import there, way_of
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import invocation_of, remote_command
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
     Ownership,
     ensure_directory,
@@ -179,7 +179,7 @@ def main() -> None:
             if left:
                 module.fail_json(
                     msg=f"{record.directory} stays, with its data: {', '.join(map(str, left))} still works on it. "
-                    f"End what is left: {there(way_of(lab), end_command(left))}; then run this again."
+                    f"End what is left: {remote_command(invocation_of(lab), end_command(left))}; then run this again."
                 )
             changed = remove(record.directory, write)
             changed |= unregister(lab["runtime"], record.name, record.directory, write)

@@ -156,7 +156,7 @@ obstacles:
       description: What should be there.
       type: str
     remedy:
-      description: The command or the change that mends it.
+      description: The command or the change that fixes it.
       type: str
 """
 
@@ -171,10 +171,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.client import Minikube, start_arguments
 from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import (
-    Probe,
+    MinikubeState,
     fit,
     forces,
-    probe,
+    inspect_minikube,
     start_problems,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.failures import MinikubeError, explain
@@ -195,7 +195,7 @@ CHOICES = ("driver", "container_runtime", "cpus", "memory", "kubernetes_version"
 
 
 class ObstructedError(Exception):
-    """The profile cannot be started; ``problems`` has everything that stands in the way."""
+    """The profile cannot be started; ``problems`` has every problem."""
 
     def __init__(self, profile: str, found: list[Problem]) -> None:
         count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
@@ -230,7 +230,7 @@ def present(minikube: Minikube, settings: Settings, timeout: float, lock: Lock |
     if step == "refuse":
         raise MinikubeError(report_removed_node(settings.profile, profile.driver if profile else "docker"))
     smaller = profile is not None and (0 < profile.cpus < settings.cpus or 0 < profile.memory < settings.memory)
-    seen = probe(settings, minikube.environment) if step != "nothing" or smaller else Probe()
+    seen = inspect_minikube(settings, minikube.environment) if step != "nothing" or smaller else MinikubeState()
     fitted, notes, _ = fit(settings, seen)
     if step != "nothing":
         found = start_problems(seen, settings)
@@ -256,7 +256,7 @@ def present(minikube: Minikube, settings: Settings, timeout: float, lock: Lock |
             outcome.profile = profile = minikube.saved()[1]
     if status.kind == "full":
         outcome.notes.append(
-            f"The disk of the Minikube profile {settings.profile} is almost full. What helps:"
+            f"The disk of the Minikube profile {settings.profile} is almost full. Fix:"
             f" minikube ssh -p {shlex.quote(settings.profile)} -- sudo crictl rmi --prune"
         )
     if profile:
@@ -297,7 +297,7 @@ def absent(minikube: Minikube, settings: Settings, timeout: float, lock: Lock | 
     status, there, _ = minikube.look()
     if there and status.kind == "unknown":
         # Minikube would forget the profile, and leave the node where it cannot reach it.
-        found = start_problems(probe(settings, minikube.environment), settings)
+        found = start_problems(inspect_minikube(settings, minikube.environment), settings)
         if found:
             raise ObstructedError(settings.profile, found)
     if there and lock:
@@ -333,7 +333,7 @@ def main() -> None:
         if found:
             raise ObstructedError(str(parameters["profile"]), found)
         if not program and parameters["state"] == "present":
-            raise ObstructedError(settings.profile, start_problems(Probe(), settings))
+            raise ObstructedError(settings.profile, start_problems(MinikubeState(), settings))
         if not program:
             outcome = Outcome(False, "absent", "absent")
         else:

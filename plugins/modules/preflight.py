@@ -1,17 +1,17 @@
 #!/usr/bin/python
 # Copyright (c) 2026 The maintainers of aula.historia_clinica
 # MIT License (see LICENSE)
-"""Decide what a lab will be, and report everything that stands in its way."""
+"""Decide what a lab will be, and report every problem."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight
-short_description: Decide what a lab will be, and report everything that stands in its way
+short_description: Decide what a lab will be, and report every problem
 description:
   - Reads the choices, the lab's record, the machine and the cluster, and gives the fact C(lab), which every later role reads.
   - Whatever is wrong, missing, busy or too small is reported in one list, C(problems), each with a stable id, what was
-    found, what is needed, and the command that mends it. Then the module fails.
+    found, what is needed, and the command that fixes it. Then the module fails.
   - A cluster is asked through the runtime's Python. Where that is not there yet (check mode), or Minikube is still to
     be started, it is not looked at, and the reason of the target says so.
   - Changes nothing, ever.
@@ -99,9 +99,9 @@ options:
     description: The fact C(lab) of a lab that has just been removed, and is made anew; it stands in for the record.
     type: dict
     default: {}
-  way:
+  invocation:
     description:
-      - How the person who started the run reaches the lab, as P(aula.historia_clinica.way#lookup) finds out, for the commands that remedies name.
+      - How the person who started the run reaches the lab, as P(aula.historia_clinica.invocation#lookup) finds out, for the commands that remedies name.
       - Without it they are those of an installed collection without an inventory.
     type: dict
     default: {}
@@ -152,7 +152,7 @@ ansible_facts:
         be built, storage_class where it is the cluster's default, image_build_command where there is none.
       type: dict
 problems:
-  description: Everything that stands in the way, in a fixed order; empty where nothing does.
+  description: Every problem, in a fixed order; empty where nothing does.
   returned: always
   type: list
   elements: dict
@@ -167,7 +167,7 @@ problems:
       description: What should be there.
       type: str
     remedy:
-      description: The command or the change that mends it, with the end of its line.
+      description: The command or the change that fixes it, with the end of its line.
       type: str
 """
 
@@ -175,7 +175,7 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.machine import examine
+from ansible_collections.aula.historia_clinica.plugins.module_utils.machine import decide_on_machine
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.choices import CHOICES, PURPOSES
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.decision import headline
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.record import busy
@@ -192,13 +192,13 @@ def main() -> None:
             "purpose": {"type": "str", "choices": list(PURPOSES), "default": "build"},
             "unread": {"type": "str", "default": ""},
             "remembered": {"type": "dict", "default": {}},
-            "way": {"type": "dict", "default": {}},
+            "invocation": {"type": "dict", "default": {}},
             "run": {"type": "str"},
         },
         supports_check_mode=True,
     )
     run = module.params["run"]
-    decision = examine(module.params, dry=module.check_mode)
+    decision = decide_on_machine(module.params, dry=module.check_mode)
     for warning in decision.warnings:
         module.warn(warning)
     found = decision.problems

@@ -44,9 +44,9 @@ options:
       The interpreter to make it from, 3.11 or newer. By default this task's own; where that is older, or root's labs, which
       run as other users, could not read it, the newest one that is found.
     type: path
-  way:
+  invocation:
     description:
-      - How the person who started the run reaches this machine, as P(aula.historia_clinica.way#lookup) finds out, for the commands that
+      - How the person who started the run reaches this machine, as P(aula.historia_clinica.invocation#lookup) finds out, for the commands that
         messages name.
     type: dict
     default: {}
@@ -107,7 +107,12 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import paths
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Way, command, read_way, there
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import (
+    Invocation,
+    command,
+    parse_invocation,
+    remote_command,
+)
 from ansible_collections.aula.historia_clinica.plugins.module_utils.processes import end_command, running_from
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import forget_claims, registered_labs
 
@@ -128,7 +133,7 @@ exec "${0%/*}/python" "$@"
 
 
 class RuntimeEnvironmentError(Exception):
-    """The environment cannot be made; the message says why and what helps."""
+    """The environment cannot be made; the message says why and what to do."""
 
 
 def others_can_run(program: Path) -> bool:
@@ -149,12 +154,12 @@ def interpreter_version(program: Path) -> tuple[int, int]:
     return 0, 0
 
 
-def choose_interpreter(wanted: str | None, way: Way) -> Path:
+def choose_interpreter(wanted: str | None, invocation: Invocation) -> Path:
     """The interpreter to make the environment from.
 
     Args:
         wanted: the one that was chosen.
-        way: how the person who chooses reaches this machine.
+        invocation: how the person who chooses reaches this machine.
 
     Raises:
         RuntimeEnvironmentError: there is none that serves.
@@ -173,7 +178,7 @@ def choose_interpreter(wanted: str | None, way: Way) -> Path:
     raise RuntimeEnvironmentError(
         f"{platform.node()} has no Python {OLDEST[0]}.{OLDEST[1]} or newer that the lab's processes can use (found: {looked})."
         f" Install one there ({INSTALL}){', of the system, since root gives each lab a user of its own' if root else ''}; or name"
-        f" it: {command(way, 'lab', runtime_python='/path/to/python3')}"
+        f" it: {command(invocation, 'lab', runtime_python='/path/to/python3')}"
     )
 
 
@@ -208,7 +213,7 @@ class Wanted:
         return self._said(self._run('exec "$@"', command, variables))
 
     def bring(self, command: list[str | Path], **variables: str) -> str | None:
-        """Run a step that brings packages; what it said when it failed, and what helps."""
+        """Run a step that brings packages; what it said when it failed, and what to do."""
         said = self._said(self._run('package_environment "$0" && exec "$@"', command, variables))
         return said and said + "\n" + self._run('package_advice "$1"', [said]).stdout
 
@@ -331,12 +336,12 @@ def make(directory: Path, wanted: Wanted) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def remove(directory: Path, way: Way) -> None:
+def remove(directory: Path, invocation: Invocation) -> None:
     """Remove the environment, and what an interrupted run has left of one.
 
     Args:
         directory: where it is.
-        way: how the person reaches this machine, for what is to be ended there.
+        invocation: how the person reaches this machine, for what is to be ended there.
 
     Raises:
         RuntimeEnvironmentError: something runs from it.
@@ -346,7 +351,7 @@ def remove(directory: Path, way: Way) -> None:
     if left:
         raise RuntimeEnvironmentError(
             f"it stays: {', '.join(map(str, left))} runs from it, and is of no lab that this host knows. "
-            f"End what is left: {there(way, end_command(left))}; then run this again"
+            f"End what is left: {remote_command(invocation, end_command(left))}; then run this again"
         )
     scratch = scratch_of(directory)
     if scratch.exists():
@@ -378,12 +383,12 @@ def main() -> None:
             "bootstrap": {"type": "str"},
             "shell_environment": {"type": "str"},
             "python": {"type": "path"},
-            "way": {"type": "dict", "default": {}},
+            "invocation": {"type": "dict", "default": {}},
         },
         required_if=[("state", "present", ["lock", "bootstrap", "shell_environment"])],
         supports_check_mode=True,
     )
-    way = read_way(module.params["way"])
+    invocation = parse_invocation(module.params["invocation"])
     home = Path.home()
     root = paths.state_root(os.geteuid(), os.environ, home)
     directory = Path(module.params["directory"] or paths.runtime_directory(root))
@@ -402,14 +407,14 @@ def main() -> None:
                     with locked(directory):
                         # Another lab of this host, removed at the same time, may have come first.
                         if not registered_labs(directory):
-                            remove(directory, way)
+                            remove(directory, invocation)
                             forget_claims(directory)  # this run's too, where there was no lab
                     (directory.parent / f".{directory.name}.lock").unlink(missing_ok=True)
                     for parent in (directory.parent / "labs", directory.parent):
                         with contextlib.suppress(OSError):  # something else is in it
                             parent.rmdir()
         else:
-            python = choose_interpreter(module.params["python"], way)
+            python = choose_interpreter(module.params["python"], invocation)
             wanted = Wanted(python, *(module.params[name] for name in ("lock", "bootstrap", "shell_environment")))
             result["digest"] = wanted.digest[:12]
             mark = directory / paths.RUNTIME_MARK

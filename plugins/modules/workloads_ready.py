@@ -11,7 +11,7 @@ short_description: Wait until pods serve, or say why they do not
 description:
   - Waits until every StatefulSet or Deployment with a label has all its pods, up to date and ready.
   - Ends early where waiting is in vain (an image that does not exist, a program that keeps ending), and then shows each pod
-    that is not ready, its state, the likely cause, what helps, its events and the last lines of its log.
+    that is not ready, its state, the likely cause, what to do, its events and the last lines of its log.
   - Runs with the interpreter of the runtime environment, which has the package kubernetes.
 options:
   kinds:

@@ -129,7 +129,7 @@ def test_cron_starts_it_where_there_is_no_systemd(stopped: Lab) -> None:
 
 
 def test_a_machine_that_can_start_nothing_says_so(lab: Lab) -> None:
-    """Neither systemd nor cron: the run fails with what helps, and the lab runs on."""
+    """Neither systemd nor cron: the run fails with what to do, and the lab runs on."""
     if shutil.which("crontab"):
         pytest.skip("cron could start it here")
     run = lab.play("autostart.yml", within=OTHER)

@@ -1,4 +1,4 @@
-"""Labs that somebody has changed by hand: named by verify, announced by --check, put right by the next run, or told and left.
+"""Labs that somebody has changed by hand: named by verify, announced by --check, repaired by the next run, or told and left.
 
 `make changed` tries each of the changes of support/changes.py by itself.
 """
@@ -13,7 +13,7 @@ from support.labs import Lab, Workshop, only
 
 
 def test_what_somebody_changed_is_named_and_put_right(lab: Lab, tmp_path: Path) -> None:
-    """All that a run puts right and that can be seen at once: nothing is lost, a check announces what the run does, and the run after it changes nothing."""
+    """All that a run repairs and that can be seen at once: nothing is lost, a check announces what the run does, and the run after it changes nothing."""
     with lab.connect() as connection:
         before = connection.execute("SELECT count(*) FROM pacientes").fetchone()
     changes = [each for each in CHANGES if lab.engine in each.engines and not each.tells and not each.alone]

@@ -185,7 +185,7 @@ def test_the_middlewares_login_reads_the_lab_and_the_originals_views(lab: Lab) -
 
 
 def test_a_table_is_not_distributed_twice_or_otherwise(admin: psycopg.Connection[tuple[Any, ...]]) -> None:
-    """Asking again changes nothing; asking for another column is refused with the way out."""
+    """Asking again changes nothing; asking for another column is refused with the fix."""
     admin.execute("SELECT lab.create_distributed_table('pacientes', 'cedula')")
     with pytest.raises(psycopg.errors.RaiseException, match="is distributed by cedula, not by id") as refused:
         admin.execute("SELECT lab.create_distributed_table('pacientes', 'id')")

@@ -87,7 +87,7 @@ def test_every_promise_is_kept_and_the_network_has_its_own_verdict(lab: PodLab) 
     """verify.yml; a pod that is neither node nor middleware tries a connection, and the verdict is one of the two."""
     run = lab.play("verify.yml")
     assert run.rc == 0, run.stdout
-    assert re.search(r"(\d+) of \1 promises are kept", run.stdout)
+    assert re.search(r"(\d+) of \1 checks passed", run.stdout)
     assert re.search("Network policies: (enforced|not enforced by this cluster's network)", run.stdout)
 
 
@@ -111,7 +111,7 @@ def test_rows_lie_on_the_workers_pods(lab: PodLab) -> None:
 
 
 def test_verify_looks_at_every_object_that_was_made(lab: PodLab) -> None:
-    """What the roles' manifests make in the namespace is what `objects-as-made` compares, by kind and name; a Job only runs once."""
+    """What the roles' manifests make in the namespace is what `objects-as-applied` compares, by kind and name; a Job only runs once."""
     made = {
         (thing["kind"], thing["metadata"]["name"])
         for thing in lab.manifests()

@@ -397,8 +397,8 @@ def test_a_worker_that_was_away_for_too_long_is_mended(lab: Lab, tmp_path: Path)
         lose_the_slot(lab, worker)
         lab.wait_until(lambda: rows(lab, doctors, node=worker) != [])
         broken = broken_promises(lab, tmp_path / "report.json")
-        assert set(broken) == {"medicos-everywhere"}
-        assert broken["medicos-everywhere"].startswith(
+        assert set(broken) == {"medicos-replicated"}
+        assert broken["medicos-replicated"].startswith(
             f"{worker}: it was away for too long, its replication slot is lost"
         )
         with read_all_the_time(lab, worker, "SELECT count(*) FROM medicos") as counts:

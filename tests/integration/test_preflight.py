@@ -118,7 +118,7 @@ def test_everything_that_is_wrong_is_one_list(folder: Path, choices: dict[str, A
     ids += ["directory-relative", "port-busy"]
     assert f"cannot go on: 7 problems ({', '.join(ids)}). Nothing of it was changed." in " ".join(output.split())
     assert listed(output) == ids
-    assert re.search(r"to mend  make lab LAB='Ana María' ARGS=.* -e lab_engine=auto ", output)
+    assert re.search(r"fix      make lab LAB='Ana María' ARGS=.* -e lab_engine=auto ", output)
     assert f"pid {os.getpid()}" in output
     assert "Traceback" not in output
     assert changed(output) == [0]
@@ -275,7 +275,7 @@ def test_what_a_real_cluster_has_against_a_lab(folder: Path, cluster: Cluster, p
     assert (code, listed(output)) == (2, ["cluster-rights"]), output
     assert "may not create namespaces" in output
     code, output = play(folder, {**pods, "lab_kubeconfig": cluster.kubeconfig("expired")})
-    assert (code, listed(output)) == (2, ["cluster-unauthorised"]), output
+    assert (code, listed(output)) == (2, ["cluster-unauthorized"]), output
     started = time.monotonic()
     cluster.kubectl("config", "set", "clusters.none.server", "https://127.0.0.1:1", "--kubeconfig", guest)
     cluster.kubectl("config", "set", f"contexts.{CONTEXT}.cluster", "none", "--kubeconfig", guest)

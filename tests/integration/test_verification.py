@@ -1,4 +1,4 @@
-"""`make verify`: a healthy lab keeps every promise, a broken one is told which."""
+"""`make verify`: every check passes on a healthy lab, and a broken lab is told which failed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.evidence import FAIL, NOT_RUN, PASS
-from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.promises import promises
+from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.checks import checks_of
+from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.observations import FAIL, PASS, SKIPPED
 from support.labs import Lab, Run
 
 
@@ -29,18 +29,18 @@ def verify(lab: Lab, file: Path) -> tuple[Run, dict[str, Any]]:
     return run, report
 
 
-def found(report: dict[str, Any], verdict: str) -> dict[str, str]:
-    """What was found for the promises with a verdict."""
-    return {check["id"]: check["found"] for check in report["checks"] if check["verdict"] == verdict}
+def found(report: dict[str, Any], result: str) -> dict[str, str]:
+    """What was found for the checks with a result."""
+    return {check["id"]: check["found"] for check in report["checks"] if check["result"] == result}
 
 
-def test_a_lab_keeps_every_promise_and_is_left_as_it_was(lab: Lab) -> None:
-    """Exit 0, the table with every promise, and nothing changed."""
+def test_a_lab_passes_every_check_and_is_left_as_it_was(lab: Lab) -> None:
+    """Exit 0, the table with every check, and nothing changed."""
     run = lab.play("verify.yml")
     assert run.rc == 0, run.stdout
     assert run.recap[lab.name]["changed"] == 0
-    checks = promises(lab.engine, pods=False)
-    assert f"{len(checks)} of {len(checks)} promises are kept." in run.stdout
+    checks = checks_of(lab.engine, pods=False)
+    assert f"{len(checks)} of {len(checks)} checks passed." in run.stdout
     for check in checks:
         assert f"ok       {check.id} " in run.stdout
 
@@ -83,12 +83,12 @@ def test_what_is_broken_is_named_and_exits_with_an_error(lab: Lab, tmp_path: Pat
     assert broken.pop("original-users") == "1072319876: ('Luis', 56)"
     assert broken.pop("least-privilege") == "readonly has DELETE on pacientes"
     assert broken.pop("as-installed") == "rights pacientes readonly: found DELETE, SELECT, installed SELECT"
-    assert broken.pop("medicos-everywhere").startswith("copies differ: ")
+    assert broken.pop("medicos-replicated").startswith("copies differ: ")
     wait = rf"admin \(process {waiter_pid} on citus-coordinator\) has waited \d+ s for advisory, held by admin \(process {holder_pid} "
     assert re.match(wait, broken.pop("no-long-waits"))
-    assert set(broken) <= {"rows-on-workers"}  # the odd copy is the largest, which is what that promise looks at
-    assert "BROKEN   original-users" in run.stdout
-    assert re.search(r"original's two users are there\. To mend it:\n +make lab INVENTORY=", run.stdout)
+    assert set(broken) <= {"rows-on-workers"}  # the odd copy is the largest, which is what that check compares
+    assert "FAILED   original-users" in run.stdout
+    assert re.search(r"original's two users are there\. Fix:\n +make lab INVENTORY=", run.stdout)
     assert not report["ok"]
 
 
@@ -109,7 +109,7 @@ def test_a_worker_that_does_not_answer_breaks_what_needs_it(lab: Lab, tmp_path: 
         run, report = verify(lab, tmp_path / "report.json")
     assert run.rc != 0
     assert found(report, FAIL)["nodes-answer"].startswith("citus-worker-2: ")
-    assert found(report, NOT_RUN)["rows-on-workers"] == "not checked: node citus-worker-2 does not answer"
+    assert found(report, SKIPPED)["rows-on-workers"] == "not checked: node citus-worker-2 does not answer"
     assert {"database-answers", "nodes-registered", "colocated", "passwords-required", "api-answers"} <= set(
         found(report, PASS)
     )
@@ -123,10 +123,10 @@ def test_stopped_workers_are_one_cause_with_the_mildest_cure(lab: Lab, tmp_path:
         run, report = verify(lab, tmp_path / "report.json")
         assert run.rc != 0
         assert set(found(report, FAIL)) == {"nodes-answer"}, run.stdout
-        not_checked = found(report, NOT_RUN)
+        not_checked = found(report, SKIPPED)
         assert {"constraints", "rows-on-workers", "sample-join", "api-users"} <= set(not_checked)
         assert set(not_checked.values()) == {"not checked: nodes citus-worker-1, citus-worker-2 do not answer"}
-        remedy = re.search(r"Every node answers\. To mend it:\n +make (\S+) ", run.stdout)
+        remedy = re.search(r"Every node answers\. Fix:\n +make (\S+) ", run.stdout)
         assert remedy, run.stdout
         assert "reset" not in run.stdout
         status = lab.play("status.yml")
@@ -138,14 +138,14 @@ def test_stopped_workers_are_one_cause_with_the_mildest_cure(lab: Lab, tmp_path:
     assert verify(lab, tmp_path / "report.json")[1]["ok"]
 
 
-def test_without_a_database_there_is_one_broken_promise(lab: Lab, tmp_path: Path) -> None:
-    """The database is the one that is broken; what could not be asked is not run, and no task crashes."""
+def test_without_a_database_one_check_fails(lab: Lab, tmp_path: Path) -> None:
+    """The database is what failed; what could not be queried is skipped, and no task crashes."""
     with frozen(lab, "citus-coordinator"):
         run, report = verify(lab, tmp_path / "report.json")
     assert run.rc != 0
     assert "database-answers" in found(report, FAIL)
     assert set(found(report, FAIL)) <= {"database-answers", "api-status"}
-    assert {"colocated", "passwords-required", "api-users"} <= set(found(report, NOT_RUN))
+    assert {"colocated", "passwords-required", "api-users"} <= set(found(report, SKIPPED))
     assert "api-answers" in found(report, PASS)
 
 
@@ -158,7 +158,7 @@ def test_verify_leaves_nothing_in_the_database(lab: Lab) -> None:
 
 
 def test_verify_reads_with_a_wrong_password_refused(lab: Lab) -> None:
-    """What the promise says of passwords is true."""
+    """What the check says of passwords is true."""
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(
             host="127.0.0.1", port=lab.database_port, user="admin", password="falsa", dbname="historia_clinica"

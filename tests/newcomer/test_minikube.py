@@ -101,7 +101,7 @@ def test_make_lab_takes_minikube_by_itself(person: Person) -> None:
     assert re.search(r"changed=0 ", person.run("make lab"))
     printed = {command: person.run(command) for command in named}
     assert '"estado":"ok"' in printed["curl http://127.0.0.1:8080/status"]
-    assert re.search(r"(\d+) of \1 promises are kept", printed["make verify"])
+    assert re.search(r"(\d+) of \1 checks passed", printed["make verify"])
     assert "make teardown" in printed
     assert not STATE.exists()
     assert [port for port in PORTS if is_open(port)] == []

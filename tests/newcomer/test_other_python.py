@@ -46,7 +46,7 @@ def make(target: str, lab: Lab, checkout: Path) -> str:
 
 
 def test_the_lab_is_made_asked_and_removed_with_another_python(workshop: Workshop) -> None:
-    """Every promise is kept, a second run changes nothing, nothing is left."""
+    """Every check passes, a second run changes nothing, nothing is left."""
     lab = workshop.lab("other-python", "postgres_fdw", clinical_schema_patients=100)
     checkout = workshop.place / "clone"
     make("lab", lab, checkout)
@@ -55,7 +55,7 @@ def test_the_lab_is_made_asked_and_removed_with_another_python(workshop: Worksho
     ).stdout
     print(version)
     assert f"python version = {sys.version_info.major}.{sys.version_info.minor}." not in version
-    assert re.search(r"(\d+) of \1 promises are kept", make("verify", lab, checkout))
+    assert re.search(r"(\d+) of \1 checks passed", make("verify", lab, checkout))
     assert "citus-worker-2" in make("status", lab, checkout)
     assert "changed=0" in make("lab", lab, checkout)
     make("teardown", lab, checkout)

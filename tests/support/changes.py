@@ -1,6 +1,6 @@
-"""What people change by hand in a running lab: how, which promise names it, and what the next run does about it.
+"""What people change by hand in a running lab: how, which check names it, and what the next run does about it.
 
-The table of docs/en/changed.md and docs/es/changed.md is this one (`make docs`).
+The table of docs/en/drift.md and docs/es/drift.md is this one (`make docs`).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Change:
         name: what somebody did, as a row of the table in English.
         nombre: the same in Spanish.
         how: does it.
-        promise: the id of the promise that `make verify` calls broken.
+        check: the id of the check that fails in `make verify`.
         found: what it says of it (a part of that).
-        tells: what site.yml says, where it does not put it right; empty where it does.
+        tells: what site.yml says, where it does not repair it; empty where it does.
         refused: whether it stops there: going on would hide what is lost.
         alone: whether nothing else can be asked of the lab meanwhile, so that other changes would not be named.
         engines: those with which it can be done.
@@ -35,7 +35,7 @@ class Change:
     name: str
     nombre: str
     how: Callable[[Lab], None]
-    promise: str
+    check: str
     found: str
     tells: str = ""
     refused: bool = False
@@ -191,7 +191,7 @@ CHANGES: tuple[Change, ...] = (
     ),
     Change(
         "a foreign key dropped",
-        "se quitó una llave foránea",
+        "se quitó una clave foránea",
         sql("ALTER TABLE consultas DROP CONSTRAINT consultas_medico_id_fkey"),
         "constraints",
         "foreign keys on",
@@ -325,7 +325,7 @@ CHANGES: tuple[Change, ...] = (
     ),
     Change(
         "a change of a table that ended half-way, since a worker died in its commit",
-        "un cambio de una tabla que quedó a medias, porque un trabajador murió en su commit",
+        "un cambio de una tabla que quedó a medias, porque un worker murió en su commit",
         half_way("CREATE INDEX usuario_nombre_idx ON usuario (nombre)"),
         "as-installed",
         "statement CREATE INDEX usuario_nombre_idx ON usuario (nombre): found on citus-worker-1 only",
@@ -333,7 +333,7 @@ CHANGES: tuple[Change, ...] = (
     ),
     Change(
         "on a worker: an index dropped",
-        "en un trabajador: se borró un índice",
+        "en un worker: se borró un índice",
         sql("DROP INDEX consultas_codigo_cie10_idx", node="citus-worker-1"),
         "as-installed",
         "index consultas consultas_codigo_cie10_idx on citus-worker-1: found absent",
@@ -341,7 +341,7 @@ CHANGES: tuple[Change, ...] = (
     ),
     Change(
         "on a worker: a check dropped",
-        "en un trabajador: se quitó una restricción CHECK",
+        "en un worker: se quitó una restricción CHECK",
         sql("ALTER TABLE consultas DROP CONSTRAINT consultas_motivo_check", node="citus-worker-2"),
         "as-installed",
         "constraint consultas consultas_motivo_check on citus-worker-2: found absent",
@@ -349,7 +349,7 @@ CHANGES: tuple[Change, ...] = (
     ),
     Change(
         "on a worker: a foreign key dropped",
-        "en un trabajador: se quitó una llave foránea",
+        "en un worker: se quitó una clave foránea",
         sql("ALTER TABLE consultas_01 DROP CONSTRAINT consultas_medico_id_fkey", node="citus-worker-2"),
         "constraints",
         "citus-worker-2: 16 primary and 31 foreign keys on 16 shards",
@@ -357,7 +357,7 @@ CHANGES: tuple[Change, ...] = (
     ),
     Change(
         "on a worker: a right given",
-        "en un trabajador: se dio un permiso de más",
+        "en un worker: se dio un permiso de más",
         sql("GRANT DELETE ON usuario_00 TO api", node="citus-worker-1"),
         "as-installed",
         "rights usuario on citus-worker-1: found",
@@ -375,7 +375,7 @@ CHANGES: tuple[Change, ...] = (
         "a subscription disabled",
         "se desactivó una suscripción",
         sql("ALTER SUBSCRIPTION lab_citus_worker_1 DISABLE", node="citus-worker-1"),
-        "medicos-everywhere",
+        "medicos-replicated",
         "citus-worker-1",
         engines=FDW,
     ),
@@ -388,7 +388,7 @@ CHANGES: tuple[Change, ...] = (
             "DROP SUBSCRIPTION lab_citus_worker_2",
             node="citus-worker-2",
         ),
-        "medicos-everywhere",
+        "medicos-replicated",
         "citus-worker-2: it does not fetch its copies",
         engines=FDW,
     ),
@@ -399,7 +399,7 @@ CHANGES: tuple[Change, ...] = (
             sql("ALTER SUBSCRIPTION lab_citus_worker_2 DISABLE", node="citus-worker-2"),
             until("SELECT pg_drop_replication_slot('lab_citus_worker_2')"),
         ),
-        "medicos-everywhere",
+        "medicos-replicated",
         "citus-worker-2: it has no replication slot",
         alone=True,
         engines=FDW,
@@ -445,7 +445,7 @@ CHANGES: tuple[Change, ...] = (
     ),
     Change(
         "a worker's data removed",
-        "se borraron los datos de un trabajador",
+        "se borraron los datos de un worker",
         remove_data("citus-worker-2"),
         "nodes-answer",
         "citus-worker-2",
@@ -460,42 +460,42 @@ CHANGES_OF_PODS: tuple[Change, ...] = (
         "in pods: a StatefulSet scaled",
         "en pods: se escaló un StatefulSet",
         kubectl("scale", "statefulset", "citus-worker", "--replicas=1"),
-        "objects-as-made",
+        "objects-as-applied",
         "StatefulSet citus-worker has 1 replicas, 2 were made",
     ),
     Change(
         "in pods: a Service deleted",
         "en pods: se borró un Service",
         kubectl("delete", "service", "citus-worker-2"),
-        "objects-as-made",
+        "objects-as-applied",
         "Service citus-worker-2 is not there",
     ),
     Change(
         "in pods: a ConfigMap deleted",
         "en pods: se borró un ConfigMap",
         kubectl("delete", "configmap", "database-settings"),
-        "objects-as-made",
+        "objects-as-applied",
         "ConfigMap database-settings is not there",
     ),
     Change(
         "in pods: a Deployment deleted",
         "en pods: se borró un Deployment",
         kubectl("delete", "deployment", "middleware-citus"),
-        "objects-as-made",
+        "objects-as-applied",
         "Deployment middleware-citus is not there",
     ),
     Change(
         "in pods: a Secret deleted",
         "en pods: se borró un Secret",
         kubectl("delete", "secret", "credentials"),
-        "objects-as-made",
+        "objects-as-applied",
         "Secret credentials is not there",
     ),
     Change(
         "in pods: a network policy opened",
         "en pods: se abrió una política de red",
         kubectl("patch", "networkpolicy", "worker", "--type=merge", '--patch={"spec": {"ingress": [{}]}}'),
-        "objects-as-made",
+        "objects-as-applied",
         "NetworkPolicy worker has other rules than were written",
     ),
 )

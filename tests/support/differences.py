@@ -33,7 +33,7 @@ class Answer:
         gives: the outcome of the last statement, as `outcome` writes it; of an error the beginning is enough, and of anything
             else `contains PART`.
         words: the same in the words of a class, by language.
-        instead: statements of one transaction that the words name as a way out.
+        instead: statements of one transaction that the words name as a fix.
     """
 
     gives: str

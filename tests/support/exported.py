@@ -1,4 +1,4 @@
-"""What people have in their environment for something else: a table that the next case joins with one line.
+"""Environment variables that users set for other tools; add a case with one line.
 
 Each value would break something of the lab's, or lead it elsewhere, if it came there.
 """
@@ -98,13 +98,13 @@ def psql(lab: Lab, exported: Mapping[str, str]) -> subprocess.CompletedProcess[s
 
 
 def everything_works(lab: Lab, exported: Mapping[str, str]) -> None:
-    """A second run changes nothing, every promise is kept, status knows all of it, psql is the administrator's."""
+    """A second run changes nothing, every check passes, status knows all of it, psql is the administrator's."""
     somebodys = replace(lab, environment={**lab.environment, **exported})
     again = somebodys.play("site.yml")
     assert again.rc == 0, again.stdout + again.stderr
     assert again.recap[lab.name]["changed"] == 0, again.stdout
     verified = somebodys.play("verify.yml")
-    assert re.search(r"(\d+) of \1 promises are kept", verified.stdout), verified.stdout + verified.stderr
+    assert re.search(r"(\d+) of \1 checks passed", verified.stdout), verified.stdout + verified.stderr
     status = somebodys.play("status.yml")
     assert re.search(r"historia_clinica, answers", status.stdout), status.stdout + status.stderr
     assert re.search(r"API .* ok, ", status.stdout), status.stdout

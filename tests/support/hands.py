@@ -12,12 +12,12 @@ from support.labs import Lab, Run
 
 
 def broken_promises(lab: Lab, file: Path) -> dict[str, str]:
-    """What `make verify` finds broken: what it found, by the promise's id."""
+    """What `make verify` reports as failed: what it found, by the id of the check."""
     file.unlink(missing_ok=True)
     run = lab.play("verify.yml", "-e", json.dumps({"verification_file": str(file)}))
     assert file.exists(), run.stdout + run.stderr
     checks = json.loads(file.read_text(encoding="utf-8"))["checks"]
-    return {check["id"]: check["found"] for check in checks if check["verdict"] == "fail"}
+    return {check["id"]: check["found"] for check in checks if check["result"] == "fail"}
 
 
 def roles_that_change(run: Run) -> list[str]:
@@ -32,14 +32,14 @@ def changed_and_put_right(lab: Lab, changes: Sequence[Change], file: Path) -> No
 
     Raises:
         AssertionError: a change was not named; a check announced something else than the run did; the run failed, or left
-            what it should put right, or took what it should leave.
+            what it should repaired, or took what it should leave.
     """
     assert changes
     for change in changes:
         change.how(lab)
-    broken = broken_promises(lab, file)
-    unnamed = [each.name for each in changes if each.promise not in broken or each.found not in broken[each.promise]]
-    assert unnamed == [], broken
+    failed = broken_promises(lab, file)
+    unnamed = [each.name for each in changes if each.check not in failed or each.found not in failed[each.check]]
+    assert unnamed == [], failed
     refuses = any(change.refused for change in changes)
     check = lab.play("site.yml", "--check", "-v")
     run = lab.play("site.yml", "-v")

@@ -1,6 +1,6 @@
 """Somebody who comes to the project for the first time: an ordinary user on a machine that has never seen it, with a clone.
 
-Behind a proxy that never leads back to the machine, in a language that is not there, with a shell that is full of other things.
+Behind a proxy that cannot reach this machine, with a locale that is not installed and many unrelated environment variables.
 """
 
 from __future__ import annotations

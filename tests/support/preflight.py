@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import machine
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Way
-from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import Sight
-from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import Probe
+from ansible_collections.aula.historia_clinica.plugins.module_utils.cluster_state import ClusterState
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Invocation
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import MinikubeState
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record, lab_user, write_record
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.decision import Decision
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.observation import Identity
@@ -27,11 +27,11 @@ from support.remedies import harsh
 ANA = Identity(uid=1000, user="ana", group="ana", home="/home/ana", system="Linux")
 ROOT = Identity(uid=0, user="root", group="root", home="/root", system="Linux")
 #: Where the commands of the remedies are typed, unless a test says otherwise.
-CHECKOUT = Way(checkout="/home/ana/historia-clinica")
+CHECKOUT = Invocation(checkout="/home/ana/historia-clinica")
 STOCK = ("dblink", "postgres_fdw")
 #: Minikube that works, as a user who is not root sees it; and a cluster with nothing against a lab.
-WORKING = Probe("/usr/bin/minikube", "v1.38.1", "docker", "works", cpus=8, memory=16000)
-CLUSTER = Sight(
+WORKING = MinikubeState("/usr/bin/minikube", "v1.38.1", "docker", "works", cpus=8, memory=16000)
+CLUSTER = ClusterState(
     "seen",
     version="v1.34.4",
     architectures=("amd64",),
@@ -50,12 +50,12 @@ class Bench:
     identity: Identity = ANA
     #: The options of the module, and how the lab is reached.
     params: dict[str, Any] = field(default_factory=lambda: {"name": "lab"})
-    way: Way = CHECKOUT
+    invocation: Invocation = CHECKOUT
     #: What is seen of the machine, by attribute of ``Machine``, instead of what is there.
     seen: dict[str, Any] = field(default_factory=dict)
     #: What there is for Minikube, and what a cluster that is asked is like.
-    probe: Probe = field(default_factory=Probe)
-    cluster: Sight = CLUSTER
+    minikube_state: MinikubeState = field(default_factory=MinikubeState)
+    cluster: ClusterState = CLUSTER
     #: What goes on while the test does.
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -105,7 +105,7 @@ class Bench:
     def pods(self, target: str, **choices: object) -> None:
         """Take a target whose nodes are pods, with all that it needs."""
         self.runtime()
-        self.probe = WORKING
+        self.minikube_state = WORKING
         kubeconfig = self.folder / "kubeconfig"
         kubeconfig.write_text("contexts:\n- name: historia-clinica\n- name: aula\n", encoding="utf-8")
         self.identity = replace(self.identity, env={"KUBECONFIG": str(kubeconfig), "MINIKUBE_HOME": str(self.folder)})
@@ -124,12 +124,12 @@ class Bench:
 
     def decide(self, dry: bool = False) -> Decision:
         """What comes out."""
-        original = machine.observe
+        original = machine.inspect_machine
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(machine, "observe", lambda *args: replace(original(*args), **self.seen))
-            patch.setattr(machine, "probe", lambda *args: self.probe)
-            patch.setattr(machine, "look", lambda *args: self.cluster)
-            return machine.examine({**self.params, "way": asdict(self.way)}, self.identity, dry)
+            patch.setattr(machine, "inspect_machine", lambda *args: replace(original(*args), **self.seen))
+            patch.setattr(machine, "inspect_minikube", lambda *args: self.minikube_state)
+            patch.setattr(machine, "inspect_cluster", lambda *args: self.cluster)
+            return machine.decide_on_machine({**self.params, "invocation": asdict(self.invocation)}, self.identity, dry)
 
     def problems(self, dry: bool = False) -> list[Problem]:
         """What stands in the way; no remedy gives up data while something milder is untried."""
@@ -144,7 +144,7 @@ class Bench:
         return problem
 
     def ids(self) -> list[str]:
-        """The ids of what stands in the way."""
+        """The ids of the problems."""
         return [problem.id for problem in self.problems()]
 
 

@@ -7,13 +7,13 @@ import re
 VERBS = {
     "status": r"citus-worker-2 +running.*historia_clinica, answers",
     "diagnose": r"Processes, .*Last lines of the logs.*failed=0",
-    "verify": r"(\d+) of \1 promises are kept",
+    "verify": r"(\d+) of \1 checks passed",
     "token": r"token\W+ey",
     "stop": r"changed=1 .*failed=0",
     "start": r"changed=[01] .*failed=0",
     "autostart": r"starts? by itself",
     "teardown": r"changed=[1-9].*failed=0",
-    "preflight": r"Nothing stands in the way of .*failed=0",
+    "preflight": r"No problems found for .*failed=0",
     "lab": r" is ready\..*failed=0",
     "site": r" is ready\..*failed=0",
     "reset": r" is ready\..*failed=0",
@@ -84,6 +84,6 @@ def page_commands(output: str, name: str) -> list[str]:
 
 def problems_of(output: str) -> dict[str, str]:
     """The remedy of each problem that a run named, by its id, as it is printed: with `brief`, or as Ansible prints results by itself."""
-    brief = r"^ {2}([a-z-]+)\n {4}found .*?^ {4}to mend  (.*?)$"
+    brief = r"^ {2}([a-z-]+)\n {4}found .*?^ {4}fix      (.*?)$"
     result = r'^ +"id": "([a-z-]+)",\n +"needed": "[^\n]*",\n +"remedy": "(.*?)(?:\\n)?"'
     return dict(re.findall(brief, output, re.MULTILINE | re.DOTALL) + re.findall(result, output, re.MULTILINE))

@@ -19,7 +19,7 @@ SAID = re.compile(
 #: What a person may try, or look at, without losing anything.
 MILDER = re.compile(
     r"\b(?:make|minikube) (?:start|lab|status|diagnose|preflight|verify)\b|`?cp |\b(?:put|copy|leave|set|see|look|move|run|end|keep|name|check|write)\b"
-    r"|\b(?:quita|devuelv[ae]|mire|ponga|deje)\b",
+    r"|\b(?:quit[ae]|devuelv[ae]|mire|ponga|deje)\b",
     re.IGNORECASE,
 )
 
@@ -60,6 +60,6 @@ def texts(path: Path) -> Iterator[str]:
         yield from (hint.replace("''", "'") for hint in re.findall(r"HINT = '((?:[^']|'')*)'", source))
     elif path.suffix == ".md":
         pieces = re.split(r"\n(?=[|#-] |\|)|\n\n", source)
-        yield from (piece for piece in pieces if "**Undo**" not in piece)  # how to take a role back is no advice
+        yield from (piece for piece in pieces if "**Removal**" not in piece)  # how to take a role back is no advice
     else:
         yield from re.findall(r"(?:msg|fail_msg|description): (.*)", source)

@@ -1,6 +1,6 @@
 """Changes of the tables of many nodes: what each engine does with the statement, as it is typed at the coordinator.
 
-The table of docs/en/changed.md and docs/es/changed.md is this one (`make docs`).
+The table of docs/en/drift.md and docs/es/drift.md is this one (`make docs`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Statement:
         postgres_fdw: `DONE`, or the SQLSTATE with which it is refused.
         citus: the same of the other engine.
         hint: a part of what postgres_fdw says to do instead.
-        instead: the same in the words of a class, in English and Spanish; with the way out of `lab.ddl` where that is the hint.
+        instead: the same in the words of a class, in English and Spanish; with the fix of `lab.ddl` where that is the hint.
         but: what Citus does not say about what it does, in English and Spanish.
         undo: statements that take it back.
         probe: a question, and its rows once the statement is done: the same with both engines.

@@ -23,14 +23,14 @@ ANA = replace(ROOT, root=False, home="/home/ana")
 MAC = replace(ANA, home="/Users/ana", system="Darwin", systemd=False)
 
 
-WAY = {"checkout": "/home/ana/historia-clinica"}
+INVOCATION = {"checkout": "/home/ana/historia-clinica"}
 
 
 def lab(directory: str = "/var/lib/historia-clinica/labs/lab", **changes: Any) -> dict[str, Any]:
     """The fact of a lab, as far as this reads it."""
     return {
         "name": "lab",
-        "way": WAY,
+        "invocation": INVOCATION,
         "autostart_possible": True,
         "target": "host",
         "directory": directory,
@@ -96,9 +96,9 @@ def test_cron_runs_the_program_with_its_arguments(tmp_path: Path, host: Host, na
 def test_launchd_reads_the_program_with_its_arguments(name: str) -> None:
     """An agent of the user's; root's lab is a daemon that runs as the lab's user."""
     described = lab(f"/Users/ana/{name}")
-    way = autostart.launchd(described, MAC)
-    job = plistlib.loads(way.text.encode())
-    assert way.path == "/Users/ana/Library/LaunchAgents/historia-clinica.lab.plist"
+    method = autostart.launchd(described, MAC)
+    job = plistlib.loads(method.text.encode())
+    assert method.path == "/Users/ana/Library/LaunchAgents/historia-clinica.lab.plist"
     assert job["ProgramArguments"] == autostart.boot_command(described, MAC)
     assert job["RunAtLoad"]
     assert "UserName" not in job
@@ -118,7 +118,7 @@ def test_launchd_takes_the_agent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "way"),
+    ("host", "method"),
     [
         (ROOT, "systemd"),
         (ANA, "systemd"),
@@ -128,10 +128,10 @@ def test_launchd_takes_the_agent(tmp_path: Path) -> None:
         (replace(ANA, systemd=False, crontab=""), None),
     ],
 )
-def test_each_machine_has_its_way(host: Host, way: str | None) -> None:
+def test_each_machine_has_its_way(host: Host, method: str | None) -> None:
     """systemd before cron; without either there is none."""
-    found = autostart.usable(autostart.ways(lab(), host), host)
-    assert (found and found.name) == way
+    found = autostart.pick_method(autostart.boot_methods(lab(), host), host)
+    assert (found and found.name) == method
 
 
 def test_root_runs_nothing_that_belongs_to_others() -> None:
@@ -163,13 +163,13 @@ CRONTAB = "MAILTO=ana\n5 4 * * * backup # historia-clinica lab2\n"
 
 def test_a_crontab_keeps_what_others_wrote() -> None:
     """A lab's line is put in, found, replaced and taken out; one of a lab whose name begins alike stays."""
-    way = autostart.cron(lab(), replace(ANA, systemd=False))
-    once = autostart.crontab_with(CRONTAB, way.text, "lab")
-    assert once == f"{CRONTAB}{way.text}\n"
-    assert autostart.crontab_with(once, way.text, "lab") == once
+    method = autostart.cron(lab(), replace(ANA, systemd=False))
+    once = autostart.crontab_with(CRONTAB, method.text, "lab")
+    assert once == f"{CRONTAB}{method.text}\n"
+    assert autostart.crontab_with(once, method.text, "lab") == once
     assert autostart.crontab_with(once, "", "lab") == CRONTAB
-    assert autostart.is_on(way, "lab", once)
-    assert not autostart.is_on(way, "lab", CRONTAB)
+    assert autostart.is_enabled(method, "lab", once)
+    assert not autostart.is_enabled(method, "lab", CRONTAB)
 
 
 @pytest.fixture
@@ -194,17 +194,17 @@ def test_switching_on_and_off(run_module: RunModule, described: dict[str, Any]) 
     made = run_module("autostart", diff=True, lab=described)
     assert made["diff"] == check["diff"]
     assert [entry["after_header"] for entry in made["diff"]] == [str(unit), str(link)]
-    assert (made["way"], made["waits_for"]) == ("systemd, user unit historia-clinica-lab.service", "nobody")
+    assert (made["method"], made["waits_for"]) == ("systemd, user unit historia-clinica-lab.service", "nobody")
     assert link.resolve() == unit
-    assert autostart.switched_on(described, autostart.this_host()) == made["way"]
+    assert autostart.enabled_method(described, autostart.this_host()) == made["method"]
     assert not run_module("autostart", lab=described)["changed"]
     assert not run_module("autostart", check=True, lab=described)["changed"]
     assert run_module("autostart", check=True, lab=described, state="off")["changed"]
     assert unit.exists()
     off = run_module("autostart", lab=described, state="off")
-    assert (off["changed"], off["way"]) == (True, "")
+    assert (off["changed"], off["method"]) == (True, "")
     assert [path for path in (unit, link) if path.is_symlink() or path.exists()] == []
-    assert autostart.switched_on(described, autostart.this_host()) == ""
+    assert autostart.enabled_method(described, autostart.this_host()) == ""
     assert not run_module("autostart", lab=described, state="off")["changed"]
 
 
@@ -230,7 +230,7 @@ def test_an_interrupted_switch_is_taken_up(run_module: RunModule, described: dic
     run_module("autostart", lab=described)
     link = Path(autostart.this_host().home, ".config/systemd/user/default.target.wants/historia-clinica-lab.service")
     link.unlink()
-    assert autostart.switched_on(described, autostart.this_host()) == ""
+    assert autostart.enabled_method(described, autostart.this_host()) == ""
     assert run_module("autostart", lab=described)["changed"]
     assert link.is_symlink()
 
@@ -261,23 +261,27 @@ def test_a_lab_without_the_program_that_starts_it_is_told_what_brings_it(
 @pytest.mark.parametrize(
     ("changes", "result", "said"),
     [
-        ({}, {"way": "systemd, unit x", "waits_for": ""}, ["starts by itself after a reboot: systemd, unit x."]),
+        ({}, {"method": "systemd, unit x", "waits_for": ""}, ["starts by itself after a reboot: systemd, unit x."]),
         (
             {},
-            {"way": "systemd, user unit x", "waits_for": "ana"},
+            {"method": "systemd, user unit x", "waits_for": "ana"},
             ["until ana logs in", "  loginctl enable-linger ana"],
         ),
-        ({}, {"way": "launchd, x", "waits_for": "ana"}, ["until ana logs in"]),
-        ({"target": "minikube"}, {"way": "cron, x", "waits_for": ""}, ["profile historia-clinica is started too"]),
-        ({"way": {**WAY, "host": "ana"}}, {"way": "cron, x", "waits_for": ""}, ["make autostart LAB=ana STATE=off"]),
-        ({}, {"way": "", "waits_for": ""}, ["does not start by itself", "make start"]),
+        ({}, {"method": "launchd, x", "waits_for": "ana"}, ["until ana logs in"]),
+        ({"target": "minikube"}, {"method": "cron, x", "waits_for": ""}, ["profile historia-clinica is started too"]),
+        (
+            {"invocation": {**INVOCATION, "host": "ana"}},
+            {"method": "cron, x", "waits_for": ""},
+            ["make autostart LAB=ana STATE=off"],
+        ),
+        ({}, {"method": "", "waits_for": ""}, ["does not start by itself", "make start"]),
     ],
 )
 def test_the_page_says_what_becomes_of_it(changes: dict[str, str], result: dict[str, str], said: list[str]) -> None:
-    """Who starts it, whether it waits for a log-in and what helps against that, and how to undo it."""
+    """Who starts it, whether it waits for a log-in and what to do against that, and how to undo it."""
     page = autostart_page(lab(**changes), result)
     assert [text for text in said if text not in page] == []
-    assert ("STATE=off" in page) == bool(result["way"])
+    assert ("STATE=off" in page) == bool(result["method"])
     assert max(map(len, page.splitlines())) <= 90
 
 

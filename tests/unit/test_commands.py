@@ -15,93 +15,95 @@ import pytest
 import yaml
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import (
-    Way,
+    Invocation,
     choose,
     command,
+    parse_invocation,
     psql,
     quoted,
-    read_way,
-    there,
+    remote_command,
     tunnel,
 )
 from support.labs import ROOT, run_playbook
 from support.remedies import texts
 
-CHECKOUT = Way(checkout="/hc")
-ELSEWHERE = Way(checkout="/my hc", here=False)
-INSTALLED = Way()
-VM = Way(machine="vm", ssh=("ssh", "-p", "2222", "ana@10.0.0.7"))
+CHECKOUT = Invocation(checkout="/hc")
+ELSEWHERE = Invocation(checkout="/my hc", here=False)
+INSTALLED = Invocation()
+VM = Invocation(machine="vm", ssh=("ssh", "-p", "2222", "ana@10.0.0.7"))
 LAB = {"name": "lab", "listed": True, "directory": "/d/mi lab"}
 
 
 @pytest.mark.parametrize(
-    ("way", "verb", "printed"),
+    ("invocation", "verb", "printed"),
     [
         (CHECKOUT, "stop", "make stop"),
         (ELSEWHERE, "stop", "make -C '/my hc' stop"),
         (INSTALLED, "stop", "ansible-playbook aula.historia_clinica.stop"),
         (INSTALLED, "lab", "ansible-playbook aula.historia_clinica.site"),
-        (Way(values={"lab_name": "x"}), "stop", "ansible-playbook aula.historia_clinica.stop -e lab_name=x"),
+        (Invocation(values={"lab_name": "x"}), "stop", "ansible-playbook aula.historia_clinica.stop -e lab_name=x"),
         # LAB names a host of the inventory; in the Makefile's own, a lab that no host is called after.
-        (Way("/hc", values={"lab_name": "x"}), "stop", "make stop LAB=x"),
-        (Way("/hc", inventory=("i",), host="ana"), "stop", "make stop INVENTORY=i LAB=ana"),
-        (Way("/hc", host="ana"), "stop", "make stop LAB=ana"),
-        (Way("/hc", inventory=("i",), values={"lab_name": "x"}), "stop", "make stop INVENTORY=i ARGS='-e lab_name=x'"),
-        (Way("/hc", inventory=("i", "j")), "stop", "make stop INVENTORY=i ARGS='-i j'"),
-        (Way(inventory=("a b", "j"), host="ana"), "stop", "ansible-playbook aula.historia_clinica.stop -i 'a b' -i j --limit ana"),
+        (Invocation("/hc", values={"lab_name": "x"}), "stop", "make stop LAB=x"),
+        (Invocation("/hc", inventory=("i",), host="ana"), "stop", "make stop INVENTORY=i LAB=ana"),
+        (Invocation("/hc", host="ana"), "stop", "make stop LAB=ana"),
+        (Invocation("/hc", inventory=("i",), values={"lab_name": "x"}), "stop", "make stop INVENTORY=i ARGS='-e lab_name=x'"),
+        (Invocation("/hc", inventory=("i", "j")), "stop", "make stop INVENTORY=i ARGS='-i j'"),
+        (Invocation(inventory=("a b", "j"), host="ana"), "stop", "ansible-playbook aula.historia_clinica.stop -i 'a b' -i j --limit ana"),
         # Who makes a lab says all again; who finds it, what it is found by.
-        (Way("/hc", values={"lab_workers": "3"}), "lab", "make lab ARGS='-e lab_workers=3'"),
-        (Way("/hc", values={"lab_workers": 3}), "stop", "make stop"),
-        (Way("/hc", values={"runtime_directory": "/r"}), "stop", "make stop ARGS='-e runtime_directory=/r'"),
-        (Way("/hc", options=("-u", "ana", "-K")), "stop", "make stop ARGS='-u ana -K'"),
+        (Invocation("/hc", values={"lab_workers": "3"}), "lab", "make lab ARGS='-e lab_workers=3'"),
+        (Invocation("/hc", values={"lab_workers": 3}), "stop", "make stop"),
+        (Invocation("/hc", values={"runtime_directory": "/r"}), "stop", "make stop ARGS='-e runtime_directory=/r'"),
+        (Invocation("/hc", options=("-u", "ana", "-K")), "stop", "make stop ARGS='-u ana -K'"),
         (
-            Way("/hc", values={"lab_directory": "/mi lab"}),
+            Invocation("/hc", values={"lab_directory": "/mi lab"}),
             "lab",
             """make lab ARGS="-e '{lab_directory: /mi lab}'\"""",
         ),
         (
-            Way(values={"lab_directory": "/mi lab"}),
+            Invocation(values={"lab_directory": "/mi lab"}),
             "lab",
             "ansible-playbook aula.historia_clinica.site -e '{lab_directory: /mi lab}'",
         ),
     ],
 )  # fmt: skip
-def test_a_command_names_what_it_needs(way: Way, verb: str, printed: str) -> None:
+def test_a_command_names_what_it_needs(invocation: Invocation, verb: str, printed: str) -> None:
     """And no more."""
-    assert command(way, verb) == printed
+    assert command(invocation, verb) == printed
 
 
 def test_a_choice_is_made_where_the_inventory_makes_it() -> None:
     """Else the next run would contradict it; a choice that was made on the command line is replaced, or left out."""
-    way = Way("/hc", inventory=("i",), host="ana", values={"lab_workers": "x"}, settled=("lab_api_port",))
-    assert choose(way, "lab", {"lab_workers": 2}) == "make lab INVENTORY=i LAB=ana ARGS='-e lab_workers=2'"
-    assert choose(way, "lab", {"lab_api_port": 8081}, ("lab_workers",)) == (
+    invocation = Invocation("/hc", inventory=("i",), host="ana", values={"lab_workers": "x"}, settled=("lab_api_port",))
+    assert choose(invocation, "lab", {"lab_workers": 2}) == "make lab INVENTORY=i LAB=ana ARGS='-e lab_workers=2'"
+    assert choose(invocation, "lab", {"lab_api_port": 8081}, ("lab_workers",)) == (
         "set lab_api_port: 8081 for ana in the inventory, then: make lab INVENTORY=i LAB=ana"
     )
-    assert command(way, "lab", ("lab_workers",)) == "make lab INVENTORY=i LAB=ana"
+    assert command(invocation, "lab", ("lab_workers",)) == "make lab INVENTORY=i LAB=ana"
 
 
 @pytest.mark.parametrize(
-    ("way", "lab", "printed"),
+    ("invocation", "lab", "printed"),
     [
         (CHECKOUT, {}, "make psql ARGS=\"-c 'SELECT 1'\""),
         (CHECKOUT, {"name": "ana"}, "make psql LAB=ana ARGS=\"-c 'SELECT 1'\""),
         (CHECKOUT, {"listed": False}, "'/d/mi lab/bin/psql' -c 'SELECT 1'"),
         (INSTALLED, {}, "'/d/mi lab/bin/psql' -c 'SELECT 1'"),
-        (Way("/hc", sudo=("sudo",)), {}, "sudo '/d/mi lab/bin/psql' -c 'SELECT 1'"),
+        (Invocation("/hc", sudo=("sudo",)), {}, "sudo '/d/mi lab/bin/psql' -c 'SELECT 1'"),
         (VM, {"directory": "/d"}, "ssh -p 2222 ana@10.0.0.7 \"/d/bin/psql -c 'SELECT 1'\""),
     ],
 )
-def test_psql_is_the_labs_own_where_make_does_not_find_it(way: Way, lab: dict[str, Any], printed: str) -> None:
+def test_psql_is_the_labs_own_where_make_does_not_find_it(
+    invocation: Invocation, lab: dict[str, Any], printed: str
+) -> None:
     """`make psql` looks at the labs of whoever types it, on this machine."""
-    assert shlex.split(psql(way, {**LAB, **lab}, "SELECT 1")) == shlex.split(printed)
+    assert shlex.split(psql(invocation, {**LAB, **lab}, "SELECT 1")) == shlex.split(printed)
 
 
 def test_what_is_typed_on_another_machine_goes_through_ssh() -> None:
     """With the rights of who made the lab; a tunnel brings its ports."""
-    assert there(CHECKOUT, "kill 7") == "kill 7"
-    assert there(Way(sudo=("sudo", "-u", "ana")), "kill 7") == "sudo -u ana kill 7"
-    assert there(VM, "ls -l '/a b'") == """ssh -p 2222 ana@10.0.0.7 "ls -l '/a b'\""""
+    assert remote_command(CHECKOUT, "kill 7") == "kill 7"
+    assert remote_command(Invocation(sudo=("sudo", "-u", "ana")), "kill 7") == "sudo -u ana kill 7"
+    assert remote_command(VM, "ls -l '/a b'") == """ssh -p 2222 ana@10.0.0.7 "ls -l '/a b'\""""
     assert psql(VM, LAB).startswith("ssh -t -p 2222 ana@10.0.0.7 ")
     assert tunnel(VM, [8080]) == "ssh -N -L 8080:127.0.0.1:8080 -p 2222 ana@10.0.0.7"
     assert tunnel(CHECKOUT, [8080]) == ""
@@ -133,17 +135,17 @@ def test_nobody_else_spells_a_command(path: Path) -> None:
 
 # --- The lookup, in real runs of ansible-playbook ---------------------------------------------------------------------
 
-Found = Callable[..., Way]
+Found = Callable[..., Invocation]
 
 
 @pytest.fixture
 def found(tmp_path: Path) -> Found:
     """What the lookup finds out for a host, with an inventory and words for ansible-playbook."""
-    tasks = [{"debug": {"msg": "{{ lookup('aula.historia_clinica.way') | to_json }}"}}]
+    tasks = [{"debug": {"msg": "{{ lookup('aula.historia_clinica.invocation') | to_json }}"}}]
     hosts = "{{ groups['all'] | default(['localhost'], true) }}"
     (tmp_path / "play.yml").write_text(json.dumps([{"hosts": hosts, "gather_facts": False, "tasks": tasks}]))
 
-    def find(inventory: dict[str, Any] | None, *words: str, host: str = "lab") -> Way:
+    def find(inventory: dict[str, Any] | None, *words: str, host: str = "lab") -> Invocation:
         if inventory is not None:
             (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": inventory}}))
             words = ("-i", str(tmp_path / "hosts.yml"), *words)
@@ -152,7 +154,7 @@ def found(tmp_path: Path) -> Found:
         )
         assert run.rc == 0, run.stdout + run.stderr
         result = json.loads(run.stdout[run.stdout.index("{") :])
-        return read_way(json.loads(result["plays"][0]["tasks"][0]["hosts"][host]["msg"]))
+        return parse_invocation(json.loads(result["plays"][0]["tasks"][0]["hosts"][host]["msg"]))
 
     return find
 
@@ -162,16 +164,20 @@ HERE = {"ansible_connection": "local"}
 
 def test_the_checkouts_own_inventory_needs_no_name(found: Found) -> None:
     """Only what was given with -e, and never a secret of it."""
-    way = found(None, "-e", "lab_name=x", "-e", "lab_password=s", "-e", "other=1")
-    assert way == Way(checkout=str(ROOT), values={"lab_name": "x"})
+    invocation = found(None, "-e", "lab_name=x", "-e", "lab_password=s", "-e", "other=1")
+    assert invocation == Invocation(checkout=str(ROOT), values={"lab_name": "x"})
 
 
 def test_an_inventory_of_several_hosts_needs_both_names(found: Found, tmp_path: Path) -> None:
     """Its choices are its own; values of a form that Ansible has marked come through as they were typed."""
     hosts = {"ana": {**HERE, "lab_api_port": 8081}, "lab": HERE}
-    way = found(hosts, "-e", '{"lab_workers": 3, "minikube_addons": ["a"]}', "-l", "ana", host="ana")
-    assert (way.inventory, way.host, way.settled) == ((str(tmp_path / "hosts.yml"),), "ana", ("lab_api_port",))
-    assert way.values == {"lab_workers": 3, "minikube_addons": ["a"]}
+    invocation = found(hosts, "-e", '{"lab_workers": 3, "minikube_addons": ["a"]}', "-l", "ana", host="ana")
+    assert (invocation.inventory, invocation.host, invocation.settled) == (
+        (str(tmp_path / "hosts.yml"),),
+        "ana",
+        ("lab_api_port",),
+    )
+    assert invocation.values == {"lab_workers": 3, "minikube_addons": ["a"]}
 
 
 def test_a_value_that_a_command_repeats_is_the_one_that_was_given(found: Found) -> None:
@@ -196,9 +202,9 @@ def test_a_value_that_a_command_repeats_is_the_one_that_was_given(found: Found) 
             ]
         )
     }
-    words = shlex.split(command(Way(values=values), "lab"))[2:]
+    words = shlex.split(command(Invocation(values=values), "lab"))[2:]
     assert found(None, *words).values == values
-    arguments = command(Way("/hc", values=values), "lab").partition("ARGS=")[2]
+    arguments = command(Invocation("/hc", values=values), "lab").partition("ARGS=")[2]
     assert found(None, *shlex.split(shlex.split(arguments)[0])).values == values
 
 
@@ -228,12 +234,12 @@ def test_a_host_is_reached_as_ansible_reaches_it(
     sudo: tuple[str, ...],
 ) -> None:
     """Nobody is called: the lookup only reads."""
-    way = found({"lab": host}, *words)
-    assert (way.machine, way.ssh, way.sudo) == (machine, ssh, sudo)
-    assert way.options == tuple(words)
+    invocation = found({"lab": host}, *words)
+    assert (invocation.machine, invocation.ssh, invocation.sudo) == (machine, ssh, sudo)
+    assert invocation.options == tuple(words)
 
 
 def test_a_way_goes_through_ansible_unchanged() -> None:
     """Which knows lists only."""
-    way = Way("/hc", inventory=("i",), values={"a": [1]}, ssh=("ssh", "vm"))
-    assert read_way(json.loads(json.dumps(asdict(way)))) == way
+    invocation = Invocation("/hc", inventory=("i",), values={"a": [1]}, ssh=("ssh", "vm"))
+    assert parse_invocation(json.loads(json.dumps(asdict(invocation)))) == invocation

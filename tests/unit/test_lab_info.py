@@ -24,5 +24,5 @@ def test_what_does_not_answer_is_told(run_module: RunModule, tmp_path: Path) -> 
     assert found["processes"] == []
     assert "Connection refused" in found["database"]["error"]
     assert found["api"] == {"status": 0, "body": {}}
-    assert found["survey"]["pods"] == []
-    assert "aula" in found["survey"]["error"]
+    assert found["cluster_report"]["pods"] == []
+    assert "aula" in found["cluster_report"]["error"]

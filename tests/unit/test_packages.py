@@ -122,13 +122,14 @@ def make_env(place: Path, environment: Mapping[str, str], *before: str) -> subpr
 
 
 @pytest.mark.parametrize(
-    "way", [pytest.param(way, marks=[] if way == "PIP_CERT" else pytest.mark.long) for way in WAYS]
+    "invocation",
+    [pytest.param(invocation, marks=[] if invocation == "PIP_CERT" else pytest.mark.long) for invocation in WAYS],
 )
-def test_what_pip_trusts_uv_trusts(school: School, tmp_path: Path, run_module: RunModule, way: str) -> None:
+def test_what_pip_trusts_uv_trusts(school: School, tmp_path: Path, run_module: RunModule, invocation: str) -> None:
     """`make env` brings uv with pip and the rest with uv; the runtime, whose cache is empty, is made with uv."""
     root, host = str(school.authority.root), school.address.split("/")[2]
     places = {"root": root, "host": host, "file": school.pip_conf, "folder": school.roots}
-    says = {name: value.format_map(places) for name, value in WAYS[way].items()}
+    says = {name: value.format_map(places) for name, value in WAYS[invocation].items()}
     environment = {name: value for name, value in somebody(tmp_path, school.address, says).items() if value}
     done = make_env(tmp_path / "checkout", environment)
     assert done.returncode == 0, done.stdout + done.stderr

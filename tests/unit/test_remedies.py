@@ -11,7 +11,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.fai
     explain,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.run import Output
-from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.promises import CHECKS, CHECKS_OF_PODS
+from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.checks import CHECKS, CHECKS_OF_PODS
 from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import LOG_CAUSES
 from support.remedies import LOSES, ROOT, harsh, texts
 
@@ -87,4 +87,4 @@ def test_no_text_gives_up_data_first() -> None:
 def test_there_are_texts_to_judge() -> None:
     """The walk finds the places that do name what loses data."""
     found = {path.name for path in FILES for text in texts(path) if LOSES.search(text)}
-    assert {"README.md", "README.es.md", "changed.md", "failures.py", "data_directories.py"} <= found
+    assert {"README.md", "README.es.md", "drift.md", "failures.py", "data_directories.py"} <= found

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Way
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Invocation
 from ansible_collections.aula.historia_clinica.plugins.modules import runtime_environment
 from ansible_collections.aula.historia_clinica.plugins.modules.runtime_environment import (
     RuntimeEnvironmentError,
     choose_interpreter,
 )
 
-HERE = Way(checkout="/home/ana/historia-clinica")
+HERE = Invocation(checkout="/home/ana/historia-clinica")
 
 
 def interpreter(path: Path, version: str) -> str:

@@ -39,7 +39,7 @@ def test_text_files_changes_nothing_the_second_time(run_module: RunModule, tmp_p
 
 
 def test_text_files_mends_a_mode(run_module: RunModule, tmp_path: Path) -> None:
-    """A mode that was changed by hand is put right, and reported."""
+    """A mode that was changed by hand is repaired, and reported."""
     run_module("text_files", **settings(tmp_path))
     os.chmod(tmp_path / "config/a.conf", 0o644)
     assert run_module("text_files", **settings(tmp_path))["changed"]

@@ -5,7 +5,7 @@
 - ``settings``: what a person wants of a profile, checked and typed;
 - ``profiles``: how a profile is, what differs, what has to be done;
 - ``drivers``: what a machine has for Minikube, and what keeps a profile from being started there;
-- ``failures``: why a command failed, and what helps;
+- ``failures``: why a command failed, and what to do;
 - ``images``: what a build would see;
 - ``kubeconfig``: the file that has a profile's context;
 - ``run``, ``client``, ``lock``: Minikube's program, run for one profile by one task at a time.

@@ -102,7 +102,7 @@ class Minikube:
             raise MinikubeError(
                 f"The Minikube profile {self.profile} does not run, so it has no images:"
                 f" {parse_failure(output).message or 'minikube image ls says nothing'}."
-                f" What helps: minikube status -p {shlex.quote(self.profile)}; the role minikube starts it."
+                f" Fix: minikube status -p {shlex.quote(self.profile)}; the role minikube starts it."
             )
         return images
 

@@ -40,7 +40,7 @@ INSTALL_MINIKUBE = "https://minikube.sigs.k8s.io/docs/start/"
 
 
 @dataclass(frozen=True)
-class Probe:
+class MinikubeState:
     """What a machine has for Minikube.
 
     Attributes:
@@ -66,11 +66,11 @@ class Probe:
     memory: int | None = None
 
 
-def probe(
+def inspect_minikube(
     settings: Settings,
     environment: Mapping[str, str] | None = None,
     run: Callable[[Sequence[str], Mapping[str, str], float], Output] | None = None,
-) -> Probe:
+) -> MinikubeState:
     """Look at what the machine has for Minikube: three short commands at most, and nothing is changed.
 
     Args:
@@ -83,17 +83,17 @@ def probe(
     program = shutil.which("minikube", path=env["PATH"]) or ""
     root = os.geteuid() == 0
     if not program:
-        return Probe(root=root)
+        return MinikubeState(root=root)
     answer = run([program, "version", "-o", "json"], env, 30)
     version = ""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         version = json.loads(answer.stdout)["minikubeVersion"]
     if answer.rc != 0 or not version:
-        return Probe(program, said=parse_failure(answer).message, root=root)
+        return MinikubeState(program, said=parse_failure(answer).message, root=root)
     asked = expected_driver(minikube_home(env), settings)
     states = []
     for driver in [asked] if asked else ENGINES:
-        state = _look_at_driver(driver, env, root, run)
+        state = _inspect_driver(driver, env, root, run)
         states.append(replace(state, program=program, version=version, root=root))
         if state.health == "works":
             break
@@ -121,13 +121,13 @@ def expected_driver(home: Path, settings: Settings) -> str:
     return settings.driver or configured
 
 
-def _look_at_driver(
+def _inspect_driver(
     driver: str, env: Mapping[str, str], root: bool, run: Callable[[Sequence[str], Mapping[str, str], float], Output]
-) -> Probe:
+) -> MinikubeState:
     memory = None
     with contextlib.suppress(ValueError, OSError, AttributeError):
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2
-    seen = Probe(driver=driver, health="unproved", cpus=os.cpu_count(), memory=memory)
+    seen = MinikubeState(driver=driver, health="unproved", cpus=os.cpu_count(), memory=memory)
     if driver not in ENGINES:
         return seen
     if not shutil.which(driver, path=env["PATH"]):
@@ -154,12 +154,12 @@ def _look_at_driver(
     return replace(seen, health="stopped" if stopped else "broken", said=said)
 
 
-def forces(probe: Probe, settings: Settings) -> bool:
+def forces(state: MinikubeState, settings: Settings) -> bool:
     """Whether a start passes ``--force``: root's has to, but with the driver ``none``."""
-    return probe.root and probe.driver != "none" if settings.force is None else settings.force
+    return state.root and state.driver != "none" if settings.force is None else settings.force
 
 
-def fit(settings: Settings, probe: Probe) -> tuple[Settings, list[str], list[Problem]]:
+def fit(settings: Settings, state: MinikubeState) -> tuple[Settings, list[str], list[Problem]]:
     """The settings cut down to what the machine has.
 
     Returns:
@@ -167,14 +167,14 @@ def fit(settings: Settings, probe: Probe) -> tuple[Settings, list[str], list[Pro
     """
     notes, found = [], []
     cpus, memory = settings.cpus, settings.memory
-    place = f"{probe.driver} here" if probe.driver in ENGINES else "this machine"
-    if probe.cpus is not None and probe.cpus < cpus:
-        cpus = probe.cpus
+    place = f"{state.driver} here" if state.driver in ENGINES else "this machine"
+    if state.cpus is not None and state.cpus < cpus:
+        cpus = state.cpus
         notes.append(f"minikube_cpus is {settings.cpus}, but {place} has {cpus}: the profile gets {cpus}.")
-    if probe.memory is not None and probe.memory < memory:
-        memory = probe.memory
+    if state.memory is not None and state.memory < memory:
+        memory = state.memory
         notes.append(f"minikube_memory is {settings.memory}m, but {place} has {memory}m: the profile gets {memory}m.")
-    desktop = " (Docker Desktop: Settings, Resources)" if probe.driver == "docker" else ""
+    desktop = " (Docker Desktop: Settings, Resources)" if state.driver == "docker" else ""
     otherwise = f"; give it more{desktop}, or set lab_target: host, which needs no Minikube"
     if cpus < LEAST_CPUS:
         found.append(
@@ -197,9 +197,9 @@ def fit(settings: Settings, probe: Probe) -> tuple[Settings, list[str], list[Pro
     return replace(settings, cpus=cpus, memory=memory), notes, found
 
 
-def start_problems(probe: Probe, settings: Settings) -> list[Problem]:
+def start_problems(state: MinikubeState, settings: Settings) -> list[Problem]:
     """Everything that keeps a profile from being started here, in a fixed order."""
-    if not probe.program:
+    if not state.program:
         return [
             Problem(
                 "minikube-missing",
@@ -208,17 +208,17 @@ def start_problems(probe: Probe, settings: Settings) -> list[Problem]:
                 f"install it: {INSTALL_MINIKUBE} (macOS: brew install minikube)",
             )
         ]
-    if not probe.version:
+    if not state.version:
         return [
             Problem(
                 "minikube-broken",
-                f"{probe.program} version fails: {probe.said or 'it says nothing'}",
+                f"{state.program} version fails: {state.said or 'it says nothing'}",
                 "a Minikube that runs on this machine",
                 f"install it again: {INSTALL_MINIKUBE}",
             )
         ]
     found = []
-    if probe.root and settings.force is False and probe.driver != "none":
+    if state.root and settings.force is False and state.driver != "none":
         found.append(
             Problem(
                 "minikube-root",
@@ -227,50 +227,50 @@ def start_problems(probe: Probe, settings: Settings) -> list[Problem]:
                 "run this as a user who may use Docker, or set minikube_force: auto",
             )
         )
-    engine = probe.driver.capitalize()
+    engine = state.driver.capitalize()
     cases = {
         "missing": (
             "driver-missing",
-            f"there is no {engine}" if probe.driver else "there is neither Docker nor Podman",
+            f"there is no {engine}" if state.driver else "there is neither Docker nor Podman",
             "a driver for Minikube's node",
             f"install Docker: {INSTALL_DOCKER}",
         ),
         "stopped": (
             "driver-stopped",
-            f"{engine} does not run: {probe.said}",
+            f"{engine} does not run: {state.said}",
             f"{engine}, running",
-            START_DOCKER if probe.driver == "docker" else f"start {engine}, then run this again",
+            START_DOCKER if state.driver == "docker" else f"start {engine}, then run this again",
         ),
         "denied": (
             "driver-denied",
-            f"this user has no right to {engine}'s socket: {probe.said}",
+            f"this user has no right to {engine}'s socket: {state.said}",
             "the right to use it",
-            DOCKER_GROUP if probe.driver == "docker" else "run this as root, or use Docker",
+            DOCKER_GROUP if state.driver == "docker" else "run this as root, or use Docker",
         ),
         "broken": (
             "driver-broken",
-            f"{engine} answers with an error: {probe.said}",
+            f"{engine} answers with an error: {state.said}",
             f"{engine}, working",
-            f"see {probe.driver} info",
+            f"see {state.driver} info",
         ),
     }
-    if probe.health in cases:
-        found.append(Problem(*cases[probe.health]))
+    if state.health in cases:
+        found.append(Problem(*cases[state.health]))
         return found
-    return found + fit(settings, probe)[2]
+    return found + fit(settings, state)[2]
 
 
-def availability(probe: Probe, settings: Settings) -> tuple[bool, str]:
+def availability(state: MinikubeState, settings: Settings) -> tuple[bool, str]:
     """Whether a lab that leaves its target open takes Minikube, and why in one line.
 
     A driver that only a start can prove is not taken unasked.
     """
-    found = start_problems(probe, settings)
+    found = start_problems(state, settings)
     if found:
         return False, f"Minikube cannot be used here: {found[0].found}; {found[0].remedy}"
-    if probe.health == "unproved":
+    if state.health == "unproved":
         return (
             False,
-            f"Minikube cannot be used here: neither Docker nor Podman is known to work (lab_target: minikube tries {probe.driver})",
+            f"Minikube cannot be used here: neither Docker nor Podman is known to work (lab_target: minikube tries {state.driver})",
         )
-    return True, f"Minikube {probe.version} is there, and {probe.driver} works"
+    return True, f"Minikube {state.version} is there, and {state.driver} works"

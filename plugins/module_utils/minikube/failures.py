@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The maintainers of aula.historia_clinica
 # MIT License (see LICENSE)
-"""Why a command of Minikube failed, in its own words, and what helps."""
+"""Why a command of Minikube failed, in its own words, and what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.run
 
 
 class MinikubeError(Exception):
-    """Minikube cannot do it; the message says why, in its own words, and what helps."""
+    """Minikube cannot do it; the message says why, in its own words, and what to do."""
 
 
 INSTALL_DOCKER = "https://docs.docker.com/engine/install/"
@@ -49,7 +49,7 @@ HELP: dict[str | int, str] = {
     81: "set minikube_driver to the one that the profile has; " + ANEW,
     82: "see that the driver runs (docker info), then run this again",
     90: "if its container runtime was changed by hand, minikube start -p {profile} --container-runtime=containerd (or what it was"
-    " made with) puts it right; " + ANEW,
+    " made with) repairs it; " + ANEW,
     106: "set minikube_kubernetes_version to the profile's, or to nothing; " + ANEW,
 }
 FAMILIES: dict[int, str] = {
@@ -78,7 +78,7 @@ class Failure:
 
 
 def explain(output: Output, profile: str) -> str:
-    """A failed command as a person wants to read it: what ended how, why, what Minikube advises, and what helps."""
+    """A failed command as a person wants to read it: what ended how, why, what Minikube advises, and what to do."""
     failure = parse_failure(output)
     helps = HELP.get(failure.name) or HELP.get(output.rc) or FAMILIES.get(output.rc // 10, LOGS)
     end = f"ended with exit code {output.rc}"
@@ -91,7 +91,7 @@ def explain(output: Output, profile: str) -> str:
     lines = [f"{output.command} {end}{f' ({failure.name})' if failure.name else ''}: {reason}"]
     if failure.advice:
         lines.append(f"Minikube advises: {failure.advice}")
-    lines.append(f"What helps: {helps.format(profile=shlex.quote(profile))}")
+    lines.append(f"Fix: {helps.format(profile=shlex.quote(profile))}")
     return "\n".join(lines)
 
 

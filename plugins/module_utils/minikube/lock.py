@@ -61,7 +61,7 @@ def locked(home: Path, profile: str, seconds: float) -> Iterator[Lock]:
         if time.monotonic() > limit:
             raise MinikubeError(
                 f"Something else has been working on the Minikube profile {profile} for more than {seconds:g} s (process {holder})."
-                " What helps: wait for it, or end it, then run this again."
+                " Fix: wait for it, or end it, then run this again."
             )
         time.sleep(0.1)  # nobody tells when the lock of another program is free
 

@@ -182,7 +182,7 @@ def report_differences(profile: str, found: Sequence[Mapping[str, str]]) -> str:
 
 
 def report_removed_node(profile: str, driver: str) -> str:
-    """What became of a profile whose node somebody removed, and what helps."""
+    """What became of a profile whose node somebody removed, and what to do."""
     engine = driver if driver in ENGINES else "docker"
     name = shlex.quote(profile)
     return (

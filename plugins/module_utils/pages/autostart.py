@@ -4,7 +4,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Commands, command, there, way_of
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import (
+    Commands,
+    command,
+    invocation_of,
+    remote_command,
+)
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.lab import titled
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import Row, paragraph
 
@@ -25,19 +30,19 @@ def autostart_page(lab: Row, result: Row) -> str:
         lab: the fact that the role preflight gives.
         result: of the module `autostart`.
     """
-    way = way_of(lab)
+    invocation = invocation_of(lab)
     name = titled(lab["name"]).capitalize()
-    if not result["way"]:
-        return f"{name} does not start by itself. After a reboot: {command(way, 'start')}"
-    lines = [f"{name} starts by itself after a reboot: {result['way']}."]
+    if not result["method"]:
+        return f"{name} does not start by itself. After a reboot: {command(invocation, 'start')}"
+    lines = [f"{name} starts by itself after a reboot: {result['method']}."]
     if result["waits_for"]:
         lines += paragraph(f"It waits until {result['waits_for']} logs in.", "")
-        if result["way"].startswith("systemd"):
+        if result["method"].startswith("systemd"):
             lines += ["To have it start with the machine (with sudo, where that is refused):"]
             linger = f"loginctl enable-linger {result['waits_for']}"
-            lines += [f"  {there(way, linger)}"]
+            lines += [f"  {remote_command(invocation, linger)}"]
     if lab["target"] == "minikube":
         lines += paragraph(f"Minikube's profile {lab['context']} is started too.", "")
     if lab["target"] == "kubernetes":
         lines += ["Its pods start with their cluster; here it is its local ports that open."]
-    return "\n".join([*lines, f"To undo it: {command(way, 'autostart', autostart_state='off')}"])
+    return "\n".join([*lines, f"To undo it: {command(invocation, 'autostart', autostart_state='off')}"])

@@ -21,21 +21,21 @@ def diagnosis_page(lab: Row, found: Row, logs: str) -> str:
         found: what the module `lab_info` gives, with the details.
         logs: the last lines of the logs on this machine.
     """
-    survey = found["survey"]
+    cluster_report = found["cluster_report"]
     sections = [
         [f"{headed(lab)}: {lab['engine']} on {lab['target']}", f"  {lab['directory']}"],
         process_lines(found["processes"], Commands(lab)["start"]),
     ]
-    if survey:
-        sections.append(pods_section(lab, survey))
-    if survey and not survey["error"]:
-        things = [(thing["kind"], thing["name"], thing["says"]) for thing in survey["objects"]]
+    if cluster_report:
+        sections.append(pods_section(lab, cluster_report))
+    if cluster_report and not cluster_report["error"]:
+        things = [(thing["kind"], thing["name"], thing["says"]) for thing in cluster_report["objects"]]
         sections.append(["Workloads, Services, volumes", *columns(("kind", "name", "says"), things)])
-        not_ready = [line for trouble in survey["troubles"] for line in trouble.splitlines()]
+        not_ready = [line for trouble in cluster_report["troubles"] for line in trouble.splitlines()]
         sections.append(["Not ready", *([f"  {line}" for line in not_ready] or ["  nothing"])])
-        events = [line for event in survey["events"] for line in paragraph(event, "      ", "  ")]
+        events = [line for event in cluster_report["events"] for line in paragraph(event, "      ", "  ")]
         sections.append(["Events, the newest last", *(events or ["  none"])])
-        for pod, log in survey["logs"].items():
+        for pod, log in cluster_report["logs"].items():
             sections.append([f"Last lines of {pod}", *(f"  {line}" for line in log.splitlines() or ["nothing"])])
     database = found["database"]
     waits = [line for wait in database.get("waits", []) for line in paragraph(wait_line(wait), "      ", "  ")]

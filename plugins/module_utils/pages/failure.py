@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import psql, way_of
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import invocation_of, psql
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import Row, paragraph
 
 #: Lines of a failed program's output that are shown.
@@ -28,7 +28,7 @@ def failure_page(result: Row) -> str:
         lines += ["", f"  {problem['id']}"]
         for heading in ("found", "needed"):
             lines += paragraph(problem[heading], indent=" " * 13, first=f"    {heading:9}")
-        lines += [f"    to mend  {problem['remedy'].rstrip()}"]  # in one line, as it is to be typed
+        lines += [f"    fix      {problem['remedy'].rstrip()}"]  # in one line, as it is to be typed
     for stream in ("stderr", "module_stderr", "stdout", "module_stdout"):
         words = str(result.get(stream) or "").rstrip().splitlines()
         if words:
@@ -59,7 +59,7 @@ def stop_page(result: Row, task: str, transactions: Sequence[Row], lab: Row) -> 
             )
             lines += paragraph(text, "    ", "  - ")
             ending = f"SELECT lab.end_session('{row['node_name']}', {row['pid']})"
-            lines += [f'    echo "{ending}" | {psql(way_of(lab), lab)}']
+            lines += [f'    echo "{ending}" | {psql(invocation_of(lab), lab)}']
         lines += ["Then run this again."]
     return "\n".join(lines)
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The maintainers of aula.historia_clinica
 # MIT License (see LICENSE)
-"""What a person reads of the history's tables: what a run left in them as it was, and what a copy holds."""
+"""Reports about the clinical tables: drift that a run does not repair, and the contents of a dump."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def left_page(rows: Sequence[Row]) -> list[str]:
         rows: each with ``object``, ``found`` and ``wanted``.
     """
     lines = paragraph(
-        "Left as somebody made it, because rows lie in it (ALTER TABLE puts it right by hand):",
+        "Left as somebody made it, because rows lie in it (ALTER TABLE repairs it by hand):",
         "",
     )
     for row in rows:

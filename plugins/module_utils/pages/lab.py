@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import way_of
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import invocation_of
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import Row, columns, paragraph
 
 
@@ -15,7 +15,7 @@ def titled(name: str) -> str:
 
 def headed(lab: Row) -> str:
     """A lab as a page's first words call it, with its machine where that is another."""
-    machine = way_of(lab).machine
+    machine = invocation_of(lab).machine
     return f"{titled(lab['name']).capitalize()}{f' on {machine}' if machine else ''}"
 
 

@@ -14,25 +14,25 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text i
 )
 
 
-def pods_section(lab: Row, survey: Row) -> list[str]:
+def pods_section(lab: Row, cluster_report: Row) -> list[str]:
     """The pods of a lab, as lines of the page of `status`.
 
     Args:
         lab: the fact that the role preflight gives.
-        survey: of the namespace, as `lab_info` gives it.
+        cluster_report: of the namespace, as `lab_info` gives it.
     """
     where = f"namespace {lab['namespace']} of the context {lab['context']}"
     commands = Commands(lab)
     start = commands["start"]
-    if survey["error"]:
-        return ["Pods", *paragraph(survey["error"]), f"  {start} starts what is down."]
-    if not survey["pods"]:
+    if cluster_report["error"]:
+        return ["Pods", *paragraph(cluster_report["error"]), f"  {start} starts what is down."]
+    if not cluster_report["pods"]:
         return [
             "Pods",
             *paragraph(f"none in the {where}: the lab is stopped, its data lie in its volumes."),
             f"  {start} starts it.",
         ]
-    known = any(pod["memory_bytes"] is not None for pod in survey["pods"])
+    known = any(pod["memory_bytes"] is not None for pod in cluster_report["pods"])
     headings = ["name", "state", "ready", "restarts", "up for", *(["CPU", "memory"] if known else [])]
     rows = [
         [
@@ -43,11 +43,11 @@ def pods_section(lab: Row, survey: Row) -> list[str]:
             human_duration(pod["seconds"]),
             *([_cpu(pod["cpu"]), human_size(pod["memory_bytes"])] if known else []),
         ]
-        for pod in survey["pods"]
+        for pod in cluster_report["pods"]
     ]
-    changed = [line for text in survey["changed"] for line in paragraph(text, "    ", "  ! ")]
+    changed = [line for text in cluster_report["changed"] for line in paragraph(text, "    ", "  ! ")]
     if changed:
-        changed.append(f"  {commands['lab']} puts it right.")
+        changed.append(f"  {commands['lab']} repairs it.")
     return [f"Pods in the {where}", *columns(headings, rows, (2, 3, 4, 5, 6)), *changed]
 
 

@@ -35,7 +35,7 @@ def status_page(lab: Row, found: Row) -> str:
             f"  {after_reboot(lab)}",
         ],
         process_lines(found["processes"], Commands(lab)["start"]),
-        *([pods_section(lab, found["survey"])] if found["survey"] else []),
+        *([pods_section(lab, found["cluster_report"])] if found["cluster_report"] else []),
     ]
     database = found["database"]
     if database["error"]:

@@ -6,7 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Commands, Way, psql, tunnel, way_of
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import (
+    Commands,
+    Invocation,
+    invocation_of,
+    psql,
+    tunnel,
+)
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.autostart import after_reboot
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.lab import api_url, headed, titled, what_runs
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import Row, paragraph
@@ -20,10 +26,10 @@ DIRECT = "localhost,127.0.0.1,::1,192.168.0.0/16"
 def preflight_page(lab: Row) -> str:
     """What stands at the end of `preflight` where nothing stands in the way, of the fact that the role gives."""
     doing = "brings it up to date" if lab["exists"] else "makes it"
-    machine = way_of(lab).machine
+    machine = invocation_of(lab).machine
     return "\n".join(
         [
-            f"Nothing stands in the way of {titled(lab['name'])}{f' on {machine}' if machine else ''}.",
+            f"No problems found for {titled(lab['name'])}{f' on {machine}' if machine else ''}.",
             "",
             *what_runs(lab),
             f"Directory: {lab['directory']}",
@@ -40,19 +46,19 @@ def summary_page(lab: Row, access: str = "rules", environment: Mapping[str, str]
         access: whether the API's rules hold (``rules``) or are lifted (``open``).
         environment: of the run, where it has a say.
     """
-    way = way_of(lab)
+    invocation = invocation_of(lab)
     commands = Commands(lab)
-    on = f" on {way.machine}" if way.machine else ""
+    on = f" on {invocation.machine}" if invocation.machine else ""
     lines = [
         f"{headed(lab)} is ready.",
         "",
         *what_runs(lab),
-        *_reach(way, lab),
+        *_reach(invocation, lab),
         "Try:",
         f"  {curl(environment or {})} {api_url(lab)}/status",
         f"  {curl(environment or {})} {api_url(lab)}/usuarios",
-        f"  {psql(way, lab, QUESTION)}",
-        f"  {psql(way, lab)}",
+        f"  {psql(invocation, lab, QUESTION)}",
+        f"  {psql(invocation, lab)}",
         f"  {commands['status']}",
         f"  {commands['verify']}",
         "",
@@ -73,16 +79,16 @@ def summary_page(lab: Row, access: str = "rules", environment: Mapping[str, str]
     return "\n".join(lines)
 
 
-def _reach(way: Way, lab: Row) -> list[str]:
+def _reach(invocation: Invocation, lab: Row) -> list[str]:
     """How to reach a lab that is on another machine, which listens there only."""
-    if not way.machine:
+    if not invocation.machine:
         return []
-    forward = tunnel(way, (lab["api_port"], lab["database_port"]))
+    forward = tunnel(invocation, (lab["api_port"], lab["database_port"]))
     if not forward:
-        return [*paragraph(f"Its ports are those of {way.machine}, and open there only.", indent=""), ""]
+        return [*paragraph(f"Its ports are those of {invocation.machine}, and open there only.", indent=""), ""]
     return [
         *paragraph(
-            f"Its ports are those of {way.machine}, and open there only. To have them here, leave this running:",
+            f"Its ports are those of {invocation.machine}, and open there only. To have them here, leave this running:",
             indent="",
         ),
         f"  {forward}",

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The maintainers of aula.historia_clinica
 # MIT License (see LICENSE)
-"""What a lab will be, and everything that stands in its way.
+"""What a lab will be, and every problem.
 
 Decisions only: nothing here looks at the machine (module_utils/machine.py does) or changes anything. In the order of a run:
 

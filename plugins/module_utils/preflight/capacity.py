@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import there
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import remote_command
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.case import Case
 from ansible_collections.aula.historia_clinica.plugins.module_utils.problems import Problem
 
@@ -24,7 +24,7 @@ def problems(case: Case) -> Iterator[Problem]:
     running = any(listener.own for listener in machine.listeners.values())
     needed = MEMORY_BASE + MEMORY_PER_WORKER * plan.workers
     if machine.memory is not None and machine.memory < needed and not running:
-        look = there(case.choices.way, "ps aux | sort -rnk 4 | head")
+        look = remote_command(case.choices.invocation, "ps aux | sort -rnk 4 | head")
         yield Problem(
             "memory-short",
             f"{machine.memory // MIB} MiB of memory are available",

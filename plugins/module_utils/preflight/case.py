@@ -1,13 +1,13 @@
 # Copyright (c) 2026 The maintainers of aula.historia_clinica
 # MIT License (see LICENSE)
-"""All that is known where problems are looked for, and the commands that remedies are made of."""
+"""Input of the preflight checks, and helpers that build the commands in their remedies."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import choose, there
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import choose, remote_command
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.choices import Choices
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.observation import Identity, Machine
@@ -45,13 +45,13 @@ class Case:
 
     def run(self, verb: str, *without: str, **values: object) -> str:
         """How to do something with the lab, without some of the choices, or with others."""
-        return choose(self.choices.way, verb, values, without)
+        return choose(self.choices.invocation, verb, values, without)
 
     def there(self, *words: str) -> str:
         """A command for the lab's machine, as it is typed where the person is."""
-        return there(self.choices.way, shlex.join(words))
+        return remote_command(self.choices.invocation, shlex.join(words))
 
     def kubectl(self, does: str) -> str:
         """A command for the lab's cluster."""
         named = shlex.join(["--kubeconfig", self.plan.kubeconfig, "--context", self.plan.context])
-        return there(self.choices.way, f"kubectl {named} {does}")
+        return remote_command(self.choices.invocation, f"kubectl {named} {does}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import paths
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Way, read_way
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Invocation, parse_invocation
 from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.settings import Settings, read_settings
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight import values
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.values import Given
@@ -23,7 +23,7 @@ ENGINES = ("citus", "postgres_fdw")
 #: What the facts are wanted for: a lab that is made or brought up to date, one that goes and is made anew, one that is there,
 #: one that goes.
 PURPOSES = ("build", "renew", "use", "remove")
-#: The lab that is there goes: what an accident left of it is no obstacle.
+#: Purposes that remove the existing lab, so a damaged one is not a problem.
 GOES = ("renew", "remove")
 
 #: What the pods run, unless an image is named.
@@ -61,7 +61,7 @@ class Choices:
     Attributes:
         name: the lab's name; empty where it is wrong.
         purpose: one of ``PURPOSES``.
-        way: how the person reaches the lab.
+        invocation: how the person reaches the lab.
         profile: what Minikube's profile shall be.
         profile_problems: what is wrong with that.
         made: the names of the choices that were made.
@@ -72,7 +72,7 @@ class Choices:
 
     name: str
     purpose: str
-    way: Way
+    invocation: Invocation
     profile: Settings
     profile_problems: tuple[Problem, ...]
     made: frozenset[str]
@@ -102,7 +102,7 @@ class Choices:
 
     @property
     def profile_name(self) -> str | None:
-        """The name that was chosen for Minikube's profile: a play that imports the role minikube has the default all over."""
+        """The chosen Minikube profile; None for the default name, which every play that imports the role minikube sets anyway."""
         return self.profile.profile if self.profile.profile != Settings().profile else None
 
     def unused(self, target: str) -> list[str]:
@@ -130,8 +130,8 @@ def read_choices(params: Mapping[str, Any], root: Path) -> tuple[Choices, list[P
     Returns:
         The choices, each None where it was left open or refused, and a problem for each that was refused.
     """
-    way = read_way(params.get("way") or {})
-    name = values.lab_name(Given("lab_name", params["name"], "ana", way))
+    invocation = parse_invocation(params.get("invocation") or {})
+    name = values.lab_name(Given("lab_name", params["name"], "ana", invocation))
     problems = [name] if isinstance(name, Problem) else []
     name = "" if isinstance(name, Problem) else name
     if params.get("unread"):
@@ -141,7 +141,7 @@ def read_choices(params: Mapping[str, Any], root: Path) -> tuple[Choices, list[P
     for each, value in made.items():
         variable = each if each == "runtime_directory" else f"lab_{each}"
         example = CHOICES[each].example.format(name=name or "lab")
-        read = CHOICES[each].read(Given(variable, value, example, way))
+        read = CHOICES[each].read(Given(variable, value, example, invocation))
         if isinstance(read, Problem):
             problems.append(read)
         else:
@@ -151,7 +151,9 @@ def read_choices(params: Mapping[str, Any], root: Path) -> tuple[Choices, list[P
     taken.setdefault("directory", str(paths.lab_directory(root, name)) if name and "directory" not in made else "")
     profile, profile_problems = read_settings(params.get("minikube") or {})
     purpose = params.get("purpose") or "build"
-    return Choices(name, purpose, way, profile, tuple(profile_problems), frozenset(made), refused, **taken), problems
+    return Choices(
+        name, purpose, invocation, profile, tuple(profile_problems), frozenset(made), refused, **taken
+    ), problems
 
 
 def _cut(unread: str) -> Problem:

@@ -1,13 +1,13 @@
 # Copyright (c) 2026 The maintainers of aula.historia_clinica
 # MIT License (see LICENSE)
-"""The plan held against record and machine: the fact ``lab``, what stands in the way, and what may do so later."""
+"""The plan held against record and machine: the fact ``lab``, the problems, and what may do so later."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass, replace
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Way
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Invocation
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight import (
     capacity,
     choices,
@@ -30,7 +30,7 @@ DATABASE = "historia_clinica"
 
 @dataclass(frozen=True)
 class Decision:
-    """The outcome: the fact, what stands in the way, and what may do so later."""
+    """The outcome: the fact, the problems, and what may do so later."""
 
     lab: dict[str, object]
     problems: list[Problem]
@@ -49,7 +49,7 @@ def decide(case: Case) -> Decision:
     found = [*record.problems(case)]
     if case.choices.purpose == "renew":
         case = replace(case, record=None)  # what is made anew contradicts nothing
-    # Whoever means the other lab of this name is not told what a second one would lack.
+    # If another lab has this name, report only that.
     if not (builds and case.machine.namesake):
         for subject in (directory, ports, programs, capacity, pods) if builds else ():
             found += subject.problems(case)
@@ -104,7 +104,7 @@ def _fact(case: Case) -> dict[str, object]:
         "exists": case.record is not None,
         "absent": record.absent(case) if chosen.purpose == "remove" else "",
         "listed": machine.listed,
-        "way": asdict(_later_way(case)),
+        "invocation": asdict(_later_invocation(case)),
         "owner": case.owner if plan.pods else "",
         **(images if plan.pods else dict.fromkeys(images, "")),
         "image_build_command": (chosen.image_build_command or "") if plan.target == "kubernetes" else "",
@@ -114,12 +114,14 @@ def _fact(case: Case) -> dict[str, object]:
     }
 
 
-def _later_way(case: Case) -> Way:
+def _later_invocation(case: Case) -> Invocation:
     """How the lab is reached once it is made: where the host's list has its directory, nobody has to name that."""
-    way = case.choices.way
+    invocation = case.choices.invocation
     if not case.choices.builds and not case.machine.known_here:
-        return way
-    return replace(way, values={name: value for name, value in way.values.items() if name != "lab_directory"})
+        return invocation
+    return replace(
+        invocation, values={name: value for name, value in invocation.values.items() if name != "lab_directory"}
+    )
 
 
 def _runtime_state(case: Case) -> str:

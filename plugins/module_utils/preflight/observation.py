@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import Sight
-from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import Probe
+from ansible_collections.aula.historia_clinica.plugins.module_utils.cluster_state import ClusterState
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import MinikubeState
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.choices import CITUS_ARCHITECTURE
 
@@ -93,7 +93,7 @@ class Machine:
     """What was seen of the host, and of the cluster. None: it could not be found out, and is not held against it.
 
     Attributes:
-        probe: what there is for Minikube; None where that has no say.
+        minikube_state: what there is for Minikube; None where that has no say.
         profile_exists: the Minikube profile was made before.
         container_engine: a program that could be Minikube's driver is installed.
         outgoing: the ports that the system gives to outgoing connections.
@@ -122,10 +122,10 @@ class Machine:
     data_major: int | None = None
     runtime_there: bool = True
     runtime_blocked_by: str = ""
-    probe: Probe | None = None
+    minikube_state: MinikubeState | None = None
     profile_exists: bool = False
     container_engine: bool = True
-    cluster: Sight = field(default_factory=Sight)
+    cluster: ClusterState = field(default_factory=ClusterState)
     architecture: str = CITUS_ARCHITECTURE
     recorded_kubeconfig_there: bool = False
     user_exists: bool = True

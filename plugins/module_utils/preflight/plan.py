@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import Probe, availability
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import MinikubeState, availability
 from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.kubeconfig import kubeconfig_path
 from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.settings import Settings
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record, lab_user
@@ -103,7 +103,11 @@ def profile_settings(choices: Choices, record: Record | None) -> Settings:
 
 
 def make_plan(
-    choices: Choices, record: Record | None, identity: Identity, wheel_bin: str, probe: Probe | None = None
+    choices: Choices,
+    record: Record | None,
+    identity: Identity,
+    wheel_bin: str,
+    minikube_state: MinikubeState | None = None,
 ) -> Plan:
     """Make one plan of choices, record and defaults.
 
@@ -115,14 +119,14 @@ def make_plan(
         record: what the lab remembers, if it does.
         identity: who asks.
         wheel_bin: the folder of the runtime's own servers.
-        probe: what there is for Minikube, where that has a say.
+        minikube_state: what there is for Minikube, where that has a say.
     """
     settings = profile_settings(choices, record)
     obeyed = record is not None and not choices.builds
     chosen = choices.without_recorded() if obeyed else choices
-    target = chosen.target or (record.target if record else _default_target(probe, settings))
+    target = chosen.target or (record.target if record else _default_target(minikube_state, settings))
     base = record or NO_RECORD
-    # Of another target, a record knows no place.
+    # The record's cluster settings apply only to its own target.
     there = base if base.target == target else NO_RECORD
     plan = Plan(
         name=choices.name or "lab",
@@ -164,5 +168,5 @@ def make_plan(
     )
 
 
-def _default_target(probe: Probe | None, settings: Settings) -> str:
-    return "minikube" if probe and availability(probe, settings)[0] else "host"
+def _default_target(minikube_state: MinikubeState | None, settings: Settings) -> str:
+    return "minikube" if minikube_state and availability(minikube_state, settings)[0] else "host"

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import OWNER
+from ansible_collections.aula.historia_clinica.plugins.module_utils.cluster_state import OWNER
 from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import start_problems
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.case import Case
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.choices import (
@@ -23,7 +23,7 @@ PART_OF = "app.kubernetes.io/part-of=historia-clinica"
 
 
 def unnamed_cluster(case: Case) -> Iterator[Problem]:
-    """The cluster has to be named: a command for no cluster in particular would be one for the current one."""
+    """Yield a problem if no kubeconfig or context is set; the current context is never used implicitly."""
     plan, refused = case.plan, case.choices.refused
     names = {"kubeconfig": plan.kubeconfig, "context": plan.context}
     missing = [f"lab_{name}" for name, value in names.items() if not value and name not in refused]
@@ -77,7 +77,7 @@ def _minikube(case: Case) -> Iterator[Problem]:
     """What is wrong with the profile's settings, and what keeps it from being started."""
     yield from case.choices.profile_problems
     settings = replace(case.choices.profile, profile=case.plan.context)
-    for problem in start_problems(case.machine.probe, settings) if case.machine.probe else ():
+    for problem in start_problems(case.machine.minikube_state, settings) if case.machine.minikube_state else ():
         # A profile that is there has its size; one that runs is not started.
         if problem.id in ("minikube-cpus", "minikube-memory"):
             settled = case.machine.profile_exists
@@ -114,9 +114,9 @@ def _access(case: Case) -> Iterator[Problem]:
             "a cluster that runs and can be reached from here",
             f"try it: {case.kubectl('version')}; start the cluster, or the way to it (VPN, tunnel, proxy)",
         )
-    elif seen.state == "unauthorised":
+    elif seen.state == "unauthorized":
         yield Problem(
-            "cluster-unauthorised",
+            "cluster-unauthorized",
             f"{named} does not take the credentials: {seen.said}",
             "credentials that are valid now",
             f"log in again as the cluster's owner says, or get a new kubeconfig; then try: {case.kubectl('auth whoami')}",

@@ -13,7 +13,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.problems imp
 
 
 def problems(case: Case) -> Iterator[Problem]:
-    """Ports that there are not, that the lab would have twice, or that others have."""
+    """Yield a problem for each port that is out of range, used twice by this lab, or already taken."""
     plan, machine, refused = case.plan, case.machine, case.choices.refused
     # A lab whose record is lost may well have the ports that look taken: nobody is told to end its servers.
     if not case.record and (case.record_error or machine.folder.kind == "remains"):
@@ -84,7 +84,7 @@ def _taken_ports(case: Case, variable: str, ports: list[int], other: str) -> Ite
 
 
 def _aside(case: Case, directory: str) -> str:
-    """How a lab's directory, which only a copy can have made another's neighbour, stands in nobody's way, with its data."""
+    """Return the fix for two labs with the same ports because one is a copy: move the copy elsewhere, data included."""
     place, name = os.path.split(directory)
     away = os.path.join(os.path.dirname(place), f"{name}.aside")
     return f"if one is a copy of the other, move it out of {place}: {case.there('mv', directory, away)}"

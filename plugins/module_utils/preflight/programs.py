@@ -13,7 +13,7 @@ OLDEST_POSTGRES = 17
 PROGRAMS = ("postgres", "initdb", "psql")
 #: Extensions that an engine cannot do without.
 NEEDED_EXTENSIONS = {"citus": ("citus",), "postgres_fdw": ("postgres_fdw", "dblink")}
-#: How one gets on without a PostgreSQL of one's own.
+#: Fix: use the PostgreSQL that comes with the lab.
 WHEEL = "leave lab_postgres_bin out for the PostgreSQL that the lab brings"
 
 

@@ -31,9 +31,9 @@ def target_reason(case: Case) -> str:
         reason = f"{record.target}, as {RECORD_NAME} remembers"
     elif choices.target:
         reason = f"{choices.target}, as lab_target says"
-    elif machine.probe:
-        reason += f": {availability(machine.probe, profile_settings(choices, record))[1]}"
-        if not machine.probe.program and not machine.container_engine:
+    elif machine.minikube_state:
+        reason += f": {availability(machine.minikube_state, profile_settings(choices, record))[1]}"
+        if not machine.minikube_state.program and not machine.container_engine:
             reason += f"; and Docker: {INSTALL_DOCKER}"
     return f"{reason}{cluster}.{''.join(unused)}"
 

@@ -16,7 +16,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.problems imp
 
 
 def problems(case: Case) -> Iterator[Problem]:
-    """The first thing that makes a record useless, or else everything that contradicts it."""
+    """Yield the first problem that makes the record unusable; otherwise every option that conflicts with it."""
     choices, machine, record, directory = case.choices, case.machine, case.record, case.choices.directory
     file, goes = os.path.join(directory, RECORD_NAME), choices.purpose in GOES
     if not directory:
@@ -65,7 +65,7 @@ def _pods_without_record(case: Case) -> Problem:
     """A lab in a cluster whose record is gone: its pods would stay, and nobody would know of them."""
     kubeconfig, context, namespace = case.machine.forwards
     named = {"lab_kubeconfig": kubeconfig, "lab_context": context, "lab_namespace": namespace}
-    remove = command(case.choices.way, "teardown", lab_target="kubernetes", **named)
+    remove = command(case.choices.invocation, "teardown", lab_target="kubernetes", **named)
     return Problem(
         "record-missing",
         f"{case.choices.directory} holds what is left of a lab in the namespace {namespace} of the context {context}, and no lab.json",

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Way, choose
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Invocation, choose
 from ansible_collections.aula.historia_clinica.plugins.module_utils.problems import PROBLEMS, Problem
 
 #: What leaves a choice to the lab, as nothing does.
@@ -29,17 +29,17 @@ class Given:
         variable: what it was written for, such as ``lab_workers``.
         value: the value.
         example: one that would do.
-        way: how the person reaches the lab.
+        invocation: how the person reaches the lab.
     """
 
     variable: str
     value: object
     example: object
-    way: Way
+    invocation: Invocation
 
     def instead(self, value: object = None) -> str:
         """The command with another value: the example, unless one is named."""
-        return choose(self.way, "lab", {self.variable: value or self.example})
+        return choose(self.invocation, "lab", {self.variable: value or self.example})
 
     def wrong(self, id_: str, needed: str, remedy: str = "", found: str = "") -> Problem:
         """That the value will not do."""

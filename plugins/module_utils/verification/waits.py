@@ -1,22 +1,25 @@
 # Copyright (c) 2026 The maintainers of aula.historia_clinica
 # MIT License (see LICENSE)
-"""The promise about waiting: no session has waited for another one for long."""
+"""The check of locks: no session has waited for another one for long."""
 
 from __future__ import annotations
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import Row
-from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.evidence import Broken, Evidence
+from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.observations import (
+    CheckFailed,
+    Observations,
+)
 
 #: Seconds of a wait that nobody started by accident.
 LONG_WAIT = 10
 
 
-def nobody_waits_long(evidence: Evidence) -> str:
+def no_long_waits(observations: Observations) -> str:
     """No session has waited for another one for long."""
-    waits = evidence.rows("waits")
+    waits = observations.rows("waits")
     long = [wait_line(wait) for wait in waits if float(wait["seconds"]) >= LONG_WAIT]
     if long:
-        raise Broken("; ".join(long))
+        raise CheckFailed("; ".join(long))
     return f"{len(waits)} wait, each for less than {LONG_WAIT} s" if waits else "nobody waits"
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import (
-    Probe,
+    MinikubeState,
     availability,
     fit,
     forces,
-    probe,
+    inspect_minikube,
     start_problems,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.run import Output
@@ -53,11 +53,11 @@ MACHINES: dict[str, tuple[list[tuple[str, str, str, int]], Settings, bool]] = {
 
 def test_fit_takes_what_the_machine_has_and_says_so() -> None:
     """6 GiB and 4 CPUs are the original's; a small machine gives what it has."""
-    settings, notes, problems = fit(Settings(), Probe(driver="docker", cpus=2, memory=3900))
+    settings, notes, problems = fit(Settings(), MinikubeState(driver="docker", cpus=2, memory=3900))
     assert (settings.cpus, settings.memory, problems) == (2, 3900, [])
     assert [note.split(",")[0] for note in notes] == ["minikube_cpus is 4", "minikube_memory is 6144m"]
-    assert fit(Settings(), Probe(cpus=8, memory=16000)) == (Settings(), [], [])
-    assert fit(Settings(), Probe()) == (Settings(), [], [])
+    assert fit(Settings(), MinikubeState(cpus=8, memory=16000)) == (Settings(), [], [])
+    assert fit(Settings(), MinikubeState()) == (Settings(), [], [])
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_fit_takes_what_the_machine_has_and_says_so() -> None:
 )
 def test_force_is_roots_unless_told(force: bool | None, driver: str, root: bool, forced: bool) -> None:
     """The driver none wants root."""
-    assert forces(Probe(driver=driver, root=root), Settings(force=force)) is forced
+    assert forces(MinikubeState(driver=driver, root=root), Settings(force=force)) is forced
 
 
 @pytest.mark.parametrize("id_", MACHINES)
@@ -83,7 +83,7 @@ def test_problem(id_: str, programs: Script, monkeypatch: pytest.MonkeyPatch) ->
         programs(*program)
     if root:
         monkeypatch.setattr(os, "geteuid", lambda: 0)
-    seen = probe(settings)
+    seen = inspect_minikube(settings)
     found = start_problems(seen, settings)
     assert [problem.id for problem in found] == [id_]
     takes, reason = availability(seen, settings)
@@ -106,11 +106,11 @@ def test_probe_takes_docker_that_works(programs: Script) -> None:
     programs("minikube", VERSION)
     programs("docker", DOCKER)
     programs("podman", PODMAN)
-    seen = probe(Settings())
+    seen = inspect_minikube(Settings())
     assert (seen.version, seen.driver, seen.health) == ("v1.38.1", "docker", "works")
     assert (seen.cpus, seen.memory) == (min(2, os.cpu_count() or 2), 3072)
     programs("docker", json.dumps({"NCPU": 9999, "MemTotal": 9999999 * GIB}))
-    larger = probe(Settings())
+    larger = inspect_minikube(Settings())
     assert larger.cpus == os.cpu_count()
     assert larger.memory is not None
     assert larger.memory < 9999999
@@ -124,7 +124,7 @@ def test_probe_takes_roots_podman_where_docker_does_not_work(programs: Script, m
     programs("minikube", VERSION)
     programs("docker", "{}", DOWN, 1)
     programs("podman", PODMAN)
-    seen = probe(Settings())
+    seen = inspect_minikube(Settings())
     assert (seen.driver, seen.health, seen.memory) == ("podman", "works", 2048)
 
 
@@ -152,7 +152,7 @@ def test_problem_of_podman_helps_with_podman(
     programs("minikube", VERSION)
     programs("podman", "", said, 125)
     settings = Settings(driver="podman")
-    (found,) = start_problems(probe(settings), settings)
+    (found,) = start_problems(inspect_minikube(settings), settings)
     assert (found.id, found.remedy) == (id_, remedy)
     assert said in found.found
 
@@ -161,7 +161,7 @@ def test_probe_does_not_trust_a_users_podman(programs: Script) -> None:
     """Minikube runs it through sudo: only a start that is asked for can tell."""
     programs("minikube", VERSION)
     programs("podman", PODMAN)
-    seen = probe(Settings())
+    seen = inspect_minikube(Settings())
     assert (seen.driver, seen.health) == ("podman", "unproved")
     assert start_problems(seen, Settings()) == []
     assert availability(seen, Settings())[0] is False
@@ -173,17 +173,17 @@ def test_probe_asks_for_the_driver_that_a_start_would_use(programs: Script, tmp_
     home = tmp_path / "minikube" / ".minikube"
     (home / "config").mkdir(parents=True)
     (home / "config/config.json").write_text('{"driver": "qemu2"}', encoding="utf-8")
-    assert probe(Settings()).driver == "qemu2"
-    seen = probe(Settings(driver="podman"))
+    assert inspect_minikube(Settings()).driver == "qemu2"
+    seen = inspect_minikube(Settings(driver="podman"))
     assert (seen.driver, seen.health) == ("podman", "missing")
     assert "there is no Podman" in start_problems(seen, Settings(driver="podman"))[0].found
     config = json.loads(recorded("running-profile-list-json").stdout)["valid"][0]["Config"]
     saved = home / "profiles/historia-clinica/config.json"
     saved.parent.mkdir(parents=True)
     saved.write_text(json.dumps({**config, "Driver": "kvm2", "Addons": None}), encoding="utf-8")
-    assert probe(Settings(driver="podman")).driver == "podman"  # no start of it ever came to its end
+    assert inspect_minikube(Settings(driver="podman")).driver == "podman"  # no start of it ever came to its end
     saved.write_text(json.dumps({**config, "Driver": "kvm2"}), encoding="utf-8")
-    assert probe(Settings(driver="podman")).driver == "kvm2"
+    assert inspect_minikube(Settings(driver="podman")).driver == "kvm2"
 
 
 def test_probe_ends_where_docker_does_not_answer(programs: Script) -> None:
@@ -194,5 +194,5 @@ def test_probe_ends_where_docker_does_not_answer(programs: Script) -> None:
     def run(command: Any, environment: Any, seconds: float) -> Output:
         return Output("", 0, VERSION) if command[1] == "version" else Output("", -15, "", "", seconds)
 
-    seen = probe(Settings(), run=run)
+    seen = inspect_minikube(Settings(), run=run)
     assert (seen.health, seen.said) == ("stopped", "docker info says nothing within 20 s")

@@ -1,4 +1,4 @@
-"""Every failure of Minikube that was recorded is explained, with what helps."""
+"""Every failure of Minikube that was recorded is explained, with what to do."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ FAILURES = {
 
 @pytest.mark.parametrize("name", FAILURES)
 def test_failure_is_explained(name: str) -> None:
-    """Exit code, Minikube's name and reason for it, and what helps here; no template that was never filled in."""
+    """Exit code, Minikube's name and reason for it, and what to do here; no template that was never filled in."""
     rc, reason, message, helps = FAILURES[name]
     output = recorded(name)
     text = explain(output, "hc")
@@ -94,7 +94,7 @@ def test_failure_is_explained(name: str) -> None:
     assert text.startswith(f"{output.command} ended with exit code {rc}{f' ({reason})' if reason else ''}: ")
     lines = text.splitlines()
     assert message in lines[0]
-    assert lines[-1].startswith("What helps: ")
+    assert lines[-1].startswith("Fix: ")
     assert helps in lines[-1]
     assert not re.search(r"\{\{|<no value>|╭|\{profile", text)
     assert max(map(len, lines)) < 800

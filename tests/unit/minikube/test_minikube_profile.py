@@ -140,12 +140,12 @@ def test_profile_whose_node_was_removed_is_not_touched(replay: Replay) -> None:
 
 
 def test_profile_that_cannot_be_started_says_why(replay: Replay) -> None:
-    """In Minikube's own words, and with what helps."""
+    """In Minikube's own words, and with what to do."""
     replay.says(**{**STARTS, "start": "no-base-image-json"})
     result = replay.profile()
     assert result["failed"] is True
     assert "exit code 80 (GUEST_PROVISION)" in result["msg"]
-    assert "What helps: " in result["msg"]
+    assert "Fix: " in result["msg"]
 
 
 def test_profile_that_does_not_run_after_its_start_is_a_failure(replay: Replay) -> None:

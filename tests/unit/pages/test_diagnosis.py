@@ -9,7 +9,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.pods i
 
 LAB: dict[str, Any] = {
     "name": "ana",
-    "way": {"checkout": "/home/ana/historia-clinica", "values": {"lab_name": "ana"}},
+    "invocation": {"checkout": "/home/ana/historia-clinica", "values": {"lab_name": "ana"}},
     "target": "minikube",
     "engine": "citus",
     "directory": "/labs/ana",
@@ -19,7 +19,7 @@ LAB: dict[str, Any] = {
 ROW = {"name": "citus-worker-1", "state": "Running", "ready": "1/1", "restarts": 0, "seconds": 60.0}
 
 
-def survey(**changes: Any) -> dict[str, Any]:
+def cluster_report(**changes: Any) -> dict[str, Any]:
     """What lab_info gives of a namespace."""
     pods = [{**ROW, "cpu": None, "memory_bytes": None}]
     details: dict[str, Any] = {"objects": [], "troubles": [], "events": [], "logs": {}}
@@ -28,14 +28,16 @@ def survey(**changes: Any) -> dict[str, Any]:
 
 def test_pods_of_a_stopped_lab_say_that_the_data_stay() -> None:
     """And how to start it, by its name."""
-    text = " ".join(" ".join(pods_section(LAB, survey(pods=[]))).split())
+    text = " ".join(" ".join(pods_section(LAB, cluster_report(pods=[]))).split())
     assert "the lab is stopped, its data lie in its volumes." in text
     assert "make start LAB=ana starts it." in text
 
 
 def test_a_cluster_that_does_not_answer_is_told() -> None:
     """Instead of the pods."""
-    assert "  the cluster does not answer" in pods_section(LAB, survey(error="the cluster does not answer", pods=[]))
+    assert "  the cluster does not answer" in pods_section(
+        LAB, cluster_report(error="the cluster does not answer", pods=[])
+    )
 
 
 def test_pods_are_a_table_and_metrics_are_columns_where_there_are_some() -> None:
@@ -45,15 +47,15 @@ def test_pods_are_a_table_and_metrics_are_columns_where_there_are_some() -> None
         {**ROW, "name": "citus-coordinator-0", "cpu": 0.0123, "memory_bytes": 64 * 1024**2},
         {**small, "cpu": None, "memory_bytes": None},
     ]
-    assert pods_section(LAB, survey(pods=measured, changed=["Secret credentials is not there"])) == [
+    assert pods_section(LAB, cluster_report(pods=measured, changed=["Secret credentials is not there"])) == [
         "Pods in the namespace hc-ana of the context historia-clinica",
         "  name                 state             ready  restarts     up for  CPU  memory",
         "  citus-coordinator-0  Running             1/1         0  1 min 0 s  12m   64 MB",
         "  b                    CrashLoopBackOff    0/1        12        2 h    ?       ?",
         "  ! Secret credentials is not there",
-        "  make lab LAB=ana puts it right.",
+        "  make lab LAB=ana repairs it.",
     ]
-    assert pods_section(LAB, survey(pods=[{**small, "cpu": None, "memory_bytes": None}])) == [
+    assert pods_section(LAB, cluster_report(pods=[{**small, "cpu": None, "memory_bytes": None}])) == [
         "Pods in the namespace hc-ana of the context historia-clinica",
         "  name  state             ready  restarts  up for",
         "  b     CrashLoopBackOff    0/1        12     2 h",
@@ -77,13 +79,13 @@ WAIT = {
 
 def test_the_diagnosis_has_everything_in_one_go() -> None:
     """Processes, pods, workloads, what is not ready and why, events, who waits, the logs of pods and of this machine."""
-    pods = survey(
+    pods = cluster_report(
         objects=[{"kind": "Service", "name": "citus-worker-1", "says": "10.0.0.1:5432"}],
         troubles=["Pod citus-worker-1: Pending\n  Likely cause: no room."],
         events=["Warning FailedScheduling (x3): 0/1 nodes are available"],
         logs={"citus-coordinator-0": "ready to accept connections", "citus-worker-1": ""},
     )
-    found = {"processes": [], "survey": pods, "database": {"waits": [WAIT], "error": ""}}
+    found = {"processes": [], "cluster_report": pods, "database": {"waits": [WAIT], "error": ""}}
     page = diagnosis_page(LAB, found, "logs/forwarder.log\n  listening")
     assert "1000119527" not in page
     wait = (
@@ -99,7 +101,7 @@ def test_the_diagnosis_has_everything_in_one_go() -> None:
 
 def test_the_diagnosis_of_a_lab_without_pods_is_that_of_its_processes() -> None:
     """On the target host."""
-    found = {"processes": [], "survey": {}, "database": {"error": "connection refused\nIs it running?"}}
+    found = {"processes": [], "cluster_report": {}, "database": {"error": "connection refused\nIs it running?"}}
     page = diagnosis_page({**LAB, "target": "host"}, found, "logs/middleware.log")
     assert "Who waits for whom\n  the database does not say: connection refused\n" in page
     assert "Pods" not in page

@@ -10,7 +10,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.failur
     stop_page,
     waited_in_vain,
 )
-from support.found import LAB
+from support.observations import LAB
 
 NODE = "citus-coordinator"
 OPEN = {
@@ -45,7 +45,7 @@ def test_a_failure_page_shows_each_problem_and_its_remedy() -> None:
         "  port-busy",
         "    found    8080 is in use",
         "    needed   a free port",
-        f"    to mend  {remedy}",
+        f"    fix      {remedy}",
     ]
 
 

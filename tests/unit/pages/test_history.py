@@ -6,7 +6,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.histor
 
 
 def test_what_a_run_leaves_is_named_with_the_reason() -> None:
-    """A column that somebody added stays; the page says which, and what helps."""
+    """A column that somebody added stays; the page says which, and what to do."""
     page = left_page([{"object": "column pacientes alergias", "found": "text", "wanted": "absent"}])
     assert "rows lie in it" in " ".join(page)
     assert page[-1] == "  - column pacientes alergias: found text, installed absent"

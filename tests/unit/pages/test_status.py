@@ -6,7 +6,7 @@ from typing import Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.status import status_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import WIDTH
-from support.found import API, LAB, NODES, SHARDS, TABLE_ROWS, WORKERS, node
+from support.observations import API, LAB, NODES, SHARDS, TABLE_ROWS, WORKERS, node
 
 PROCESSES = [
     {"name": "supervisord", "state": "RUNNING", "pid": 10, "uptime_seconds": 90061, "memory_bytes": 18 * 2**20},
@@ -14,7 +14,7 @@ PROCESSES = [
 ]
 FOUND: dict[str, Any] = {
     "processes": PROCESSES,
-    "survey": {},
+    "cluster_report": {},
     "database": {"nodes": NODES, "tables": TABLE_ROWS, "shards": SHARDS, "error": ""},
     "api": {"status": 200, "body": API["/status"]},
 }
@@ -53,7 +53,7 @@ def test_the_status_page_of_a_stopped_lab_says_how_to_start_it() -> None:
     """Nothing runs: the page says so instead of failing."""
     silent = {
         "processes": [],
-        "survey": {},
+        "cluster_report": {},
         "database": {"error": "connection refused"},
         "api": {"status": 0, "body": {}},
     }

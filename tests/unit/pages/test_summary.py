@@ -13,7 +13,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.summar
     summary_page,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import WIDTH
-from support.found import LAB
+from support.observations import LAB
 
 ROOT = Path(__file__).parents[3]
 
@@ -70,15 +70,15 @@ def test_the_summarys_curl_goes_past_a_proxy(environment: dict[str, str], proxie
 
 def test_the_summary_of_another_lab_names_it_in_the_commands() -> None:
     """A student's commands mean the student's lab; psql looks at this machine's labs and needs no inventory."""
-    way = {"checkout": "/home/ana/historia-clinica", "inventory": ["inventories/class room"], "host": "ana"}
-    page = summary_page({**LAB, "name": "ana", "way": way})
+    invocation = {"checkout": "/home/ana/historia-clinica", "inventory": ["inventories/class room"], "host": "ana"}
+    page = summary_page({**LAB, "name": "ana", "invocation": invocation})
     assert "make status INVENTORY='inventories/class room' LAB=ana" in page
     assert "make psql LAB=ana\n" in page
 
 
 def test_the_summary_of_an_installed_collection_names_its_playbooks() -> None:
     """It has no Makefile."""
-    page = summary_page({**LAB, "way": {"inventory": ["/home/ana/hosts.yml"]}})
+    page = summary_page({**LAB, "invocation": {"inventory": ["/home/ana/hosts.yml"]}})
     assert "make" not in page
     assert "ansible-playbook aula.historia_clinica.status -i /home/ana/hosts.yml\n" in page
     assert "/var/lib/historia-clinica/labs/lab/bin/psql -c 'SELECT * FROM lab.tables'" in page
@@ -86,18 +86,18 @@ def test_the_summary_of_an_installed_collection_names_its_playbooks() -> None:
 
 def test_the_summary_of_a_lab_on_another_machine_says_which_and_how_to_reach_it() -> None:
     """Its ports are open there only; with the tunnel the page's commands work here."""
-    way = {"inventory": ["vms"], "host": "vm1", "machine": "vm1", "ssh": ["ssh", "-p", "2222", "ana@10.0.0.7"]}
-    page = summary_page({**LAB, "way": way})
+    invocation = {"inventory": ["vms"], "host": "vm1", "machine": "vm1", "ssh": ["ssh", "-p", "2222", "ana@10.0.0.7"]}
+    page = summary_page({**LAB, "invocation": invocation})
     assert page.startswith("The lab on vm1 is ready.")
     assert "  ssh -N -L 8080:127.0.0.1:8080 -L 15432:127.0.0.1:15432 -p 2222 ana@10.0.0.7\n" in page
     assert "  ssh -t -p 2222 ana@10.0.0.7 /var/lib/historia-clinica/labs/lab/bin/psql\n" in page
     assert "Credentials on vm1: " in page
-    assert "ssh" not in summary_page({**LAB, "way": {**way, "ssh": []}})
+    assert "ssh" not in summary_page({**LAB, "invocation": {**invocation, "ssh": []}})
 
 
 @pytest.mark.parametrize(("exists", "doing"), [(False, "makes it"), (True, "brings it up to date")])
 def test_the_preflight_page_says_what_the_lab_will_be(exists: bool, doing: str) -> None:
     """And how to go on."""
     page = preflight_page({**LAB, "exists": exists})
-    for text in ("Nothing stands in the way of the lab.", "Engine: citus:", "127.0.0.1:15434", f"make lab {doing}"):
+    for text in ("No problems found for the lab.", "Engine: citus:", "127.0.0.1:15434", f"make lab {doing}"):
         assert text in page

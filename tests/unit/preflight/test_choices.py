@@ -111,7 +111,7 @@ def test_a_path_that_is_none_is_refused(bench: Bench, choice: str, value: object
 
 def test_a_class_is_sent_to_its_inventory(bench: Bench) -> None:
     """The remedy for a lab of a class is not one command that the next run forgets."""
-    bench.way = replace(CHECKOUT, inventory=("aula",), host="beto", settled=("lab_workers",))
+    bench.invocation = replace(CHECKOUT, inventory=("aula",), host="beto", settled=("lab_workers",))
     bench.choose(name="beto", workers="x")
     (problem,) = bench.problems()
     assert problem.remedy == "set lab_workers: 2 for beto in the inventory, then: make lab INVENTORY=aula LAB=beto"

@@ -22,7 +22,7 @@ def test_auto_is_host_and_says_what_the_minikube_lab_needs(bench: Bench) -> None
     )
     bench.seen.update(container_engine=True)
     assert INSTALL_DOCKER not in reasons(bench)["target"]
-    bench.probe = replace(WORKING, health="stopped", said="is the docker daemon running?")
+    bench.minikube_state = replace(WORKING, health="stopped", said="is the docker daemon running?")
     assert "Docker does not run" in reasons(bench)["target"]
     bench.choose(target="host")
     assert reasons(bench)["target"] == "host, as lab_target says."
@@ -41,13 +41,13 @@ def test_auto_is_minikube_where_it_and_a_driver_work(bench: Bench) -> None:
     assert "remembers" in reasons(bench)["target"]
 
 
-@pytest.mark.parametrize("probe", [{"cpus": 1}, {"memory": 1000}, {"driver": "podman", "health": "unproved"}])
-def test_auto_takes_no_minikube_that_may_not_start(bench: Bench, probe: dict[str, Any]) -> None:
+@pytest.mark.parametrize("minikube_state", [{"cpus": 1}, {"memory": 1000}, {"driver": "podman", "health": "unproved"}])
+def test_auto_takes_no_minikube_that_may_not_start(bench: Bench, minikube_state: dict[str, Any]) -> None:
     """Too small a machine, or a driver that only a start can prove, is host's."""
     bench.pods("auto")
     bench.runtime = lambda: None  # type: ignore[method-assign]
     bench.choose(postgres_bin=bench.postgres("host"))
-    bench.probe = replace(WORKING, **probe)
+    bench.minikube_state = replace(WORKING, **minikube_state)
     assert bench.decide().lab["target"] == "host"
     assert bench.problems() == []
 

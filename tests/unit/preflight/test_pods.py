@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import Sight
-from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import Probe
+from ansible_collections.aula.historia_clinica.plugins.module_utils.cluster_state import ClusterState
+from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import MinikubeState
 from support.preflight import CLUSTER, OURS, WORKING, Bench, listening, port_of, reasons, serving
 
 
@@ -135,8 +135,8 @@ def test_a_running_labs_forwarder_is_no_problem(bench: Bench) -> None:
 def test_a_minikube_that_runs_is_not_asked_for_what_a_start_needs(bench: Bench) -> None:
     """A profile that is there has its size; one whose cluster answers needs no start, but its program."""
     bench.pods("minikube", minikube={"force": "false"})
-    bench.probe = replace(WORKING, cpus=1, memory=1000, root=True)
-    asleep, awake = Sight("unreachable", "connection refused"), CLUSTER
+    bench.minikube_state = replace(WORKING, cpus=1, memory=1000, root=True)
+    asleep, awake = ClusterState("unreachable", "connection refused"), CLUSTER
     bench.cluster = asleep
     assert bench.ids() == ["minikube-root", "minikube-cpus", "minikube-memory"]
     profile = bench.folder / ".minikube" / "profiles" / "historia-clinica" / "config.json"
@@ -146,7 +146,7 @@ def test_a_minikube_that_runs_is_not_asked_for_what_a_start_needs(bench: Bench) 
     assert "does not run, and is going to be started" in reasons(bench)["target"]
     bench.cluster = awake
     assert bench.ids() == []
-    bench.probe = Probe()
+    bench.minikube_state = MinikubeState()
     assert bench.ids() == ["minikube-missing"]
     bench.cluster = replace(awake, namespace="Active", labels={})
     assert bench.ids() == ["minikube-missing", "namespace-foreign"]
@@ -168,15 +168,15 @@ def test_a_setting_of_minikube_counts_only_there(bench: Bench) -> None:
     bench.choose(minikube=wrong)
     assert bench.ids() == []
     bench.pods("minikube", minikube=wrong)
-    bench.cluster = Sight("unreachable")
-    bench.probe = replace(WORKING, health="missing")
+    bench.cluster = ClusterState("unreachable")
+    bench.minikube_state = replace(WORKING, health="missing")
     assert bench.ids() == ["minikube-setting", "driver-missing", "minikube-cpus"]
 
 
 def test_a_cluster_that_nobody_could_look_at_is_said_to_be(bench: Bench) -> None:
     """No runtime yet, as in check mode: nothing is held against the cluster, and nothing is claimed."""
     bench.pods("kubernetes")
-    bench.cluster = Sight(said="the runtime, whose Python would ask it, is not there yet")
+    bench.cluster = ClusterState(said="the runtime, whose Python would ask it, is not there yet")
     assert bench.problems() == []
     assert "the cluster was not looked at: the runtime" in reasons(bench)["target"]
     bench.cluster = replace(CLUSTER, namespace="Active", labels=OURS)
@@ -192,7 +192,7 @@ def test_what_may_not_be_listed_is_not_held_against_the_cluster(bench: Bench) ->
 
 
 def test_a_storage_class_has_to_be_there(bench: Bench) -> None:
-    """The one that is named, and the way out of none at all."""
+    """The one that is named, and the fix of none at all."""
     bench.pods("kubernetes", storage_class="fast")
     (problem,) = bench.problems()
     assert "no storage class fast; it has standard" in problem.found
@@ -240,7 +240,7 @@ def test_pods_are_found_again_by_the_record(bench: Bench) -> None:
     """Whatever the inventory says now: to use and to remove a lab, the record alone counts, and nobody is asked."""
     bench.pods("kubernetes", kubeconfig=None, context=None, middleware_image=None)
     bench.record(**REMEMBERED, kubeconfig="/k", engine="citus")
-    bench.cluster = Sight("unreachable")
+    bench.cluster = ClusterState("unreachable")
     for purpose in ("use", "remove"):
         bench.choose(purpose=purpose, target="auto", context="casa", namespace="otro", storage_class="slow")
         decision = bench.decide()
@@ -253,7 +253,7 @@ def test_pods_are_found_again_by_the_record(bench: Bench) -> None:
 
 
 def test_a_lab_in_pods_stays_where_it_is(bench: Bench) -> None:
-    """What is left out is the record's; another cluster, namespace or class is refused with both and the way out."""
+    """What is left out is the record's; another cluster, namespace or class is refused with both and the fix."""
     bench.pods("kubernetes")
     kubeconfig = str(bench.folder / "kubeconfig")
     bench.record(**REMEMBERED, kubeconfig=kubeconfig, engine="citus")
@@ -299,8 +299,8 @@ def test_another_target_is_refused_without_a_look_at_it(bench: Bench) -> None:
     """A lab of this machine is not asked for what it would need in a cluster."""
     bench.record(postgres_bin="")
     bench.pods("kubernetes", kubeconfig=None, middleware_image=None)
-    bench.cluster = Sight("unreachable")
+    bench.cluster = ClusterState("unreachable")
     assert bench.ids() == ["record-target"]
     bench.choose(target="minikube")
-    bench.probe = Probe()
+    bench.minikube_state = MinikubeState()
     assert bench.ids() == ["record-target"]

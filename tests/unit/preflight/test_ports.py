@@ -140,7 +140,7 @@ def test_a_port_of_a_connection_that_stays_is_named(bench: Bench, monkeypatch: p
 def test_a_port_that_the_system_gives_away_is_warned_of(
     bench: Bench, ports: tuple[int, int], reserved: str | None, recorded: bool, said: list[str]
 ) -> None:
-    """A warning with what helps, no problem: most of the time nobody has it."""
+    """A warning with what to do, no problem: most of the time nobody has it."""
     bench.choose(database_port=ports[0], api_port=ports[1])
     bench.seen.update(outgoing=range(32768, 61000), reserved=reserved, listeners={})
     if recorded:

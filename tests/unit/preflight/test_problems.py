@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import Sight
+from ansible_collections.aula.historia_clinica.plugins.module_utils.cluster_state import ClusterState
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import record_path
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.capacity import MIB
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.decision import headline
@@ -31,7 +31,7 @@ class Wrong:
         record: what is otherwise in the record of the lab, which is there.
         seen: what is seen of the machine, where a test cannot make it real.
         cluster: what is seen of the cluster of a lab in pods.
-        probe: what there is for the Minikube of a lab in pods, whose profile is not there yet.
+        minikube_state: what there is for the Minikube of a lab in pods, whose profile is not there yet.
         pods: a lab in pods, of this target.
         make: makes the rest.
     """
@@ -41,7 +41,7 @@ class Wrong:
     record: dict[str, Any] = field(default_factory=dict)
     seen: dict[str, Any] = field(default_factory=dict)
     cluster: dict[str, Any] = field(default_factory=dict)
-    probe: dict[str, Any] = field(default_factory=dict)
+    minikube_state: dict[str, Any] = field(default_factory=dict)
     pods: str = ""
     make: Callable[[Bench], object] = lambda bench: None
 
@@ -56,9 +56,9 @@ def cluster(id_: str, **seen: Any) -> Wrong:
     return Wrong(id_, cluster=seen, pods="kubernetes")
 
 
-def minikube(id_: str, **probe: Any) -> Wrong:
+def minikube(id_: str, **minikube_state: Any) -> Wrong:
     """What there is for Minikube."""
-    return Wrong(id_, {"minikube": {"force": False}}, probe=probe, pods="minikube")
+    return Wrong(id_, {"minikube": {"force": False}}, minikube_state=minikube_state, pods="minikube")
 
 
 def _neighbour(bench: Bench, **values: Any) -> None:
@@ -174,7 +174,7 @@ CASES = [
     cluster("kubeconfig-unreadable", state="kubeconfig", said="No such file or directory"),
     cluster("context-unknown", state="context", contexts=("aula", "casa")),
     cluster("cluster-unreachable", state="unreachable", said="connection refused"),
-    cluster("cluster-unauthorised", state="unauthorised", said="Unauthorized"),
+    cluster("cluster-unauthorized", state="unauthorized", said="Unauthorized"),
     cluster("cluster-rights", denied=("create namespaces",)),
     cluster("namespace-foreign", namespace="Active", labels={"app": "shop"}),
     cluster("namespace-terminating", namespace="Terminating", labels=OURS),
@@ -197,8 +197,8 @@ def test_each_problem_is_reported(bench: Bench, case: Wrong) -> None:
     if case.record:
         bench.record(**case.record)
     bench.seen.update(case.seen)
-    bench.cluster = Sight("unreachable", "refused") if case.probe else replace(CLUSTER, **case.cluster)
-    bench.probe = replace(WORKING, **case.probe) if case.pods else bench.probe
+    bench.cluster = ClusterState("unreachable", "refused") if case.minikube_state else replace(CLUSTER, **case.cluster)
+    bench.minikube_state = replace(WORKING, **case.minikube_state) if case.pods else bench.minikube_state
     case.make(bench)
     assert_reported(bench.problems(), case.id)
 

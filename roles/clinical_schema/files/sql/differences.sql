@@ -1,5 +1,5 @@
 -- What was installed, object by object as the catalogue showed it then (lab.installed), what of it is different now, and
--- how that is put right. Rows are the person's; a column that somebody added or dropped holds rows too, so it is told and left.
+-- how that is repaired. Rows are the person's; a column that somebody added or dropped holds rows too, so it is told and left.
 CREATE TABLE IF NOT EXISTS lab.installed (
   clase text NOT NULL,
   relacion text NOT NULL,
@@ -89,7 +89,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     JOIN pg_foreign_table f ON f.ftrelid = c.oid JOIN pg_foreign_server s ON s.oid = f.ftserver;
 $$;
 
--- `mended`: whether the next run puts it right.
+-- `mended`: whether the next run repairs it.
 CREATE OR REPLACE FUNCTION lab.differences()
 RETURNS TABLE (clase text, relacion text, nombre text, object text, found text, wanted text, mended boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -106,7 +106,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
      AND (i.estado IS NOT NULL OR (clase IN ('column', 'policy', 'rights', 'membership') AND EXISTS (SELECT FROM lab.installed)));
 $$;
 
--- Puts right what the scripts that create things leave alone because it has the name that they would give it. Before they
+-- Repairs what the scripts that create things leave alone because it has the name that they would give it. Before they
 -- create anything: a table goes by the partitions of the one that it lies beside.
 CREATE OR REPLACE FUNCTION lab.restore() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -1,4 +1,4 @@
--- One row for each thing that is missing or different, and whether it is put right. Reads only; a function of the session, because a query cannot
+-- One row for each thing that is missing or different, and whether it is repaired. Reads only; a function of the session, because a query cannot
 -- name a table that may not be there yet.
 CREATE OR REPLACE FUNCTION pg_temp.look(aplicado jsonb, clase_usuario text, semilla integer, pacientes bigint, consultas bigint)
 RETURNS TABLE (object text, found text, wanted text, mended boolean)

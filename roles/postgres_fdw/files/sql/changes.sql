@@ -237,7 +237,7 @@ BEGIN
   SELECT string_agg(c.node_name, ', ') INTO falta FROM lab.copies c WHERE c.state <> 'sync';
   IF falta IS NOT NULL AND EXISTS (SELECT FROM lab.changed(definiciones_antes, definiciones_ahora) WHERE clase = 'reference') THEN
     RAISE EXCEPTION 'a table of which every node has a copy cannot be changed now: % does not receive its copy', falta
-      USING ERRCODE = 'cannot_connect_now', HINT = 'Nothing was changed. SELECT * FROM lab.copies names the nodes; making the lab again puts it right.';
+      USING ERRCODE = 'cannot_connect_now', HINT = 'Nothing was changed. SELECT * FROM lab.copies names the nodes; making the lab again repairs it.';
   END IF;
   SELECT string_agg(format('%s.%I', c.nombre, a.attname), ', ') INTO falta
     FROM lab.changed(definiciones_antes, definiciones_ahora) c JOIN pg_attribute a ON a.attrelid = c.tabla
@@ -478,7 +478,7 @@ BEGIN
 END
 $$;
 
--- How the tables of each worker differ from what is here, and whether lab.mend_nodes() puts it right; a change that ended half-way. Of
+-- How the tables of each worker differ from what is here, and whether lab.mend_nodes() repairs it; a change that ended half-way. Of
 -- a worker that does not answer nothing is known.
 CREATE OR REPLACE FUNCTION lab.node_differences()
 RETURNS TABLE (node_name text, table_name text, class text, name text, object text, found text, wanted text, mended boolean)

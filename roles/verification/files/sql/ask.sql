@@ -9,7 +9,7 @@ DECLARE
 BEGIN
     -- statement_timeout strikes once for all questions: what comes after it is not asked, or it could hang for ever.
     IF clock_timestamp() > statement_timestamp() + current_setting('statement_timeout')::interval THEN
-        RETURN jsonb_build_object('not_asked', 'an earlier question took too long');
+        RETURN jsonb_build_object('skipped', 'an earlier question took too long');
     END IF;
     FOR row IN EXECUTE consulta LOOP
         rows := rows || to_jsonb(row);

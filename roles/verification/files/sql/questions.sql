@@ -1,4 +1,4 @@
--- What has to be asked of the database to judge every promise: a name and a query a row. Reads only.
+-- What the checks query: a name and a query a row. Reads only.
 -- What asks no worker comes first: a worker that hangs takes the time of all that come later.
 SELECT q.name, pg_temp.ask(q.query) AS answer
 FROM (VALUES

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.survey import object_rows, pod_rows, quantity
+from ansible_collections.aula.historia_clinica.plugins.module_utils.namespace_rows import (
+    object_rows,
+    pod_rows,
+    quantity,
+)
 
 NOW = datetime(2026, 11, 25, 12, 1, tzinfo=UTC)
 

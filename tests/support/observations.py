@@ -1,19 +1,19 @@
-"""What the tasks of a healthy lab register, for verdicts and pages; a test changes it."""
+"""What the tasks of a healthy lab register, for results and pages; a test changes it."""
 
 from __future__ import annotations
 
 import copy
 from typing import Any
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.promises import promises
-from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.verdicts import verification_report
+from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.checks import checks_of
+from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.results import verification_report
 
 #: Those of the lab below: Citus, on a host.
-PROMISES = promises("citus", pods=False)
+CHECKS = checks_of("citus", pods=False)
 WORKERS = ("citus-worker-1", "citus-worker-2")
 LAB: dict[str, Any] = {
     "name": "lab",
-    "way": {"checkout": "/home/ana/historia-clinica"},
+    "invocation": {"checkout": "/home/ana/historia-clinica"},
     "listed": True,
     "target": "host",
     "engine": "citus",
@@ -115,7 +115,7 @@ class Found:
         self.lab = copy.deepcopy(LAB)
         self.answers = copy.deepcopy(ANSWERS)
         self.errors: dict[str, str] = {}
-        self.not_asked: dict[str, str] = {}
+        self.skipped: dict[str, str] = {}
         self.database: dict[str, Any] | None = None
         self.logins: dict[str, Any] = copy.deepcopy(LOGINS)
         self.people = copy.deepcopy(PEOPLE)
@@ -127,18 +127,18 @@ class Found:
         return next(row for row in self.answers["tables"] if row["table_name"] == name)
 
     def report(self) -> dict[str, Any]:
-        """The verdicts."""
+        """The report."""
         rows = [{"name": name, "answer": {"rows": found}} for name, found in self.answers.items()]
         rows += [{"name": name, "answer": {"error": error}} for name, error in self.errors.items()]
-        rows += [{"name": name, "answer": {"not_asked": reason}} for name, reason in self.not_asked.items()]
+        rows += [{"name": name, "answer": {"skipped": reason}} for name, reason in self.skipped.items()]
         database = {"query_result": rows} if self.database is None else self.database
         api = {"results": list(self.api.values())}
         return verification_report(self.lab, database, self.logins, api, self.usuario_kind, people=self.people)
 
 
-def verdicts(report: dict[str, Any], verdict: str) -> dict[str, str]:
-    """What was found for each check with a verdict."""
-    return {check["id"]: check["found"] for check in report["checks"] if check["verdict"] == verdict}
+def results(report: dict[str, Any], result: str) -> dict[str, str]:
+    """What was found for each check with a result."""
+    return {check["id"]: check["found"] for check in report["checks"] if check["result"] == result}
 
 
 def database_down(found: Found) -> None:

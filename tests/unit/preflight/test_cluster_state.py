@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils import kubernetes_look
-from ansible_collections.aula.historia_clinica.plugins.module_utils.kubernetes_look import Sight
+from ansible_collections.aula.historia_clinica.plugins.module_utils import cluster_state
+from ansible_collections.aula.historia_clinica.plugins.module_utils.cluster_state import ClusterState
 from support.preflight import OURS
 
 
@@ -74,8 +74,8 @@ def test_a_cluster_says_what_it_is(api: dict[str, tuple[int, Any]], tmp_path: Pa
     classes = [{"metadata": {"name": "slow"}}, {"metadata": {"name": "fast", "annotations": default}}]
     api["/apis/storage.k8s.io/v1/storageclasses"] = (200, {"items": classes})
     api[f"{REVIEWS} namespaces"] = NO
-    seen = kubernetes_look.explore(str(tmp_path / "config"), "aula", "hc-lab")
-    assert kubernetes_look.read_sight(json.dumps(seen), "") == Sight(
+    seen = cluster_state.query_cluster(str(tmp_path / "config"), "aula", "hc-lab")
+    assert cluster_state.parse_cluster_state(json.dumps(seen), "") == ClusterState(
         "seen",
         version="v1.34.4",
         architectures=("amd64", "arm64"),
@@ -91,10 +91,10 @@ def test_a_guest_of_a_cluster_sees_little(api: dict[str, tuple[int, Any]], tmp_p
     metadata = {"labels": OURS, "annotations": {"historia-clinica/owner": "ana@aula:/labs/ana"}}
     api["/api/v1/namespaces/ana"] = (200, {"metadata": metadata, "status": {"phase": "Active"}})
     api["/api/v1/nodes?limit=100"] = api["/apis/storage.k8s.io/v1/storageclasses"] = FORBIDDEN
-    for _, resource, _ in kubernetes_look.NEEDED:
+    for _, resource, _ in cluster_state.NEEDED:
         api[f"{REVIEWS} {resource}"] = NO if resource in ("pods", "networkpolicies") else YES
-    seen = kubernetes_look.explore(str(tmp_path / "config"), "aula", "ana")
-    assert kubernetes_look.read_sight(json.dumps(seen), "") == Sight(
+    seen = cluster_state.query_cluster(str(tmp_path / "config"), "aula", "ana")
+    assert cluster_state.parse_cluster_state(json.dumps(seen), "") == ClusterState(
         "seen",
         namespace="Active",
         labels=OURS,
@@ -103,15 +103,15 @@ def test_a_guest_of_a_cluster_sees_little(api: dict[str, tuple[int, Any]], tmp_p
     )
     api["/api/v1/namespaces/ana"] = FORBIDDEN
     api[f"{REVIEWS} namespaces"] = YES
-    seen = kubernetes_look.explore(str(tmp_path / "config"), "aula", "ana")
+    seen = cluster_state.query_cluster(str(tmp_path / "config"), "aula", "ana")
     assert (seen["namespace"], seen["denied"]) == ("", [])
 
 
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        ((401, {"message": "Unauthorized"}), "unauthorised"),
-        ((403, {"message": 'User "system:anonymous" cannot get'}), "unauthorised"),
+        ((401, {"message": "Unauthorized"}), "unauthorized"),
+        ((403, {"message": 'User "system:anonymous" cannot get'}), "unauthorized"),
         ((500, {"message": "etcd is gone"}), "unreachable"),
     ],
 )
@@ -120,7 +120,7 @@ def test_a_cluster_that_refuses_says_why(
 ) -> None:
     """Expired credentials are another matter than a cluster that is broken."""
     api["/api/v1/namespaces/hc-lab"] = answer
-    seen = kubernetes_look.explore(str(tmp_path / "config"), "aula", "hc-lab")
+    seen = cluster_state.query_cluster(str(tmp_path / "config"), "aula", "hc-lab")
     assert seen["state"] == state
     assert answer[1]["message"] in seen["said"]
 
@@ -130,13 +130,13 @@ def test_a_look_goes_through_the_runtimes_python(tmp_path: Path) -> None:
     config = tmp_path / "config"
 
     def state(context: str = "aula") -> tuple[str, str]:
-        seen = kubernetes_look.look(sys.executable, str(config), context, "hc-lab", os.environ)
+        seen = cluster_state.inspect_cluster(sys.executable, str(config), context, "hc-lab", os.environ)
         return seen.state, seen.said
 
     assert state() == ("kubeconfig", "No such file or directory")
     for text in ("", "[]", "contexts: 3", "contexts: [{}]", "a: b: c", "contexts: [{name: aula}]"):
         config.write_text(text, encoding="utf-8")
-        seen = kubernetes_look.explore(str(config), "aula", "hc-lab")
+        seen = cluster_state.query_cluster(str(config), "aula", "hc-lab")
         assert seen["state"] == "kubeconfig", text
     write_kubeconfig(config, "http://127.0.0.1:1")
     assert state("casa") == ("context", "it has no context casa")
@@ -159,8 +159,10 @@ def test_a_look_that_fails_is_no_exception(tmp_path: Path, script: str, state: s
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{script.replace('sleep', 'exec sleep')}\n", encoding="utf-8")
     python.chmod(0o755)
-    assert kubernetes_look.look(str(python), "/k", "aula", "hc-lab", os.environ, 0.3) == Sight(state, said)
+    assert cluster_state.inspect_cluster(str(python), "/k", "aula", "hc-lab", os.environ, 0.3) == ClusterState(
+        state, said
+    )
     python.write_bytes(b"\x00")
-    assert kubernetes_look.look(str(python), "/k", "aula", "hc-lab", os.environ).state == "unseen"
+    assert cluster_state.inspect_cluster(str(python), "/k", "aula", "hc-lab", os.environ).state == "unseen"
     python.unlink()
-    assert "not there yet" in kubernetes_look.look(str(python), "/k", "aula", "hc-lab", os.environ).said
+    assert "not there yet" in cluster_state.inspect_cluster(str(python), "/k", "aula", "hc-lab", os.environ).said

@@ -1,4 +1,4 @@
-"""Every promise is kept by a healthy lab, and broken by a lab that breaks it."""
+"""Every check passes on a healthy lab, and fails on a lab that breaks it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.evidence import FAIL
-from support.found import PROMISES, WORKERS, Found, database_down, node, verdicts, worker_down
+from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.observations import FAIL
+from support.observations import CHECKS, WORKERS, Found, database_down, node, results, worker_down
 
 
 def _worker_unregistered(found: Found) -> None:
@@ -131,8 +131,8 @@ def _worker_not_listed(found: Found) -> None:
     del found.api["/citus/workers"]["json"]["workers"][0]
 
 
-#: For each promise a lab that breaks it, and what the report has to say.
-BROKEN: dict[str, tuple[Callable[[Found], None], str]] = {
+#: For each check a lab that fails it, and what the report has to say.
+FAILING: dict[str, tuple[Callable[[Found], None], str]] = {
     "database-answers": (database_down, 'unable to connect to database: connection to server at "127.0.0.1" failed'),
     "nodes-registered": (
         _worker_unregistered,
@@ -143,11 +143,11 @@ BROKEN: dict[str, tuple[Callable[[Found], None], str]] = {
     "citus-tables": (_table_local, "pacientes: local"),
     "pacientes-distributed": (_pacientes_by_id, "distributed by id"),
     "consultas-distributed": (_consultas_local, "local"),
-    "usuario-spread": (_usuario_copied, "reference"),
+    "usuario-distributed": (_usuario_copied, "reference"),
     "colocated": (_key_apart, "1 of 50 keys are apart, 7 for one"),
-    "medicos-everywhere": (_copy_differs, "copies differ: citus-coordinator 39, citus-worker-1 40, citus-worker-2 40"),
+    "medicos-replicated": (_copy_differs, "copies differ: citus-coordinator 39, citus-worker-1 40, citus-worker-2 40"),
     "rows-on-workers": (_row_lost, "consultas: 400 on the workers, 401 through the coordinator"),
-    "rows-spread": (_all_on_one, "no rows of pacientes on citus-worker-2"),
+    "rows-balanced": (_all_on_one, "no rows of pacientes on citus-worker-2"),
     "sample-join": (_join_refused, "complex joins are only supported"),
     "original-users": (_user_renamed, "1072319876: ('Luis', 56)"),
     "constraints": (_key_missing, "citus-worker-2: 2 primary and 3 foreign keys on 2 shards"),
@@ -169,29 +169,29 @@ BROKEN: dict[str, tuple[Callable[[Found], None], str]] = {
 }
 
 
-def test_a_healthy_lab_keeps_every_promise() -> None:
+def test_a_healthy_lab_passes_every_check() -> None:
     """Every check passes on what a healthy lab says."""
     report = Found().report()
-    assert verdicts(report, FAIL) == {}
-    assert (report["ok"], report["passed"], report["failed"], report["not_run"]) == (True, len(PROMISES), 0, 0)
+    assert results(report, FAIL) == {}
+    assert (report["ok"], report["passed"], report["failed"], report["skipped"]) == (True, len(CHECKS), 0, 0)
     assert all(check["ok"] and not check["remedy"] for check in report["checks"])
 
 
-def test_every_promise_has_a_lab_that_breaks_it() -> None:
+def test_every_check_has_a_lab_that_fails_it() -> None:
     """No check is without its counterexample below."""
-    assert set(BROKEN) == {check.id for check in PROMISES}
+    assert set(FAILING) == {check.id for check in CHECKS}
 
 
-@pytest.mark.parametrize("promise", BROKEN)
-def test_a_broken_promise_is_found(promise: str) -> None:
-    """A lab that breaks a promise is told what was found and what mends it."""
-    breaks, found_instead = BROKEN[promise]
+@pytest.mark.parametrize("check", FAILING)
+def test_a_failed_check_is_found(check: str) -> None:
+    """A failed check says what was found and what to do."""
+    breaks, found_instead = FAILING[check]
     found = Found()
     breaks(found)
     report = found.report()
     assert not report["ok"]
-    assert verdicts(report, FAIL)[promise] == found_instead
-    remedy = next(check["remedy"] for check in report["checks"] if check["id"] == promise)
+    assert results(report, FAIL)[check] == found_instead
+    remedy = next(row["remedy"] for row in report["checks"] if row["id"] == check)
     assert "make" in remedy
     assert "{" not in remedy
 
@@ -201,16 +201,16 @@ def test_a_login_that_is_refused_is_named_with_the_reason() -> None:
     found = Found()
     _login_refused(found)
     report = found.report()
-    assert verdicts(report, FAIL) == {
+    assert results(report, FAIL) == {
         "logins-work": 'ana: FATAL:  password authentication failed for user "ana"'.replace("  ", " ")
     }
 
 
-def test_a_worker_that_gets_no_copies_breaks_the_promise_before_a_row_is_missing() -> None:
+def test_a_worker_that_gets_no_copies_fails_the_check_before_a_row_is_missing() -> None:
     """Its rows are still the same; what is written next would not be."""
     found = Found()
     found.answers["not-copying"].append({"node_name": WORKERS[0], "problem": "it has no replication slot"})
-    assert verdicts(found.report(), FAIL) == {"medicos-everywhere": "citus-worker-1: it has no replication slot"}
+    assert results(found.report(), FAIL) == {"medicos-replicated": "citus-worker-1: it has no replication slot"}
 
 
 def test_a_node_at_another_address_is_not_where_it_was_registered() -> None:
@@ -218,7 +218,7 @@ def test_a_node_at_another_address_is_not_where_it_was_registered() -> None:
     found = Found()
     found.answers["nodes"][2]["host"] = "localhost"
     registered = {"nodes-registered": "citus-worker-2 at localhost:15434 instead of 127.0.0.1:15434"}
-    assert verdicts(found.report(), FAIL) == registered
+    assert results(found.report(), FAIL) == registered
 
 
 def test_a_shard_that_could_not_be_counted_is_named() -> None:
@@ -226,12 +226,12 @@ def test_a_shard_that_could_not_be_counted_is_named() -> None:
     found = Found()
     found.answers["shards"][1]["rows"] = None
     assert (
-        verdicts(found.report(), FAIL)["rows-on-workers"] == "citus-worker-2: shards of pacientes could not be counted"
+        results(found.report(), FAIL)["rows-on-workers"] == "citus-worker-2: shards of pacientes could not be counted"
     )
 
 
-def test_a_worker_without_shards_yet_is_no_broken_promise() -> None:
-    """A worker that came later holds nothing until data are moved: said, not called broken."""
+def test_a_worker_without_shards_yet_fails_no_check() -> None:
+    """A worker that came later holds nothing until data is moved: reported, but no failure."""
     found = Found()
     third = {"name": "citus-worker-3", "role": "worker", "host": "127.0.0.1", "port": 15435}
     found.lab["nodes"].append(third)
@@ -241,8 +241,8 @@ def test_a_worker_without_shards_yet_is_no_broken_promise() -> None:
     found.api["/citus/workers"]["json"]["workers"].append({})
     found.api["/status"]["json"]["nodos"].append({})
     report = found.report()
-    assert verdicts(report, FAIL) == {}
-    assert "none yet on citus-worker-3" in verdicts(report, "pass")["rows-spread"]
+    assert results(report, FAIL) == {}
+    assert "none yet on citus-worker-3" in results(report, "pass")["rows-balanced"]
 
 
 def test_usuario_may_be_a_reference_table_where_that_was_asked_for() -> None:
@@ -257,4 +257,4 @@ def test_usuario_may_be_a_reference_table_where_that_was_asked_for() -> None:
         {"table_name": "usuario", "shard_name": "usuario_1", "node_name": name, "rows": 400, "size_bytes": 8192}
         for name in ("citus-coordinator", *WORKERS)
     ]
-    assert verdicts(found.report(), FAIL) == {}
+    assert results(found.report(), FAIL) == {}

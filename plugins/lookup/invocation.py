@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: way
+name: invocation
 short_description: How the person who started this run reaches its lab
 description:
   - Gives what a command needs beside its verb to mean this lab, of the checkout, the inventory, the host, the values of C(-e) and the
@@ -19,12 +19,12 @@ EXAMPLES = r"""
 - name: Decide and check
   aula.historia_clinica.preflight:
     name: lab
-    way: "{{ lookup('aula.historia_clinica.way') }}"
+    invocation: "{{ lookup('aula.historia_clinica.invocation') }}"
 """
 
 RETURN = r"""
 _raw:
-  description: One dictionary, as the module preflight takes it in O(aula.historia_clinica.preflight#module:way).
+  description: One dictionary, as the module preflight takes it in O(aula.historia_clinica.preflight#module:invocation).
   type: list
   elements: dict
 """
@@ -40,11 +40,11 @@ from ansible import context
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Way
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Invocation
 
 #: Values that the collection reads, by the start of their names: the roles' own, and how a host is reached.
 OURS = re.compile(
-    r"(lab|runtime|preflight|minikube|workspace|database|access|citus|postgres_fdw|clinical_schema|middleware|verification)_\w+"
+    r"(lab|runtime|preflight|minikube|workspace|database|port_forward|citus|postgres_fdw|clinical_schema|middleware|verification)_\w+"
     r"|ansible_(connection|host|port|user|become|become_user|python_interpreter|(ssh_)?private_key_file)"
 )
 #: No command repeats a secret, or what was asked for once.
@@ -82,7 +82,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no types
             ssh = list(_ssh(value, arguments)) if connection in SSH else []
         become = value("ansible_become").lower() in ("true", "yes", "1") or bool(arguments.get("become"))
         become_user = value("ansible_become_user") or str(arguments.get("become_user") or "root")
-        way = Way(
+        invocation = Invocation(
             checkout=str(checkout or ""),
             here=checkout is not None and checkout.samefile(Path.cwd()),
             inventory=tuple(_inventory(known.get("ansible_inventory_sources") or [], checkout) if hosts else ()),
@@ -96,7 +96,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no types
             ssh=tuple(ssh),
             sudo=(("sudo",) if become_user == "root" else ("sudo", "-u", become_user)) if become else (),
         )
-        return [asdict(way)]
+        return [asdict(invocation)]
 
 
 def _plain(value: Any) -> Any:

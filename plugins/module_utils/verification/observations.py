@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The maintainers of aula.historia_clinica
 # MIT License (see LICENSE)
-"""What the tasks of the role verification found, and the three things that can be said of a promise."""
+"""What the tasks of the role verification found, and how a check ends."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import Row
 
-PASS, FAIL, NOT_RUN = "pass", "fail", "not-run"
+PASS, FAIL, SKIPPED = "pass", "fail", "skipped"
 
 
-class NotAsked(Exception):  # noqa: N818 - a verdict, not an error of the program
-    """A promise that nobody could look at; the text says why."""
+class CheckSkipped(Exception):  # noqa: N818 - a result, not an error of the program
+    """A check that could not run; the text says why."""
 
 
-class Broken(Exception):  # noqa: N818 - a verdict, not an error of the program
-    """A promise that is not kept; the text is what was found instead."""
+class CheckFailed(Exception):  # noqa: N818 - a result, not an error of the program
+    """A check that failed; the text is what was found instead."""
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Observations:
     """What the tasks of the role verification found.
 
     Attributes:
         lab: the fact that the role preflight gives.
-        sql: the answer to each question by its name: ``{"rows": [...]}``, ``{"error": ...}`` or ``{"not_asked": ...}``.
+        sql: the answer to each query by its name: ``{"rows": [...]}``, ``{"error": ...}`` or ``{"skipped": ...}``.
         sql_error: why there are no answers at all; empty where there are.
         logins: each attempt to log in that has to be refused: ``case``, and ``msg`` or, were it let in, ``query_result``.
         api: the answer of each path: ``status``, ``json``, ``msg``.
-        usuario_kind: how the table `usuario` is spread: ``distributed`` or ``reference``.
-        survey: what the cluster says, of `lab_info`; empty where the lab has no pods.
+        usuario_kind: how the table `usuario` is kept: ``distributed`` or ``reference``.
+        cluster_report: what the cluster says, of `lab_info`; empty where the lab has no pods.
         people: each log-in of somebody whom `make login` gave a login: ``item``, the login, and ``msg`` or ``query_result``.
     """
 
@@ -42,29 +42,29 @@ class Evidence:
     logins: Sequence[Row] = ()
     api: Mapping[str, Row] = field(default_factory=dict)
     usuario_kind: str = "distributed"
-    survey: Row = field(default_factory=dict)
+    cluster_report: Row = field(default_factory=dict)
     people: Sequence[Row] = ()
 
     def rows(self, name: str) -> list[Row]:
-        """The rows that answer a question.
+        """The rows that a query returned.
 
         Raises:
-            Broken: it failed.
-            NotAsked: there was no time for it.
+            CheckFailed: it failed.
+            CheckSkipped: there was no time to run it.
         """
         answer = self.sql[name]
-        if "not_asked" in answer:
-            raise NotAsked(str(answer["not_asked"]))
+        if "skipped" in answer:
+            raise CheckSkipped(str(answer["skipped"]))
         if "error" in answer:
-            raise Broken(str(answer["error"]))
+            raise CheckFailed(str(answer["error"]))
         return list(answer["rows"])
 
     def workers(self) -> list[str]:
         """The names of the workers that the lab was made with."""
         return [node["name"] for node in self.lab["nodes"] if node["role"] == "worker"]
 
-    def silent_nodes(self) -> list[str]:
-        """The nodes that do not answer the coordinator, as far as it could be asked."""
+    def unreachable_nodes(self) -> list[str]:
+        """The nodes that the coordinator cannot reach; empty if it could not be queried."""
         nodes = self.sql.get("nodes", {}).get("rows") or []
         return sorted(str(row["node_name"]) for row in nodes if not row["responds"])
 
@@ -72,37 +72,37 @@ class Evidence:
         """What `lab.tables` says about a table.
 
         Raises:
-            Broken: it is not there.
+            CheckFailed: it is not there.
         """
         for row in self.rows("tables"):
             if row["table_name"] == name:
                 return row
-        raise Broken(f"there is no table {name}")
+        raise CheckFailed(f"there is no table {name}")
 
     def shards(self, table: str) -> list[Row]:
         """What `lab.shards` says about a table.
 
         Raises:
-            Broken: nothing, or a shard could not be counted.
+            CheckFailed: nothing, or a shard could not be counted.
         """
         shards = [row for row in self.rows("shards") if row["table_name"] == table]
         if not shards:
-            raise Broken(f"{table} has no shards")
+            raise CheckFailed(f"{table} has no shards")
         silent = sorted({str(row["node_name"]) for row in shards if row["rows"] is None})
         if silent:
-            raise Broken(f"{', '.join(silent)}: shards of {table} could not be counted")
+            raise CheckFailed(f"{', '.join(silent)}: shards of {table} could not be counted")
         return shards
 
     def answer(self, path: str) -> Any:
         """The JSON of a path of the API.
 
         Raises:
-            Broken: no answer, or another one than 200 with JSON.
+            CheckFailed: no answer, or another one than 200 with JSON.
         """
         answer = self.api[path]
         if answer.get("status") != 200:
             detail = (answer.get("json") or {}).get("detail") or answer.get("msg", "")
-            raise Broken(f"GET {path}: {answer.get('status')} {detail}".strip())
+            raise CheckFailed(f"GET {path}: {answer.get('status')} {detail}".strip())
         if "json" not in answer:
-            raise Broken(f"GET {path}: 200, but no JSON")
+            raise CheckFailed(f"GET {path}: 200, but no JSON")
         return answer["json"]

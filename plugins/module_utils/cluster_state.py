@@ -3,7 +3,7 @@
 """Looks at a Kubernetes cluster for ``preflight``, and changes nothing.
 
 ``look`` runs on the host's own Python, which may be an old one without the package kubernetes: nothing newer than 3.8 is
-used at run time. It hands the text of this file to the runtime's Python, where ``explore`` asks the cluster.
+used at run time. It hands the text of this file to the runtime's Python, where ``query_cluster`` asks the cluster.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ NEEDED = (
 
 
 @dataclass(frozen=True)
-class Sight:
+class ClusterState:
     """What was seen of a cluster.
 
     Attributes:
         state: ``seen``; ``unseen``: nobody could look; or what went wrong: ``kubeconfig`` (it cannot be read),
-            ``context`` (it is not in there), ``unreachable``, ``unauthorised`` (the credentials are not taken).
+            ``context`` (it is not in there), ``unreachable``, ``unauthorized`` (the credentials are not taken).
         said: the reason, where it is not ``seen``.
         contexts: the contexts that the kubeconfig has.
         version: the cluster's, such as v1.34.4; empty where it is kept secret.
@@ -69,9 +69,9 @@ class Sight:
     default_storage_class: bool = False
 
 
-def look(
+def inspect_cluster(
     python: str, kubeconfig: str, context: str, namespace: str, env: Mapping[str, str], seconds: float = ALL_SECONDS
-) -> Sight:
+) -> ClusterState:
     """Ask a cluster through the runtime's Python.
 
     Args:
@@ -83,7 +83,7 @@ def look(
         seconds: how long all of it may take.
     """
     if not os.access(python, os.X_OK):
-        return Sight(said="the runtime, whose Python would ask it, is not there yet")
+        return ClusterState(said="the runtime, whose Python would ask it, is not there yet")
     text = inspect.getsource(sys.modules[__name__])
     try:
         done = subprocess.run(
@@ -97,36 +97,36 @@ def look(
             errors="replace",
         )
     except OSError as error:
-        return Sight(said=f"{python} cannot be run: {error.strerror or error}")
+        return ClusterState(said=f"{python} cannot be run: {error.strerror or error}")
     except subprocess.TimeoutExpired:
-        return Sight("unreachable", f"no answer within {seconds:g} seconds")
-    return read_sight(done.stdout, done.stderr)
+        return ClusterState("unreachable", f"no answer within {seconds:g} seconds")
+    return parse_cluster_state(done.stdout, done.stderr)
 
 
-def read_sight(stdout: str, stderr: str) -> Sight:
-    """What ``explore`` printed, as a sight; what it did not say is its last words."""
+def parse_cluster_state(stdout: str, stderr: str) -> ClusterState:
+    """What ``query_cluster`` printed, as a sight; what it did not say is its last words."""
     try:
         answer = json.loads(stdout.splitlines()[-1])
         lists = {name: tuple(value) for name, value in answer.items() if isinstance(value, list)}
-        return Sight(**{**answer, **lists})
+        return ClusterState(**{**answer, **lists})
     except (ValueError, IndexError, TypeError, AttributeError):
         words = stderr.strip().splitlines() or ["it says nothing"]
-        return Sight(said=words[-1][:300])
+        return ClusterState(said=words[-1][:300])
 
 
 # --- In the runtime's Python --------------------------------------------------------------------------------------
 
 
-class _Stop(Exception):  # noqa: N818 (an outcome, not an error)
-    """There is no more to be seen."""
+class _QueryAborted(Exception):  # noqa: N818 (an outcome, not an error)
+    """Stop the inspection and return what is known so far."""
 
     def __init__(self, state: str, said: str, **more: Any) -> None:
         super().__init__(said)
         self.sight = {"state": state, "said": said, **more}
 
 
-def explore(kubeconfig: str, context: str, namespace: str) -> dict[str, Any]:
-    """Ask the cluster: the fields of ``Sight``."""
+def query_cluster(kubeconfig: str, context: str, namespace: str) -> dict[str, Any]:
+    """Ask the cluster: the fields of ``ClusterState``."""
     try:
         api = _Api(kubeconfig, context)
         answer = api.get(f"/api/v1/namespaces/{namespace}")
@@ -156,7 +156,7 @@ def explore(kubeconfig: str, context: str, namespace: str) -> dict[str, Any]:
                 (entry.get("annotations") or {}).get(default) == "true" for entry in metadata
             )
         return seen
-    except _Stop as stop:
+    except _QueryAborted as stop:
         return stop.sight
 
 
@@ -173,17 +173,17 @@ class _Api:
             with open(kubeconfig, encoding="utf-8") as file:
                 names = [str(entry["name"]) for entry in yaml.safe_load(file)["contexts"] or []]
         except OSError as error:
-            raise _Stop("kubeconfig", error.strerror or str(error)) from error
+            raise _QueryAborted("kubeconfig", error.strerror or str(error)) from error
         except (ValueError, yaml.YAMLError, KeyError, TypeError) as error:
             said = str(error).splitlines()[0]
-            raise _Stop("kubeconfig", f"it is no kubeconfig ({type(error).__name__}: {said})") from error
+            raise _QueryAborted("kubeconfig", f"it is no kubeconfig ({type(error).__name__}: {said})") from error
         if context not in names:
-            raise _Stop("context", f"it has no context {context}", contexts=names)
+            raise _QueryAborted("context", f"it has no context {context}", contexts=names)
         configuration = kubernetes.client.Configuration()
         try:
             kubernetes.config.load_kube_config(kubeconfig, context, client_configuration=configuration)
         except (kubernetes.config.ConfigException, OSError, ValueError) as error:
-            raise _Stop("kubeconfig", f"its context {context}: {error}") from error
+            raise _QueryAborted("kubeconfig", f"its context {context}: {error}") from error
         configuration.retries = False
         # The library reads HTTPS_PROXY and forgets this one.
         configuration.no_proxy = os.environ.get("no_proxy")
@@ -195,7 +195,7 @@ class _Api:
         return self._call("GET", path)
 
     def may(self, group: str, resource: str, sub: str = "", namespace: str = "") -> bool:
-        """Whether the person may create something; a cluster that does not say is not held against anybody."""
+        """Return whether the user may create the resource; True if the cluster does not answer the review."""
         attributes = {
             "verb": "create",
             "group": group,
@@ -231,15 +231,15 @@ class _Api:
                 said = str(error.reason)
             # Who shows no credentials that the cluster knows is refused as nobody.
             if error.status == 401 or (error.status == 403 and "system:anonymous" in said):
-                raise _Stop("unauthorised", f"{self._server}: {said}") from error
+                raise _QueryAborted("unauthorized", f"{self._server}: {said}") from error
             if error.status == 403:
                 return None
             if error.status == 404:
                 return {"items": []}
-            raise _Stop("unreachable", f"{self._server}: HTTP {error.status}, {said}") from error
+            raise _QueryAborted("unreachable", f"{self._server}: HTTP {error.status}, {said}") from error
         except (self._urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise _Stop("unreachable", f"{self._server}: {' '.join(str(error).split())[:300]}") from error
+            raise _QueryAborted("unreachable", f"{self._server}: {' '.join(str(error).split())[:300]}") from error
 
 
 if __name__ == "__main__":
-    print(json.dumps(explore(*sys.argv[1:4])))
+    print(json.dumps(query_cluster(*sys.argv[1:4])))
