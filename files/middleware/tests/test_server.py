@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from resource import RUSAGE_CHILDREN, getrusage
 
 from conftest import PASSWORD, Lab, Service, server_arguments, wait_until
+from flask import Flask
+from waitress import wasyncore
+
+from historia_clinica.server import Server
 
 
 def test_service_starts_fast(serve: Callable[..., Service]) -> None:
@@ -118,3 +124,17 @@ def test_service_does_not_start_without_its_variables(lab: Lab) -> None:
     assert done.returncode == 1
     [line] = [json.loads(line) for line in done.stderr.splitlines()]
     assert line["mensaje"].startswith("The environment lacks PGHOST: set libpq's")
+
+
+def test_all_who_wait_are_let_in_at_once(app: Flask) -> None:
+    """A hundred clients that connected while the service was busy: one turn of its loop, not a hundred."""
+    server = Server(app, "127.0.0.1", 0)
+    with ExitStack() as clients:
+        for _ in range(100):
+            clients.enter_context(socket.create_connection(("127.0.0.1", server.effective_port)))
+        wasyncore.loop(timeout=1, use_poll=True, map=server._map, count=1)
+        assert len(server.active_channels) == 100
+        for channel in list(server.active_channels.values()):
+            channel.handle_close()
+    server.task_dispatcher.shutdown()
+    server.close()
