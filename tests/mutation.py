@@ -63,7 +63,10 @@ MODULES: dict[str, tuple[str, str]] = {
         f"{UTILS}/{name}.py": ("tests/unit/preflight", ".")
         for name in (
             "cluster_state",
-            "machine",
+            *(
+                f"machine/{subject}"
+                for subject in ("directory", "identity", "memory", "pods", "ports", "programs", "registered", "system")
+            ),
             *(
                 f"preflight/{subject}"
                 for subject in ("capacity", "choices", "decision", "directory", "plan", "pods", "ports")

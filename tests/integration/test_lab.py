@@ -15,7 +15,7 @@ import psutil
 import psycopg
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.machine import LAB_ENTRIES
+from ansible_collections.aula.historia_clinica.plugins.module_utils.machine.directory import LAB_ENTRIES
 from support.interrupted import Interrupted, left_on_host
 from support.labs import Lab, Workshop, only, processes_of, run_playbook
 

@@ -127,8 +127,8 @@ class Bench:
         original = machine.inspect_machine
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(machine, "inspect_machine", lambda *args: replace(original(*args), **self.seen))
-            patch.setattr(machine, "inspect_minikube", lambda *args: self.minikube_state)
-            patch.setattr(machine, "inspect_cluster", lambda *args: self.cluster)
+            patch.setattr(machine.pods, "inspect_minikube", lambda *args: self.minikube_state)
+            patch.setattr(machine.pods, "inspect_cluster", lambda *args: self.cluster)
             return machine.decide_on_machine({**self.params, "invocation": asdict(self.invocation)}, self.identity, dry)
 
     def problems(self, dry: bool = False) -> list[Problem]:
@@ -164,7 +164,7 @@ def port_of(bench: Bench, choice: str = "database_port") -> int:
 
 def free_ports(count: int) -> int:
     """The first of some free neighbouring ports, below those that the system hands out."""
-    found = machine.free_ports(21000 + os.getpid() % 1000 * 10, count, count, ())
+    found = machine.ports.free_ports(21000 + os.getpid() % 1000 * 10, count, count, ())
     assert found
     return found
 

@@ -2,7 +2,7 @@
 # MIT License (see LICENSE)
 """What a lab will be, and every problem.
 
-Decisions only: nothing here looks at the machine (module_utils/machine.py does) or changes anything. In the order of a run:
+Decisions only: nothing here looks at the machine (module_utils/machine does) or changes anything. In the order of a run:
 
 - ``choices``: what may be chosen, each choice once, and what a person chose; ``values``: what may stand in a choice;
 - ``plan``: what the lab will be made of: choices, the lab's record and the defaults made one;

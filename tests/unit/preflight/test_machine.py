@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils import machine
+from ansible_collections.aula.historia_clinica.plugins.module_utils.machine import (
+    directory,
+    identity,
+    memory,
+    ports,
+    programs,
+)
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.plan import Plan
 from support.exported import EXPORTED
 from support.preflight import STOCK, Bench
@@ -19,10 +25,10 @@ from support.preflight import STOCK, Bench
 
 def test_the_machine_has_memory_and_disk() -> None:
     """What is found out here is an amount that a machine can have."""
-    memory, disk = machine.available_memory(), machine.free_disk("/")
-    assert memory is None or 1 << 20 < memory < 1 << 50
+    available, disk = memory.available_memory(), directory.free_disk("/")
+    assert available is None or 1 << 20 < available < 1 << 50
     assert disk is None or 0 <= disk < 1 << 60
-    assert machine.free_disk("/nonexistent") is None
+    assert directory.free_disk("/nonexistent") is None
 
 
 def test_a_containers_limit_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,13 +39,13 @@ def test_a_containers_limit_counts(monkeypatch: pytest.MonkeyPatch) -> None:
         "/sys/fs/cgroup/memory.current": "900\n",
         "/sys/fs/cgroup/memory.stat": "anon 500\ninactive_file 300\n",
     }
-    monkeypatch.setattr(machine, "_read", lambda path: files.get(path, ""))
-    assert machine.available_memory() == 400
+    monkeypatch.setattr(memory, "read_text", lambda path: files.get(path, ""))
+    assert memory.available_memory() == 400
     files["/sys/fs/cgroup/memory.max"] = "max\n"
-    assert machine.available_memory() == 8000000 * 1024
+    assert memory.available_memory() == 8000000 * 1024
     files.clear()
     monkeypatch.setitem(sys.modules, "psutil", None)
-    assert machine.available_memory() is None
+    assert memory.available_memory() is None
 
 
 def test_pg_config_says_where_extensions_are(bench: Bench) -> None:
@@ -48,11 +54,11 @@ def test_pg_config_says_where_extensions_are(bench: Bench) -> None:
     (bench.folder / "x" / "extension").mkdir(parents=True)
     (bench.folder / "x" / "extension" / "citus.control").touch()
     (bench.folder / "x" / "citus.dylib").touch()
-    assert sorted(machine.extensions(str(folder))) == ["dblink", "postgres_fdw"]
+    assert sorted(programs.extensions(str(folder))) == ["dblink", "postgres_fdw"]
     config = folder / "pg_config"
     config.write_text(f"#!/bin/sh\necho {bench.folder}/x\necho {bench.folder}/x\n", encoding="utf-8")
     config.chmod(0o755)
-    assert sorted(machine.extensions(str(folder))) == ["citus", "dblink", "postgres_fdw"]
+    assert sorted(programs.extensions(str(folder))) == ["citus", "dblink", "postgres_fdw"]
 
 
 def test_reaching_a_path_looks_at_each_link_on_the_way(bench: Bench) -> None:
@@ -62,11 +68,11 @@ def test_reaching_a_path_looks_at_each_link_on_the_way(bench: Bench) -> None:
     (closed / "inner").mkdir(mode=0o755)
     (bench.folder / "link").symlink_to(closed / "inner")
     found = closed.stat()
-    assert machine.blocked_by(str(bench.folder / "link")) == str(closed)
-    assert machine.blocked_by(str(bench.folder / "link"), found.st_uid) == ""
-    assert machine.blocked_by(str(bench.folder / "link"), 99999, frozenset({found.st_gid})) == ""
-    assert machine.blocked_by(str(bench.folder)) == ""
-    assert machine.blocked_by("/nonexistent/x") == "/nonexistent"
+    assert directory.blocked_by(str(bench.folder / "link")) == str(closed)
+    assert directory.blocked_by(str(bench.folder / "link"), found.st_uid) == ""
+    assert directory.blocked_by(str(bench.folder / "link"), 99999, frozenset({found.st_gid})) == ""
+    assert directory.blocked_by(str(bench.folder)) == ""
+    assert directory.blocked_by("/nonexistent/x") == "/nonexistent"
 
 
 def test_a_server_whose_process_cannot_be_seen_must_be_the_labs_users() -> None:
@@ -76,34 +82,34 @@ def test_a_server_whose_process_cannot_be_seen_must_be_the_labs_users() -> None:
         data = Path(folder, "data", "citus-coordinator")
         data.mkdir(parents=True)
         (data / "postmaster.pid").write_text(f"{os.getpid()}\n\n\n20000\n", "utf-8")
-        assert machine._is_own_server(plan, 20000, None, frozenset())
-        mine = replace(plan, user=machine.user_name(os.geteuid()))
-        assert machine._is_own_server(mine, 20000, os.geteuid(), frozenset())
-        assert not machine._is_own_server(plan, 20000, os.geteuid(), frozenset())
+        assert ports._is_own_server(plan, 20000, None, frozenset())
+        mine = replace(plan, user=identity.user_name(os.geteuid()))
+        assert ports._is_own_server(mine, 20000, os.geteuid(), frozenset())
+        assert not ports._is_own_server(plan, 20000, os.geteuid(), frozenset())
         (data / "postmaster.pid").write_text("999999999\n\n\n20000\n", "utf-8")
-        assert not machine._is_own_server(plan, 20000, None, frozenset())
+        assert not ports._is_own_server(plan, 20000, None, frozenset())
 
 
 def test_as_root_the_labs_user_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """hc-NAME has no other processes than the lab's."""
     plan = Plan("lab", "host", None, 1, "/d", 20000, 8080, "/b", "hc-lab", "hc-lab", "/r")
-    monkeypatch.setattr(machine, "user_name", lambda uid: {5: "hc-lab", 6: "ana"}[uid])
-    assert machine._is_supervised(plan, 5, None)
-    assert not machine._is_supervised(plan, 6, None)
-    assert not machine._is_supervised(replace(plan, user="ana"), 6, None)
+    monkeypatch.setattr(ports, "user_name", lambda uid: {5: "hc-lab", 6: "ana"}[uid])
+    assert ports._is_supervised(plan, 5, None)
+    assert not ports._is_supervised(plan, 6, None)
+    assert not ports._is_supervised(replace(plan, user="ana"), 6, None)
 
 
 def test_nobody_in_particular_has_a_number() -> None:
     """A user without a name, as in some containers, is no exception."""
-    assert machine.user_name(3999999) == "3999999"
-    assert machine.current_identity().uid == os.geteuid()
+    assert identity.user_name(3999999) == "3999999"
+    assert identity.current_identity().uid == os.geteuid()
 
 
 def test_the_runtime_keeps_out_what_is_for_something_else(tmp_path: Path) -> None:
     """The programs that are asked find a folder for what they write, and no proxy before a cluster on this machine."""
     exported = {"PATH": os.environ["PATH"], **EXPORTED["no such folder"], **EXPORTED["a proxy"]}
-    assert machine.runtime_variables(str(tmp_path), exported) == exported
+    assert identity.runtime_variables(str(tmp_path), exported) == exported
     shutil.copy(Path(__file__).parents[3] / "roles" / "runtime" / "files" / "environment.sh", tmp_path)
-    left = machine.runtime_variables(str(tmp_path), exported)
+    left = identity.runtime_variables(str(tmp_path), exported)
     assert "TMPDIR" not in left
     assert left["no_proxy"] == left["NO_PROXY"] == "localhost,127.0.0.1,::1,192.168.0.0/16"

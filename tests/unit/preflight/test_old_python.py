@@ -17,7 +17,11 @@ def imported(path: Path, seen: dict[Path, ast.Module]) -> dict[Path, ast.Module]
     for node in ast.walk(seen[path]):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ansible_collections.aula."):
             folder = PLUGINS.joinpath(*(node.module or "").split(".")[4:])
-            candidates = [folder.with_suffix(".py"), *(folder / f"{alias.name}.py" for alias in node.names)]
+            candidates = [
+                folder.with_suffix(".py"),
+                folder / "__init__.py",
+                *(folder / f"{alias.name}.py" for alias in node.names),
+            ]
             for found in candidates:
                 if found.is_file() and found not in seen:
                     imported(found, seen)
@@ -40,7 +44,7 @@ def evaluated(node: ast.AST) -> Iterator[ast.AST]:
 def test_nothing_is_newer_than_python_3_8() -> None:
     """Neither a statement, nor a type with parameters where a module, a class or a function is read."""
     trees = imported(PLUGINS / "modules" / "preflight.py", {})
-    assert {"machine.py", "choices.py", "drivers.py", "commands.py"} <= {path.name for path in trees}
+    assert {"memory.py", "choices.py", "drivers.py", "commands.py"} <= {path.name for path in trees}
     found = [
         f"{path.relative_to(PLUGINS)}:{node.lineno}: {ast.unparse(node)}"
         for path, tree in trees.items()

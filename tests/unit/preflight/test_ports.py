@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils import machine
+from ansible_collections.aula.historia_clinica.plugins.module_utils.machine import identity, ports
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import record_path, remove_record
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.ports import port_numbers
 from support.preflight import Bench, listening, port_of, serving
@@ -20,7 +20,7 @@ def test_a_busy_port_names_the_process_and_a_free_port(bench: Bench) -> None:
     """Who has it, how to end it, and another port that really is free."""
     with listening(port_of(bench, "api_port")):
         (problem,) = bench.problems()
-    assert f"(pid {os.getpid()}, user {machine.user_name(os.geteuid())})" in problem.found
+    assert f"(pid {os.getpid()}, user {identity.user_name(os.geteuid())})" in problem.found
     assert f"port {bench.params['api_port']} (lab_api_port)" in problem.found
     another = f"make lab ARGS='-e lab_api_port={port_of(bench, 'api_port') + 1}'"
     assert problem.remedy == f"{another}; or end it: kill {os.getpid()}"
@@ -103,7 +103,7 @@ def test_a_port_of_a_connection_that_ends_soon_is_free(bench: Bench, monkeypatch
 
 def test_a_port_of_a_connection_that_stays_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a while, with whose it is; a port that somebody listens on is not waited for."""
-    monkeypatch.setattr(machine, "PATIENCE", 0.3)
+    monkeypatch.setattr(ports, "PATIENCE", 0.3)
     port = port_of(bench, "api_port")
     with connected_from(port):
         problem = bench.problems()[0]
@@ -171,6 +171,6 @@ def test_a_stopped_neighbours_port_is_taken(bench: Bench) -> None:
 
 def test_this_systems_own_ports_are_known() -> None:
     """Linux and macOS say them; what Linux reserves is read as it writes it."""
-    assert machine.outgoing_ports()[0] >= 1024
+    assert ports.outgoing_ports()[0] >= 1024
     assert port_numbers(" 8080,9000-9002\n") == {8080, 9000, 9001, 9002}
     assert port_numbers("") == set()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils import machine
+from ansible_collections.aula.historia_clinica.plugins.module_utils.machine import registered
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record, record_path
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.choices import PURPOSES
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import register, unregister
@@ -293,7 +293,7 @@ def test_the_labs_user_shows_a_lab_of_another_runtime(
     bench.identity = ROOT
     if home == FAR:
         bench.record(name=holds, directory=str(bench.folder / FAR), database_port=20000, api_port=20009)
-    monkeypatch.setattr(machine, "_home", lambda user: str(bench.folder / home))
+    monkeypatch.setattr(registered, "_home", lambda user: str(bench.folder / home))
     decision = bench.decide()
     assert [problem.id for problem in decision.problems] == (["name-taken"] if taken else [])
     assert decision.lab["own_user"] is own
