@@ -159,7 +159,8 @@ def invocation_of(lab: Mapping[str, object]) -> Invocation:
 
 def parse_invocation(values: Mapping[str, object]) -> Invocation:
     """Rebuild an invocation from the dictionary that Ansible passed (tuples arrive as lists)."""
-    return Invocation(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})  # type: ignore[arg-type]  # asdict() of one
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return Invocation(**fields)  # type: ignore[arg-type]  # asdict() of one
 
 
 class Commands(dict):  # type: ignore[type-arg]  # an old Python cannot write dict[str, str]
