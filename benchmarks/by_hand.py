@@ -16,13 +16,15 @@ DISTRIBUTE = (
     "SELECT lab.create_distributed_table('public.consultas', 'paciente_id', 'public.pacientes')",
     "SELECT lab.create_distributed_table('public.solicitudes', 'paciente_id', 'public.pacientes')",
     "SELECT lab.create_distributed_table('public.accesos', 'paciente_id', 'public.pacientes')",
+    "SELECT lab.create_distributed_table('public.cambios', 'paciente_id', 'public.pacientes')",
     "SELECT lab.create_distributed_table('public.usuario', 'documento_id')",
+    "SELECT lab.create_distributed_table('public.accesos_paginas', 'documento_id', 'public.usuario')",
     "SELECT lab.add_foreign_key('public.consultas', 'consultas_paciente_id_fkey', 'paciente_id', 'public.pacientes', 'cedula')",
     "SELECT lab.add_foreign_key('public.consultas', 'consultas_medico_id_fkey', 'medico_id', 'public.medicos', 'id')",
 )
 #: What comes before it, and after.
 TABLES = ("tables.sql", "history.sql", "owners.sql")
-RIGHTS = ("logins.sql", "row_security.sql", "privileges.sql", "usuarios.sql")
+RIGHTS = ("logins.sql", "row_security.sql", "privileges.sql", "audit_security.sql", "usuarios.sql")
 
 
 def checked(run: Run) -> Run:

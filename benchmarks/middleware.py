@@ -10,7 +10,7 @@ FastAPI with asyncpg on uvicorn (rivals/fast.py); and pgbench, which sends the l
 path, and is what no service can exceed. Bounded: rounds x loads x servers x seconds.
 
 With --access rules every request has a token, and the services and FastAPI keep the same rules (token, session, role, row-level
-security, a row for each history that is read); the other two know none, and are left out.
+security, a row for what is read and written); the other two know none, and are left out.
 
 Prints a table (median of the rounds, lowest and highest, p99) and, as the last line, the same as JSON. A ratio is the median
 of the rounds' ratios: what slows the machine for a while slows both sides of one.

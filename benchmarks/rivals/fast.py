@@ -2,7 +2,7 @@
 
 It reads and writes the same rows by statements of the same kind; it has no ETag, no trace, no metrics and no retries. Where
 HISTORIA_CLINICA_SIGNING_KEYS names the lab's keys it keeps the lab's rules, too: the token, the open session, the role, for whom
-row-level security lets rows through, and a row for each history that is read.
+row-level security lets rows through, and a row for what is read and what is written.
 """
 # mypy: disable-error-code="untyped-decorator"
 
@@ -100,6 +100,13 @@ SECRETS = {
     hashlib.sha256(secret.encode()).hexdigest()[:16]: secret
     for secret in (Path(KEYS).read_text(encoding="ascii").split() if KEYS else [])
 }
+#: The row that is left, by what is done.
+READ = "INSERT INTO accesos (paciente_id, documento_id, rol, accion, motivo) VALUES ($1, $2, $3, $4, 'prueba')"
+CHANGED = (
+    "INSERT INTO cambios (paciente_id, documento_id, rol, accion, motivo, tabla, fila)"
+    " VALUES ($1, $2, $3, $4, 'prueba', 'consultas', gen_random_uuid()::text)"
+)
+AUDIT = {"paciente": READ, "historia": READ, "registro": CHANGED}
 READERS = {"administrador", "medico", "admisionista", "resultados"}
 
 
@@ -129,8 +136,8 @@ def who(request: Request, roles: set[str]) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def acting(request: Request, roles: set[str], cedula: str = "") -> AsyncIterator[asyncpg.Connection]:
-    """A connection; with the rules in a transaction on behalf of who asks, with an audit row where a history is read."""
+async def acting(request: Request, roles: set[str], cedula: str, action: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection; with the rules in a transaction on behalf of who asks, with a row for what he does."""
     claims = who(request, roles) if SECRETS else None
     async with request.app.state.pool.acquire() as connection:
         if claims is None:
@@ -142,16 +149,14 @@ async def acting(request: Request, roles: set[str], cedula: str = "") -> AsyncIt
             session = "SELECT id FROM lab.sesiones WHERE id = $1 AND cerrada_en IS NULL"
             if await connection.fetchval(session, UUID(claims["sid"])) is None:
                 raise HTTPException(401)
-            if cedula:
-                audit = "INSERT INTO accesos (paciente_id, documento_id, rol, accion, motivo) VALUES ($1, $2, $3, 'historia', 'prueba')"
-                await connection.execute(audit, cedula, claims["sub"], claims["rol"])
+            await connection.execute(AUDIT[action], cedula, claims["sub"], claims["rol"], action)
             yield connection
 
 
 @app.get("/api/v1/pacientes/{cedula}", response_model=Patient)
 async def patient(cedula: str, request: Request) -> Any:
     """One patient."""
-    async with acting(request, READERS) as connection:
+    async with acting(request, READERS, cedula, "paciente") as connection:
         row = await connection.fetchrow(SQL["patient"], cedula)
     if row is None:
         raise HTTPException(404)
@@ -161,7 +166,7 @@ async def patient(cedula: str, request: Request) -> Any:
 @app.get("/api/v1/pacientes/{cedula}/historia", response_model=History)
 async def history(cedula: str, request: Request) -> Any:
     """A patient with his consultations."""
-    async with acting(request, {"administrador", "medico"}, cedula) as connection:
+    async with acting(request, {"administrador", "medico"}, cedula, "historia") as connection:
         row = await connection.fetchrow(SQL["patient"], cedula)
         if row is None:
             raise HTTPException(404)
@@ -173,6 +178,6 @@ async def history(cedula: str, request: Request) -> Any:
 async def consult(cedula: str, new: New, request: Request) -> Any:
     """Write a consultation."""
     values = new.model_dump()
-    async with acting(request, {"administrador", "medico"}) as connection:
+    async with acting(request, {"administrador", "medico"}, cedula, "registro") as connection:
         row = await connection.fetchrow(SQL["insert"], cedula, *(values[name] for name in FIELDS["insert"][1:]))
     return dict(row)

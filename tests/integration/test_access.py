@@ -68,10 +68,12 @@ def tokens(lab: Lab) -> Iterator[dict[str, str]]:
     assert status == 201, session
     yield {"administrador": admin, "medico": session["token"]}
     with lab.connect() as connection:
-        for table, column in (("consultas", "paciente_id"), ("accesos", "paciente_id"), ("solicitudes", "paciente_id"),
-                              ("pacientes", "cedula")):  # fmt: skip
-            connection.execute(f"DELETE FROM {table} WHERE {column} = %s", [CEDULA])
-        connection.execute("DELETE FROM usuario WHERE documento_id = ANY (%s)", [[DOCTOR, "1000000001"]])
+        for table in ("consultas", "accesos", "cambios", "solicitudes"):
+            connection.execute(f"DELETE FROM {table} WHERE paciente_id = %s", [CEDULA])
+        connection.execute("DELETE FROM pacientes WHERE cedula = %s", [CEDULA])
+        for table in ("accesos_paginas", "usuario"):
+            connection.execute(f"DELETE FROM {table} WHERE documento_id = ANY (%s)", [[DOCTOR, "1000000001"]])
+        connection.execute("DELETE FROM lab.intentos")
 
 
 def test_history_is_written_and_read_through_the_api(lab: Lab, tokens: dict[str, str]) -> None:
@@ -95,11 +97,41 @@ def test_history_is_written_and_read_through_the_api(lab: Lab, tokens: dict[str,
     }
     with lab.connect() as connection:
         places = connection.execute(
-            "SELECT DISTINCT node_name FROM (SELECT 'pacientes' UNION SELECT 'consultas' UNION SELECT 'accesos'"
-            " UNION SELECT 'solicitudes') t (name), LATERAL lab.where(t.name, %s)",
+            "SELECT DISTINCT node_name FROM unnest(ARRAY['pacientes', 'consultas', 'accesos', 'cambios', 'solicitudes']) t (name),"
+            " LATERAL lab.where(t.name, %s)",
             [CEDULA],
         ).fetchall()
     assert len(places) == 1
+
+
+def test_change_and_page_are_kept(lab: Lab, tokens: dict[str, str]) -> None:
+    """What was there before a change, who made it and why; whom a page showed to whom."""
+    admin, doctor = tokens["administrador"], tokens["medico"]
+    address = f"/api/v1/pacientes/{CEDULA}"
+    ask(lab, "PUT", address, PATIENT, admin)
+    status, _, changed = ask(lab, "PATCH", address, {"ciudad": "Pasto"}, admin, If_Match="*", Motivo="Se mudó")
+    assert (status, changed["ciudad"]) == (200, "Pasto")
+    _, _, found = ask(lab, "GET", f"{address}/cambios?limite=1", None, admin)
+    [kept] = found["cambios"]
+    assert (kept["accion"], kept["motivo"], kept["antes"]) == ("cambio", "Se mudó", changed | {"ciudad": "Tunja"})
+    status, _, page = ask(lab, "GET", "/api/v1/consultas?limite=3", None, doctor)
+    assert status == 200
+    _, _, found = ask(lab, "GET", f"/api/v1/accesos/paginas?documento_id={DOCTOR}&limite=1", None, admin)
+    [shown] = found["paginas"]
+    assert shown["consultas"] == [each["id"] for each in page["consultas"]]
+    assert shown["pacientes"] == sorted({each["paciente_id"] for each in page["consultas"]})
+    assert ask(lab, "GET", "/api/v1/accesos/paginas", None, doctor)[0] == 403
+
+
+def test_guesses_are_counted_at_the_coordinator(lab: Lab, tokens: dict[str, str]) -> None:
+    """For every process of the service: who has failed too often waits, and rows of before do not stay."""
+    wrong = {"documento_id": "91000003", "clave": "wrong"}
+    with lab.connect() as connection:
+        connection.execute("INSERT INTO lab.intentos VALUES ('192.0.2.1', '91000004', 9, now() - interval '2 h')")
+        statuses = [ask(lab, "POST", "/api/v1/sesiones", wrong)[0] for _ in range(6)]
+        assert statuses == [401] * 5 + [429]
+        found = connection.execute("SELECT documento_id, fallos FROM lab.intentos").fetchall()
+    assert found == [("91000003", 5)]
 
 
 def test_api_refuses_what_the_table_of_permissions_does(lab: Lab, tokens: dict[str, str]) -> None:
@@ -171,6 +203,36 @@ def test_database_refuses_what_a_role_may_not_write(lab: Lab, api: psycopg.Conne
         assert as_person(api, "medico/1/1", other) == [(1,)]
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         as_person(api, "resultados/1/", other)
+
+
+CHANGE = (
+    "INSERT INTO cambios (paciente_id, documento_id, rol, accion, motivo, tabla, fila)"
+    " VALUES ('91000001', '{}', '{}', 'cambio', 'm', 'pacientes', '91000001')"
+)
+PAGE = (
+    "INSERT INTO accesos_paginas (documento_id, rol, accion, motivo, pacientes)"
+    " VALUES ('{}', '{}', 'pacientes', 'm', '{{}}')"
+)
+
+
+@pytest.mark.parametrize("insert", [CHANGE, PAGE], ids=["cambios", "accesos_paginas"])
+def test_database_keeps_what_a_role_does_and_shows_it_to_few(
+    lab: Lab, api: psycopg.Connection[tuple[Any, ...]], insert: str
+) -> None:
+    """A patient changes nothing and searches nobody; what is kept nobody changes, and only those read it who may."""
+    table = insert.split()[2]
+    assert as_person(api, "administrador/1/", insert.format("1", "administrador")) == [(1,)]
+    for wrong in (insert.format("1", "paciente"), f"UPDATE {table} SET motivo = 'x'", f"DELETE FROM {table}"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            as_person(api, "paciente/1/", wrong)
+    with lab.connect() as connection:
+        connection.execute(insert.format("91000005", "medico"))
+        try:
+            for person, seen in (("administrador/1/", 1), ("medico/91000005/1", 0), ("paciente/91000005/", 0)):
+                query = f"SELECT count(*) FROM {table} WHERE documento_id = '91000005'"
+                assert as_person(api, person, query) == [(seen,)], person
+        finally:
+            connection.execute(f"DELETE FROM {table} WHERE documento_id = '91000005'")
 
 
 def test_api_login_reaches_no_part_of_a_table(lab: Lab, api: psycopg.Connection[tuple[Any, ...]]) -> None:

@@ -18,6 +18,8 @@ KEYS = {
     "consultas": "id",
     "usuario": "documento_id",
     "accesos": "id",
+    "accesos_paginas": "id",
+    "cambios": "id",
     "solicitudes": "clave",
 }
 

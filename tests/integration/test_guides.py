@@ -23,10 +23,11 @@ def password(lab: Lab) -> Iterator[str]:
     assert told is not None, run.stdout
     yield told[1]
     with lab.connect() as connection:
-        for table in ("consultas", "accesos", "solicitudes"):
+        for table in ("consultas", "accesos", "cambios", "solicitudes"):
             connection.execute(f"DELETE FROM {table} WHERE paciente_id = '90000017'")
         connection.execute("DELETE FROM pacientes WHERE cedula = '90000017'")
-        connection.execute("DELETE FROM usuario WHERE documento_id = '1000000001'")
+        for table in ("accesos_paginas", "usuario"):
+            connection.execute(f"DELETE FROM {table} WHERE documento_id = '1000000001'")
 
 
 def test_commands_of_the_guide_answer_as_it_says(lab: Lab, password: str) -> None:

@@ -16,7 +16,8 @@ from support.labs import Lab
 
 COORDINATOR = "citus-coordinator"
 WORKERS = ["citus-worker-1", "citus-worker-2"]
-SERVICE = {"solicitudes": "paciente_id", "accesos": "paciente_id"}  # empty until the API is used
+#: Empty until the API is used.
+SERVICE = dict.fromkeys(("solicitudes", "accesos", "cambios"), "paciente_id") | {"accesos_paginas": "documento_id"}
 DISTRIBUTED = {"pacientes": "cedula", "consultas": "paciente_id", "usuario": "documento_id", **SERVICE}
 #: What an engine owes.
 OWED = yaml.safe_load((Path(__file__).parents[1] / "support/engine.yml").read_text(encoding="utf-8"))
@@ -79,7 +80,9 @@ def test_tables_say_how_each_is_spread(lab: Lab) -> None:
         name: ("distributed", column) for name, column in DISTRIBUTED.items()
     }
     groups = dict(rows(lab, "SELECT table_name, colocation_id FROM lab.tables"))
-    assert groups["pacientes"] == groups["consultas"] == groups["solicitudes"] == groups["accesos"] != groups["usuario"]
+    of_a_patient = [name for name, column in DISTRIBUTED.items() if column == "paciente_id"]
+    assert {groups[name] for name in of_a_patient} == {groups["pacientes"]}
+    assert groups["accesos_paginas"] == groups["usuario"] != groups["pacientes"]
 
 
 def test_rows_counted_on_the_nodes_are_the_rows_of_the_tables(lab: Lab) -> None:
@@ -189,6 +192,8 @@ def test_the_names_of_the_original_lab_answer(lab: Lab) -> None:
     kinds = rows(lab, "SELECT table_name::text, citus_table_type FROM citus_tables ORDER BY 1")
     assert kinds == [
         ("accesos", "distributed"),
+        ("accesos_paginas", "distributed"),
+        ("cambios", "distributed"),
         ("consultas", "distributed"),
         ("medicos", "reference"),
         ("pacientes", "distributed"),
@@ -198,7 +203,7 @@ def test_the_names_of_the_original_lab_answer(lab: Lab) -> None:
 
 
 def test_only_the_tables_of_the_history_are_in_sight(lab: Lab) -> None:
-    """A student who lists the tables sees the four of the original, and the two that the API keeps beside the patient."""
+    """A student who lists the tables sees the four of the original, and those in which the API keeps what was done."""
     query = (
         "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid)"
         " AND relnamespace = 'public'::regnamespace ORDER BY 1"

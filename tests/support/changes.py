@@ -149,6 +149,19 @@ CHANGES: tuple[Change, ...] = (
         "table accesos: found absent",
     ),
     Change(
+        "tables missing that the lab's older version did not have",
+        "faltan tablas que la versión anterior del laboratorio no tenía",
+        sql(
+            "DROP TABLE cambios",
+            "DROP TABLE accesos_paginas",
+            "DROP TABLE lab.intentos",
+            "DELETE FROM lab.installed WHERE relacion IN ('public.cambios', 'public.accesos_paginas', 'lab.intentos')",
+            "DELETE FROM lab.applied WHERE nombre = 'schema'",
+        ),
+        "least-privilege",
+        "table cambios is missing",
+    ),
+    Change(
         "a table dropped with its rows",
         "se borró una tabla con sus filas",
         sql("DROP TABLE consultas"),

@@ -24,6 +24,7 @@ import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from people import HASH, KEY, OTHER, PATIENT, USERS
 
 from historia_clinica import create_app
 
@@ -227,6 +228,45 @@ def new_lab(server: Server, tmp_path: Path) -> Iterator[Callable[[], Lab]]:
 def lab(new_lab: Callable[[], Lab]) -> Lab:
     """Give a new lab."""
     return new_lab()
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """Give the file with the lab's signing keys."""
+    file = tmp_path / "signing.keys"
+    file.write_text(KEY + "\n")
+    return file
+
+
+@pytest.fixture
+def rules(lab: Lab, keys: Path) -> Lab:
+    """Give a lab whose rules hold, with a user of each role and two patients with a consultation."""
+    lab.environment |= {
+        "PGUSER": "api",
+        "HISTORIA_CLINICA_ACCESS": "rules",
+        "HISTORIA_CLINICA_SIGNING_KEYS": str(keys),
+    }
+    lab.admin.execute(
+        "INSERT INTO medicos (id, nombre, especialidad, registro, ciudad) VALUES"
+        " (7, 'Rosa', 'Pediatría', 'RM-7', 'Pasto'), (8, 'Hugo', 'Cirugía', 'RM-8', 'Cali')"
+    )
+    for role, document in USERS.items():
+        lab.admin.execute(
+            "INSERT INTO usuario VALUES (%s, 'Persona', 30, %s, %s, true, %s)",
+            [document, role, HASH, 7 if role == "medico" else None],
+        )
+    for cedula in (PATIENT, OTHER):
+        lab.admin.execute(
+            "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
+            " VALUES (%s, 'N', 'A', '1990-01-01', 'F', 'Cali')",
+            [cedula],
+        )
+        lab.admin.execute(
+            "INSERT INTO consultas (paciente_id, id, medico_id, motivo, codigo_cie10, diagnostico)"
+            " VALUES (%s, '6f9619ff-8b86-4d01-b42d-00cf4fc964ff', 8, 'm', 'J06', 'd')",
+            [cedula],
+        )
+    return lab
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from historia_clinica.sql import OPTIONAL, search, statement
 
-SEARCHES = ["accesos", "consultas", "medicos", "pacientes", "usuarios_v1"]
+SEARCHES = ["accesos", "accesos_paginas", "cambios", "consultas", "medicos", "pacientes", "usuarios_v1"]
 
 
 def test_search_keeps_the_conditions_that_were_asked_for() -> None:
@@ -21,7 +21,7 @@ def test_search_keeps_the_conditions_that_were_asked_for() -> None:
 @pytest.mark.parametrize("name", SEARCHES)
 def test_every_search_can_go_without_its_conditions_and_not_without_its_limit(name: str) -> None:
     """Whatever is not marked as optional has to be given."""
-    needed = {"cedula", "limite"} if name == "accesos" else {"limite"}
+    needed = {"cedula", "limite"} if name in ("accesos", "cambios") else {"limite"}
     assert b"LIMIT" in search(name, frozenset(needed))
     with pytest.raises(LookupError, match="limite"):
         search(name, frozenset(needed - {"limite"}))

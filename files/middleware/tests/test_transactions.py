@@ -86,6 +86,49 @@ def test_closed_session_is_shown_and_changes_nothing(kept: Lab, session: str, la
     assert kept.value("SELECT count(*) FROM kept") == 0
 
 
+@pytest.mark.parametrize("followed", [False, True])
+def test_what_is_left_for_later_is_kept_with_the_rest(kept: Lab, session: str, followed: bool) -> None:
+    """It travels with the next statement, or with COMMIT; until then nothing of it is there."""
+    with reading() as transaction:
+        transaction.fetch(COUNT)
+        transaction.later(KEEP, {"n": 1})
+        if followed:
+            assert transaction.fetch(COUNT) == [{"n": 1}]
+        assert kept.value("SELECT count(*) FROM kept") == 0
+    assert kept.value("SELECT count(*) FROM kept") == 1
+
+
+@pytest.mark.parametrize("followed", [False, True])
+def test_nothing_is_kept_where_what_was_left_for_later_is_refused(kept: Lab, session: str, followed: bool) -> None:
+    """At the end too: whoever asked learns of it, and the connection is free."""
+
+    @in_transaction
+    def work(transaction: Transaction) -> None:
+        transaction.execute(KEEP, {"n": 1})
+        transaction.later(KEEP, {"n": 1})
+        if followed:
+            transaction.fetch(COUNT)
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        work()
+    assert kept.value("SELECT count(*) FROM kept") == 0
+    assert read(COUNT) == [{"n": 0}]
+
+
+def test_closed_session_keeps_nothing_of_what_was_left_for_later(kept: Lab, session: str) -> None:
+    """Though it travels with the look at the session."""
+    kept.admin.execute("UPDATE lab.sesiones SET cerrada_en = now()")
+
+    @in_transaction
+    def work(transaction: Transaction) -> None:
+        transaction.later(KEEP, {"n": 1})
+        transaction.fetch(COUNT, last=True)
+
+    with pytest.raises(SessionClosedError):
+        work()
+    assert kept.value("SELECT count(*) FROM kept") == 0
+
+
 def test_statement_without_a_transaction_is_kept_at_once(kept: Lab) -> None:
     """A single one, while the rules are lifted."""
 

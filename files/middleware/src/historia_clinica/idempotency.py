@@ -14,6 +14,7 @@ from hashlib import sha256
 
 from flask import g, request
 
+from historia_clinica import audit
 from historia_clinica.errors import FieldError, TakenError
 from historia_clinica.schemas import CLAVE_IDEMPOTENTE
 from historia_clinica.sql import statement
@@ -26,11 +27,12 @@ class _RaceError(Exception):
     """Another request with the same key ended between our look and our write."""
 
 
-def create(cedula: str, work: Callable[[Transaction], Created], *, single: bool = False) -> Created:
+def create(cedula: str, what: str, work: Callable[[Transaction], Created], *, single: bool = False) -> Created:
     """Create something of a patient by `work`, once for each key, in the transaction that also keeps the key.
 
-    A `single` one writes by one statement, which needs no transaction without a key. Raises FieldError where the key has no
-    key's form or was used for another request, TakenError where it is there already, and not by this key.
+    What it is says the row that is left where it is shown again. A `single` one writes nothing but that and its row: it needs no
+    transaction without a key. Raises FieldError where the key has no key's form or was used for another request, TakenError where
+    it is there already, and not by this key.
     """
     key = request.headers.get("Idempotency-Key")
     if key is None:
@@ -38,13 +40,15 @@ def create(cedula: str, work: Callable[[Transaction], Created], *, single: bool 
     if not re.match(CLAVE_IDEMPOTENTE, key):
         raise FieldError("Idempotency-Key", "tiene que tener de 1 a 100 caracteres visibles de ASCII.")
     try:
-        return _once(cedula, key, work)
+        return _once(cedula, what, key, work)
     except (_RaceError, TakenError):  # by the same key, perhaps: then it is there now
-        return _once(cedula, key, work)
+        return _once(cedula, what, key, work)
 
 
 @in_transaction
-def _once(transaction: Transaction, cedula: str, key: str, work: Callable[[Transaction], Created]) -> Created:
+def _once(
+    transaction: Transaction, cedula: str, what: str, key: str, work: Callable[[Transaction], Created]
+) -> Created:
     person = g.get("person")
     own = f"{person.documento_id if person else '-'} {request.method} {request.path} {key}"
     mark = sha256(request.get_data()).hexdigest()
@@ -52,6 +56,7 @@ def _once(transaction: Transaction, cedula: str, key: str, work: Callable[[Trans
     for known in transaction.fetch(statement("solicitud"), parameters):
         if known["huella"] != mark:
             raise FieldError("Idempotency-Key", "ese valor ya se usó con otra solicitud.")
+        audit.read_one(transaction, cedula, what)
         return known["ubicacion"], known["cuerpo"]
     location, body = work(transaction)
     values = {**parameters, "huella": mark, "ubicacion": location, "cuerpo": body}

@@ -37,6 +37,7 @@ PERMISSIONS: Mapping[str, Mapping[str, Scope]] = {
     "consultas.escribir": {"administrador": ALL, "medico": OWN},
     "historia.leer": {"administrador": ALL, "medico": ALL, "paciente": OWN},
     "accesos.leer": {"administrador": ALL, "paciente": OWN},
+    "accesos.buscar": {"administrador": ALL},
     "usuarios.buscar": {"administrador": ALL},
     "usuarios.leer": {"administrador": ALL, "medico": OWN, "admisionista": OWN, "resultados": OWN, "paciente": OWN},
     "usuarios.escribir": {"administrador": ALL},

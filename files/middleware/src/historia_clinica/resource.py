@@ -13,9 +13,9 @@ from apiflask import APIBlueprint
 from flask import Response
 from pydantic import BaseModel
 
-from historia_clinica import answers, permissions, sessions
+from historia_clinica import answers, audit, permissions, sessions
 from historia_clinica.answers import JSON, MERGE_PATCH, PROBLEM
-from historia_clinica.schemas import CLAVE_IDEMPOTENTE, Direccion, Problema
+from historia_clinica.schemas import CLAVE_IDEMPOTENTE, MOTIVO, Direccion, Problema
 
 if TYPE_CHECKING:
     from historia_clinica.store import Kind
@@ -57,10 +57,12 @@ ANSWER_HEADERS: dict[str, tuple[str, set[int]]] = {
 }
 ETAG = {"type": "string"}  # RFC 9110: *, or ETags in a list; what is none of these is the ETag of nothing
 KEY = {"type": "string", "pattern": CLAVE_IDEMPOTENTE}
+REASON = {"type": "string", "pattern": MOTIVO}
 REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "If-Match": ("El ETag de lo que se leyó y se quiere cambiar", ETAG),
     "If-None-Match": ("Al leer, el ETag de lo que ya se tiene; al escribir, * para crear y no reemplazar", ETAG),
     "Idempotency-Key": ("Un valor que elige quien llama: con él, la solicitud repetida crea una sola vez", KEY),
+    audit.HEADER: ("Por qué se lee o se cambia: queda en el registro; en UTF-8 o Latin-1", REASON),
 }
 
 
@@ -86,6 +88,7 @@ class Resource(APIBlueprint):
         conditional: bool = True,
         also: Collection[int] = (),
         headers: Collection[str] = (),
+        leaves: audit.Register | None = None,
     ) -> Callable[[View], View]:
         """Serve the view at an address, check who asks before it runs, and describe it for OpenAPI.
 
@@ -98,12 +101,15 @@ class Resource(APIBlueprint):
             query: the model of what may be asked for, which the view gets as `conditions`.
             conditional: whether it heeds ETags.
             also: the statuses that it answers with beside those of every one; headers: those that it reads, likewise.
+            leaves: the table in which the view keeps who was shown, or changed, clinical data.
         """
         statuses = {status, *also, *EVERYWHERE, *({422} if query or "<" in f"{self.url_prefix}{rule}" else ())}
         statuses |= (WITH_A_BODY if body else set()) | (WITH_A_PERMISSION if permission else set())
         if conditional and method in CONDITIONAL:
             statuses |= CONDITIONAL[method][0]
             headers = [CONDITIONAL[method][1], *headers]
+        if leaves:
+            statuses, headers = statuses | {422}, [*headers, audit.HEADER]
 
         def decorate(view: View) -> View:
             checked = view
@@ -119,13 +125,19 @@ class Resource(APIBlueprint):
                 if permission and person:
                     permissions.require(person, permission, arguments[owner] if owner else None)
                 arguments |= Direccion.model_validate(arguments).model_dump(exclude_unset=True)
+                if leaves:
+                    audit.read_reason()
                 return checked(**arguments)
 
             described: View = self.doc(
                 summary=summary,
                 responses={each: _response(each, answer) for each in sorted(statuses)},
                 security="token" if permission else None,
-                extensions={**({"x-permiso": permission} if permission else {}), HEADERS: headers},
+                extensions={
+                    **({"x-permiso": permission} if permission else {}),
+                    **({"x-registro": leaves} if leaves else {}),
+                    HEADERS: headers,
+                },
             )(allowed)
             self.add_url_rule(rule, endpoint=view.__name__, view_func=described, methods=[method])
             return described
@@ -153,7 +165,8 @@ class Resource(APIBlueprint):
         def change(data: BaseModel, **key: Any) -> Response:
             return kind.patch(key, data)
 
-        operation = partial(self.operation, rule=rule, permission=permission, answer=answer)
+        leaves: audit.Register | None = "cambios" if kind.clinical else None
+        operation = partial(self.operation, rule=rule, permission=permission, answer=answer, leaves=leaves)
         operation("PUT", summary=summaries[0], body=kind.data, also=[404, 409, *created], headers=headers)(put)
         operation("PATCH", summary=summaries[1], body=changes, also=taken)(change)
 

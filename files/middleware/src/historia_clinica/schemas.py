@@ -39,6 +39,7 @@ CIE10 = r"^[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?$"
 TELEFONO = r"^\+?[0-9 ]{7,20}$"
 CORREO = r"^[^@\s\x00]+@[^@\s\x00]+$"
 CLAVE_IDEMPOTENTE = r"^[\x21-\x7e]{1,100}$"
+MOTIVO = r"^[^\x00-\x1f\x7f-\x9f]{1,200}$"
 INSTANTE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 CUALQUIER_UUID = "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$"
@@ -55,6 +56,7 @@ EXPECTED: dict[str, str] = {
     CURSOR: "tiene que ser el valor de «siguiente» de una página anterior.",
     CURSOR_DE_ACCESO: "tiene que ser el valor de «siguiente» de una página anterior.",
     CUALQUIER_UUID: "tiene que ser un UUID, como 6f9619ff-8b86-4d01-b42d-00cf4fc964ff.",
+    MOTIVO: "tiene que tener de 1 a 200 caracteres, y ninguno de control.",
     REFRESCO: "tiene que ser el valor de «refresco» de una sesión.",
 }
 
@@ -260,10 +262,24 @@ class PaginaConMotivo(Pagina, Motivo):
 
 
 class AccesosFiltro(Entrada):
-    """Which page of who read a history."""
+    """Which page of who read a history, or changed it."""
 
     despues: Annotated[str, StringConstraints(pattern=CURSOR_DE_ACCESO)] | None = None
     limite: Limite = DEFAULT_PAGE
+
+    def given(self) -> dict[str, Any]:
+        """Return what was given, by the names that statements use."""
+        given = self.model_dump(exclude_none=True)
+        if after := given.pop("despues", None):
+            given["despues_momento"], given["despues_id"] = after.split(",")
+        return given
+
+
+class PaginasFiltro(AccesosFiltro):
+    """Which of the pages that somebody was shown."""
+
+    documento_id: Cedula | None = None
+    cedula: Cedula | None = None
 
 
 class UsuarioDatos(Entrada):
@@ -359,10 +375,21 @@ Quien = answer(
 )  # fmt: skip
 Acceso = answer(
     "Acceso", "Who read a patient's history, when and why.", paciente_id=str, id=str, documento_id=str, rol=Rol,
-    accion=Literal["historia", "consultas", "consulta"], motivo=str, momento=AwareDatetime,
+    accion=Literal["historia", "consultas", "consulta", "paciente", "cambios"], motivo=str, momento=AwareDatetime,
+)  # fmt: skip
+Cambio = answer(
+    "Cambio", "Who changed what of a patient, when and why, and what was there.", paciente_id=str, id=str,
+    documento_id=str, rol=Rol, accion=Literal["registro", "reemplazo", "cambio"], motivo=str,
+    tabla=Literal["pacientes", "consultas"], fila=str, antes=dict[str, Any] | None, momento=AwareDatetime,
+)  # fmt: skip
+PaginaMostrada = answer(
+    "Pagina", "Who was shown a page of patients or consultations, when and why, and whom it showed.",
+    documento_id=str, id=str, rol=Rol, accion=Literal["pacientes", "consultas"], motivo=str,
+    pacientes=list[str], consultas=list[str] | None, momento=AwareDatetime,
 )  # fmt: skip
 Medicos, Pacientes, Consultas = page(Medico), page(Paciente), page(Consulta)
-Usuarios, Accesos = page(Usuario), page(Acceso)
+Usuarios, Accesos, Cambios = page(Usuario), page(Acceso), page(Cambio)
+Paginas = page(PaginaMostrada)
 
 # Of the cluster: what an engine or a node did not tell is null, and `razon`, or `error`, says why.
 

@@ -15,9 +15,9 @@ from flask import Response, request
 from psycopg.errors import UniqueViolation
 from pydantic import BaseModel
 
-from historia_clinica import answers, schemas, sql, transactions
+from historia_clinica import answers, audit, schemas, sql, transactions
 from historia_clinica.errors import ProblemError, TakenError
-from historia_clinica.transactions import Transaction, in_transaction
+from historia_clinica.transactions import Transaction, in_transaction, reading
 
 Values = Mapping[str, Any]
 Data = TypeVar("Data", bound=BaseModel)  # what is written about one
@@ -34,6 +34,7 @@ class Kind(Generic[Data]):
     data: type[Data]  # what is written about it
     unique: tuple[str, str]  # the field that no two have alike, and what to say where one has it already
     creates: bool = True  # whether it may be registered under a key of the caller
+    clinical: bool = False  # whether it is kept who changed it, and what it was
 
     def answer(self, key: Values) -> Response:
         """Answer with the one of this key, asked for in one message, the fast path; raises ProblemError (404)."""
@@ -71,6 +72,11 @@ class Kind(Generic[Data]):
         locked = transaction.execute(sql.statement(f"{self.one}_lock"), key)
         return self.find(transaction, key) if locked else None
 
+    def register(self, transaction: Transaction, key: Values, data: Data) -> str:
+        """Add the one of this key, keep who did, and return it as JSON; raises as `create` does."""
+        self._keep(transaction, key, "registro", None)
+        return self.create(transaction, key, data)
+
     def create(self, transaction: Transaction, key: Values, data: Data) -> str:
         """Add the one of this key, and return it as JSON; raises TakenError."""
         self.write(transaction, "insert", {**data.model_dump(), **key})
@@ -97,10 +103,11 @@ class Kind(Generic[Data]):
         there = self.lock(transaction, key)
         if there is None and self.creates:
             answers.require_unseen()
-            return True, self.create(transaction, key, data)
+            return True, self.register(transaction, key, data)
         if there is None:
             raise self.not_found(key)
         answers.require_seen(there)
+        self._keep(transaction, key, "reemplazo", there)
         return False, self.update(transaction, key, there, data)
 
     def _patch(self, transaction: Transaction, key: Values, new: Callable[[str], Data]) -> str:
@@ -108,7 +115,13 @@ class Kind(Generic[Data]):
         if there is None:
             raise self.not_found(key)
         answers.require_seen(there)
-        return self.update(transaction, key, there, new(there))
+        data = new(there)
+        self._keep(transaction, key, "cambio", there)
+        return self.update(transaction, key, there, data)
+
+    def _keep(self, transaction: Transaction, key: Values, action: str, there: str | None) -> None:
+        if self.clinical:
+            audit.change(transaction, key, self.many, action, there)
 
     def _statement(self, key: Values) -> tuple[bytes, Values]:
         """Return the statement that reads the one of this key, and its values."""
@@ -118,7 +131,7 @@ class Kind(Generic[Data]):
 
 PACIENTE = Kind(
     "paciente", "pacientes", frozenset({"cedula"}), "No hay paciente con la cédula {cedula}.",
-    schemas.PacienteDatos, ("cedula", "ya hay un paciente con la cédula {cedula}."),
+    schemas.PacienteDatos, ("cedula", "ya hay un paciente con la cédula {cedula}."), clinical=True,
 )  # fmt: skip
 
 
@@ -131,3 +144,11 @@ def page(name: str, many: str, conditions: Values, key: Sequence[str]) -> Respon
     """Answer with a page of those that meet the conditions, ordered by the fields of the key."""
     bodies = [row["cuerpo"] for row in transactions.read(*search(many, conditions))]
     return answers.page(name, bodies, conditions["limite"], key)
+
+
+def clinical_page(many: str, conditions: Values, key: Sequence[str]) -> Response:
+    """Answer as `page` does, and keep whom it shows."""
+    with reading() as transaction:
+        rows = transaction.fetch(*search(many, conditions))
+        audit.read_page(transaction, many, rows[: conditions["limite"]])
+    return answers.page(many, [row["cuerpo"] for row in rows], conditions["limite"], key)

@@ -46,13 +46,16 @@ class Transaction:
         self._on_behalf: OnBehalf | None = g.get("on_behalf")
         self._explicit = self._on_behalf is not None or not single  # whether there is something to commit
         self._begun = not self._explicit
+        self._later: list[Statement] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         try:
-            if error is None:
+            if error is None and self._later:
+                self._connection.send([*self._later, Statement(b"COMMIT")])
+            elif error is None:
                 self._connection.commit()  # what there is to commit
         finally:
             if self._connection.pgconn.transaction_status in OPEN:
@@ -63,14 +66,22 @@ class Transaction:
 
         Raises SessionClosedError where whoever asks has no session any more, psycopg.Error where it is refused.
         """
-        rows, _ = self._send(query, values, end=last and self._explicit)
+        # What changes something is not committed before it is known that the session is open.
+        rows, _ = self._send(query, values, end=last and self._explicit and (self._begun or not self._later))
         return rows
 
     def execute(self, query: bytes, values: Values | None = None, *, last: bool = False) -> int:
         """Execute a statement and return how many rows it changed, or found; for the rest see `fetch`."""
-        # What changes something is not committed before it is known that the session is open.
+        # As above: this one changes something.
         _, changed = self._send(query, values, end=last and self._explicit and self._begun)
         return changed
+
+    def later(self, query: bytes, values: Values) -> None:
+        """Execute a statement of whose answer nobody needs anything: it travels with the next one, or with COMMIT.
+
+        Where it is refused, that one raises what `fetch` does.
+        """
+        self._later.append(Statement(query, values))
 
     def open(self) -> Connection:
         """Begin, and return the connection for what is not asked by statements alone; it raises what `fetch` does."""
@@ -83,11 +94,12 @@ class Transaction:
             opening.append(Statement(self._on_behalf.setting, prepare=False))  # everybody has one of his own
             opening.append(Statement(statement("sesion_open"), {"id": self._on_behalf.session}))
         ending = [Statement(b"COMMIT")] if end else []
-        results = self._connection.send([*opening, Statement(query, values or {}), *ending])
+        before, self._later = [*opening, *self._later], []
+        results = self._connection.send([*before, Statement(query, values or {}), *ending])
         self._begun, self._explicit = True, self._explicit and not end
         if len(opening) > 1 and not results[len(opening) - 1][0]:
             raise SessionClosedError("La sesión se cerró.")
-        return results[len(opening)]
+        return results[len(before)]
 
 
 @contextmanager

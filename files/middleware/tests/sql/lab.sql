@@ -72,6 +72,37 @@ CREATE TABLE accesos (
   motivo text NOT NULL,
   PRIMARY KEY (paciente_id, id)
 );
+CREATE TABLE cambios (
+  paciente_id text NOT NULL,
+  id uuid NOT NULL DEFAULT gen_random_uuid(),
+  momento timestamptz NOT NULL DEFAULT now(),
+  documento_id text NOT NULL,
+  rol text NOT NULL,
+  accion text NOT NULL,
+  motivo text NOT NULL,
+  tabla text NOT NULL,
+  fila text NOT NULL,
+  antes jsonb,
+  PRIMARY KEY (paciente_id, id)
+);
+CREATE TABLE accesos_paginas (
+  documento_id text NOT NULL,
+  id uuid NOT NULL DEFAULT gen_random_uuid(),
+  momento timestamptz NOT NULL DEFAULT now(),
+  rol text NOT NULL,
+  accion text NOT NULL,
+  motivo text NOT NULL,
+  pacientes text[] NOT NULL,
+  consultas uuid[],
+  PRIMARY KEY (documento_id, id)
+);
+CREATE TABLE lab.intentos (
+  origen text NOT NULL,
+  documento_id text NOT NULL,
+  fallos integer NOT NULL,
+  ultimo_en timestamptz NOT NULL,
+  PRIMARY KEY (origen, documento_id)
+);
 CREATE TABLE lab.sesiones (
   id uuid PRIMARY KEY,
   documento_id text NOT NULL,
@@ -111,8 +142,8 @@ END;
 -- What the logins may do in a lab, and no more: middleware everything that is served, api the same row by row.
 GRANT USAGE ON SCHEMA lab TO middleware, api;
 GRANT SELECT, INSERT, UPDATE ON medicos, pacientes, consultas, usuario TO middleware, api;
-GRANT SELECT, INSERT ON solicitudes, accesos TO middleware, api;
-GRANT SELECT, INSERT, UPDATE, DELETE ON lab.sesiones TO middleware, api;
+GRANT SELECT, INSERT ON solicitudes, accesos, cambios, accesos_paginas TO middleware, api;
+GRANT SELECT, INSERT, UPDATE, DELETE ON lab.sesiones, lab.intentos TO middleware, api;
 GRANT SELECT, INSERT, UPDATE ON lab.sample_chunks TO middleware;
 GRANT SELECT ON lab.nodes, lab.tables, lab.shards TO middleware, api;
 
@@ -120,6 +151,8 @@ GRANT SELECT ON lab.nodes, lab.tables, lab.shards TO middleware, api;
 ALTER TABLE pacientes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE consultas ENABLE ROW LEVEL SECURITY;
 ALTER TABLE accesos ENABLE ROW LEVEL SECURITY;
+ALTER TABLE cambios ENABLE ROW LEVEL SECURITY;
+ALTER TABLE accesos_paginas ENABLE ROW LEVEL SECURITY;
 CREATE POLICY lectura ON pacientes FOR SELECT TO api
   USING (split_part(current_setting('historia.persona', true), '/', 1) IN ('administrador', 'medico', 'admisionista', 'resultados')
          OR (split_part(current_setting('historia.persona', true), '/', 1) = 'paciente' AND cedula = split_part(current_setting('historia.persona', true), '/', 2)));
@@ -136,3 +169,14 @@ CREATE POLICY lectura ON accesos FOR SELECT TO api
          OR (split_part(current_setting('historia.persona', true), '/', 1) = 'paciente' AND paciente_id = split_part(current_setting('historia.persona', true), '/', 2)));
 CREATE POLICY registro ON accesos FOR INSERT TO api
   WITH CHECK (documento_id = split_part(current_setting('historia.persona', true), '/', 2) AND rol = split_part(current_setting('historia.persona', true), '/', 1));
+CREATE POLICY lectura ON cambios FOR SELECT TO api
+  USING (split_part(current_setting('historia.persona', true), '/', 1) = 'administrador'
+         OR (split_part(current_setting('historia.persona', true), '/', 1) = 'paciente' AND paciente_id = split_part(current_setting('historia.persona', true), '/', 2)));
+CREATE POLICY registro ON cambios FOR INSERT TO api
+  WITH CHECK (split_part(current_setting('historia.persona', true), '/', 1) IN ('administrador', 'medico', 'admisionista')
+              AND documento_id = split_part(current_setting('historia.persona', true), '/', 2) AND rol = split_part(current_setting('historia.persona', true), '/', 1));
+CREATE POLICY lectura ON accesos_paginas FOR SELECT TO api
+  USING (split_part(current_setting('historia.persona', true), '/', 1) = 'administrador');
+CREATE POLICY registro ON accesos_paginas FOR INSERT TO api
+  WITH CHECK (split_part(current_setting('historia.persona', true), '/', 1) IN ('administrador', 'medico', 'admisionista', 'resultados')
+              AND documento_id = split_part(current_setting('historia.persona', true), '/', 2) AND rol = split_part(current_setting('historia.persona', true), '/', 1));

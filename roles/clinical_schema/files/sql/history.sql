@@ -71,7 +71,7 @@ CREATE TABLE IF NOT EXISTS public.usuario (
 );
 
 -- What belongs to a patient lies in his shard, so that one transaction of one node writes it with the row it is about:
--- the key of a request that created something, and who read his history.
+-- the key of a request that created something, who read his history, and who changed what of it.
 CREATE TABLE IF NOT EXISTS public.solicitudes (
   paciente_id text NOT NULL,
   clave text NOT NULL,
@@ -90,6 +90,32 @@ CREATE TABLE IF NOT EXISTS public.accesos (
   accion text NOT NULL,
   motivo text NOT NULL,
   CONSTRAINT accesos_pkey PRIMARY KEY (paciente_id, id)
+);
+CREATE TABLE IF NOT EXISTS public.cambios (
+  paciente_id text NOT NULL,
+  id uuid NOT NULL DEFAULT gen_random_uuid(),
+  momento timestamptz NOT NULL DEFAULT now(),
+  documento_id text NOT NULL,
+  rol text NOT NULL,
+  accion text NOT NULL,
+  motivo text NOT NULL,
+  tabla text NOT NULL,
+  fila text NOT NULL,
+  antes jsonb,
+  CONSTRAINT cambios_pkey PRIMARY KEY (paciente_id, id)
+);
+
+-- A page shows many patients, each of another shard: its row lies with whoever read it.
+CREATE TABLE IF NOT EXISTS public.accesos_paginas (
+  documento_id text NOT NULL,
+  id uuid NOT NULL DEFAULT gen_random_uuid(),
+  momento timestamptz NOT NULL DEFAULT now(),
+  rol text NOT NULL,
+  accion text NOT NULL,
+  motivo text NOT NULL,
+  pacientes text[] NOT NULL,
+  consultas uuid[],
+  CONSTRAINT accesos_paginas_pkey PRIMARY KEY (documento_id, id)
 );
 
 -- For the searches that the API offers: by name, by city, by doctor and time, by diagnosis.
@@ -157,3 +183,25 @@ COMMENT ON COLUMN public.accesos.documento_id IS 'Quién: documento del usuario'
 COMMENT ON COLUMN public.accesos.rol IS 'Con qué rol';
 COMMENT ON COLUMN public.accesos.accion IS 'Qué leyó';
 COMMENT ON COLUMN public.accesos.motivo IS 'Para qué, en sus palabras';
+
+COMMENT ON TABLE public.cambios IS 'Quién registró o cambió qué de un paciente, cuándo y por qué, y lo que había antes; cada cambio en el nodo del paciente';
+COMMENT ON COLUMN public.cambios.paciente_id IS 'Cédula del paciente; columna de distribución, no cambia';
+COMMENT ON COLUMN public.cambios.id IS 'Identificador del cambio';
+COMMENT ON COLUMN public.cambios.momento IS 'Cuándo';
+COMMENT ON COLUMN public.cambios.documento_id IS 'Quién: documento del usuario';
+COMMENT ON COLUMN public.cambios.rol IS 'Con qué rol';
+COMMENT ON COLUMN public.cambios.accion IS 'Qué hizo: registro, reemplazo o cambio';
+COMMENT ON COLUMN public.cambios.motivo IS 'Por qué, en sus palabras; si no lo dijo, lo que hizo';
+COMMENT ON COLUMN public.cambios.tabla IS 'De qué tabla es lo que cambió: pacientes o consultas';
+COMMENT ON COLUMN public.cambios.fila IS 'Cuál: la cédula del paciente, o el identificador de la consulta';
+COMMENT ON COLUMN public.cambios.antes IS 'Lo que había antes; nulo si no había nada';
+
+COMMENT ON TABLE public.accesos_paginas IS 'Quién buscó pacientes o consultas, cuándo y para qué, y a quiénes vio: una fila por página; en el nodo de quien leyó';
+COMMENT ON COLUMN public.accesos_paginas.documento_id IS 'Quién: documento del usuario; columna de distribución, no cambia';
+COMMENT ON COLUMN public.accesos_paginas.id IS 'Identificador del acceso';
+COMMENT ON COLUMN public.accesos_paginas.momento IS 'Cuándo';
+COMMENT ON COLUMN public.accesos_paginas.rol IS 'Con qué rol';
+COMMENT ON COLUMN public.accesos_paginas.accion IS 'Qué leyó: pacientes o consultas';
+COMMENT ON COLUMN public.accesos_paginas.motivo IS 'Para qué, en sus palabras';
+COMMENT ON COLUMN public.accesos_paginas.pacientes IS 'Las cédulas de los pacientes que mostró';
+COMMENT ON COLUMN public.accesos_paginas.consultas IS 'Los identificadores de las consultas que mostró; nulo si mostró pacientes';

@@ -16,7 +16,7 @@ BEGIN
   RETURN QUERY EXECUTE $q$
     SELECT 'table ' || w.name, coalesce(t.citus_table_type, CASE WHEN to_regclass('public.' || w.name) IS NULL THEN 'absent' ELSE 'local' END), w.kind, true
       FROM (VALUES ('medicos', 'reference'), ('pacientes', 'distributed'), ('consultas', 'distributed'), ('solicitudes', 'distributed'),
-                   ('accesos', 'distributed'), ('usuario', $1)) AS w (name, kind)
+                   ('accesos', 'distributed'), ('cambios', 'distributed'), ('accesos_paginas', 'distributed'), ('usuario', $1)) AS w (name, kind)
       LEFT JOIN citus_tables t ON t.table_name = to_regclass('public.' || w.name)
      WHERE t.citus_table_type IS DISTINCT FROM w.kind $q$ USING clase_usuario;
 

@@ -27,6 +27,16 @@ CREATE TABLE IF NOT EXISTS lab.sesiones (
 CREATE INDEX IF NOT EXISTS sesiones_documento_id_idx ON lab.sesiones (documento_id);
 CREATE INDEX IF NOT EXISTS sesiones_vence_en_idx ON lab.sesiones (vence_en);
 
+-- Log-ins that failed, of each source and account. On the coordinator alone, too: every process of the service counts here.
+CREATE TABLE IF NOT EXISTS lab.intentos (
+  origen text NOT NULL,
+  documento_id text NOT NULL,
+  fallos integer NOT NULL,
+  ultimo_en timestamptz NOT NULL,
+  CONSTRAINT intentos_pkey PRIMARY KEY (origen, documento_id)
+);
+CREATE INDEX IF NOT EXISTS intentos_ultimo_en_idx ON lab.intentos (ultimo_en);
+
 -- Bookkeeping that no query of the history joins: plain tables of the coordinator.
 CREATE TABLE IF NOT EXISTS lab.sample_chunks (
   semilla integer NOT NULL,
@@ -50,6 +60,12 @@ COMMENT ON COLUMN lab.sesiones.huella_refresco IS 'Huella (SHA-256) del secreto 
 COMMENT ON COLUMN lab.sesiones.abierta_en IS 'Cuándo se abrió';
 COMMENT ON COLUMN lab.sesiones.vence_en IS 'Hasta cuándo se puede renovar';
 COMMENT ON COLUMN lab.sesiones.cerrada_en IS 'Cuándo se cerró; nulo mientras vale';
+
+COMMENT ON TABLE lab.intentos IS 'Ingresos fallidos a la API, por origen y cuenta; solo en el coordinador, los viejos se borran';
+COMMENT ON COLUMN lab.intentos.origen IS 'Desde qué dirección';
+COMMENT ON COLUMN lab.intentos.documento_id IS 'A qué cuenta; puede que no exista';
+COMMENT ON COLUMN lab.intentos.fallos IS 'Cuántos seguidos';
+COMMENT ON COLUMN lab.intentos.ultimo_en IS 'Cuándo fue el último';
 
 COMMENT ON TABLE lab.sample_chunks IS 'Bloques de datos de ejemplo cuya carga terminó';
 COMMENT ON COLUMN lab.sample_chunks.semilla IS 'Semilla con la que se generaron';

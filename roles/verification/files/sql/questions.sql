@@ -12,13 +12,13 @@ FROM (VALUES
     ('privileges', $q$
         WITH logins AS (SELECT l, to_regrole(l) AS role FROM unnest(ARRAY['middleware', 'api', 'readonly', 'readwrite', 'clinical_owner']) AS l),
         relations AS (SELECT t, to_regclass('public.' || t) AS relation
-                      FROM unnest(ARRAY['medicos', 'pacientes', 'consultas', 'usuario', 'solicitudes', 'accesos']) AS t),
+                      FROM unnest(ARRAY['medicos', 'pacientes', 'consultas', 'usuario', 'solicitudes', 'accesos', 'cambios', 'accesos_paginas']) AS t),
         wanted AS (SELECT l, t, p, CASE WHEN l = 'readonly' THEN p = 'SELECT' AND t IN ('medicos', 'pacientes', 'consultas')
                                         WHEN l = 'readwrite' THEN p <> 'DELETE' AND t IN ('medicos', 'pacientes', 'consultas')
-                                        WHEN t IN ('solicitudes', 'accesos') THEN p IN ('SELECT', 'INSERT')
+                                        WHEN t IN ('solicitudes', 'accesos', 'cambios', 'accesos_paginas') THEN p IN ('SELECT', 'INSERT')
                                         ELSE p <> 'DELETE' END AS granted
                    FROM unnest(ARRAY['middleware', 'api', 'readonly', 'readwrite']) AS l,
-                        unnest(ARRAY['medicos', 'pacientes', 'consultas', 'usuario', 'solicitudes', 'accesos']) AS t,
+                        unnest(ARRAY['medicos', 'pacientes', 'consultas', 'usuario', 'solicitudes', 'accesos', 'cambios', 'accesos_paginas']) AS t,
                         unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p)
         SELECT 'login ' || rolname || ' has rights over the servers' AS problem FROM pg_roles
         WHERE rolcanlogin AND rolname <> current_user
@@ -40,7 +40,7 @@ FROM (VALUES
         WHERE rolname = 'clinical_owner' AND rolcanlogin AND lab.engine() <> 'citus'
         UNION ALL
         SELECT 'table ' || r.t || ' has no row-level security' FROM relations AS r JOIN pg_class AS c ON c.oid = r.relation
-        WHERE r.t IN ('pacientes', 'consultas', 'accesos') AND NOT c.relrowsecurity
+        WHERE r.t IN ('pacientes', 'consultas', 'accesos', 'cambios', 'accesos_paginas') AND NOT c.relrowsecurity
         UNION ALL
         SELECT 'table ' || r.t || ' belongs to ' || pg_get_userbyid(c.relowner) FROM relations AS r JOIN pg_class AS c ON c.oid = r.relation
         WHERE pg_get_userbyid(c.relowner) <> 'clinical_owner'

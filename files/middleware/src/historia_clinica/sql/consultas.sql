@@ -1,6 +1,7 @@
 -- One consultation, a page of a patient's, or a page of everybody's, the newest first. The order is told as ORs and not as
 -- a comparison of rows: postgres_fdw sends those to the workers, and rows not.
-SELECT json_build_object('paciente_id', c.paciente_id, 'id', c.id, 'medico_id', c.medico_id::text,
+SELECT c.paciente_id, c.id::text AS consulta_id,
+       json_build_object('paciente_id', c.paciente_id, 'id', c.id, 'medico_id', c.medico_id::text,
                          'fecha_consulta', to_char(c.fecha_consulta AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                          'motivo', c.motivo, 'codigo_cie10', c.codigo_cie10, 'diagnostico', c.diagnostico,
                          'tratamiento', c.tratamiento)::text AS cuerpo

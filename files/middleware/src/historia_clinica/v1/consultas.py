@@ -74,22 +74,22 @@ class Consultations(Kind[schemas.ConsultaDatos]):
 
 CONSULTA = Consultations(
     "consulta", "consultas", frozenset({"cedula", "consulta_id"}), "El paciente {cedula} no tiene la consulta {consulta_id}.",
-    schemas.ConsultaDatos, ("id", "ya hay una consulta {consulta_id}."),
+    schemas.ConsultaDatos, ("id", "ya hay una consulta {consulta_id}."), clinical=True,
 )  # fmt: skip
 
 
 @blueprint.operation(
     "GET", "/consultas", "Busca consultas, las más nuevas primero", "consultas.buscar", schemas.Consultas,
-    query=schemas.ConsultasFiltro,
+    query=schemas.ConsultasFiltro, leaves="accesos_paginas",
 )  # fmt: skip
 def search(conditions: schemas.ConsultasFiltro) -> Response:
     """Search consultations by date, doctor, diagnosis and the patient's city; the newest first."""
-    return store.page("consultas", "consultas", _given(conditions), ORDER)
+    return store.clinical_page("consultas", _given(conditions), ORDER)
 
 
 @blueprint.operation(
     "GET", ALL_OF_ONE, "Lista las consultas de un paciente, las más nuevas primero", "consultas.leer", schemas.Consultas,
-    query=schemas.PaginaConMotivo, owner="cedula", also=[404],
+    query=schemas.PaginaConMotivo, owner="cedula", also=[404], leaves="accesos",
 )  # fmt: skip
 def list_of_patient(cedula: str, conditions: schemas.PaginaConMotivo) -> Response:
     """List a patient's consultations, the newest first, and keep who reads them."""
@@ -97,13 +97,13 @@ def list_of_patient(cedula: str, conditions: schemas.PaginaConMotivo) -> Respons
         rows = transaction.fetch(*store.search("consultas", {**_given(conditions), "cedula": cedula}))
         if not rows:
             PACIENTE.read(transaction, {"cedula": cedula})  # nobody's list is not an empty list
-        audit.record(transaction, cedula, "consultas", conditions.motivo)
+        audit.read_one(transaction, cedula, "consultas", conditions.motivo)
     return answers.page("consultas", [row["cuerpo"] for row in rows], conditions.limite, ORDER)
 
 
 @blueprint.operation(
     "POST", ALL_OF_ONE, "Registra una consulta", "consultas.escribir", schemas.Consulta, 201,
-    body=schemas.ConsultaDatos, also=[404], headers=["Idempotency-Key"],
+    body=schemas.ConsultaDatos, also=[404], headers=["Idempotency-Key"], leaves="cambios",
 )  # fmt: skip
 def create(cedula: str, data: schemas.ConsultaDatos) -> Response:
     """Register a consultation of a patient."""
@@ -111,21 +111,21 @@ def create(cedula: str, data: schemas.ConsultaDatos) -> Response:
 
     def insert(transaction: Transaction) -> Created:
         key = {"cedula": cedula, "consulta_id": uuid4()}
-        return f"{request.path}/{key['consulta_id']}", CONSULTA.create(transaction, key, data)
+        return f"{request.path}/{key['consulta_id']}", CONSULTA.register(transaction, key, data)
 
-    location, body = idempotency.create(cedula, insert, single=True)
+    location, body = idempotency.create(cedula, "consulta", insert, single=True)
     return answers.answer(body, HTTPStatus.CREATED, Location=location)
 
 
 @blueprint.operation(
     "GET", ONE, "Lee una consulta", "consultas.leer", schemas.Consulta,
-    query=schemas.Motivo, owner="cedula", also=[404],
+    query=schemas.Motivo, owner="cedula", also=[404], leaves="accesos",
 )  # fmt: skip
 def read(cedula: str, consulta_id: str, conditions: schemas.Motivo) -> Response:
     """Answer with one consultation, and keep who reads it."""
     with reading() as transaction:
         body = CONSULTA.read(transaction, {"cedula": cedula, "consulta_id": consulta_id})
-        audit.record(transaction, cedula, "consulta", conditions.motivo)
+        audit.read_one(transaction, cedula, "consulta", conditions.motivo)
     return answers.answer(body)
 
 

@@ -19,31 +19,37 @@ ONE = "/<cedula>"
 
 
 @blueprint.operation(
-    "GET", "", "Busca pacientes, por cédula", "pacientes.buscar", schemas.Pacientes, query=schemas.PacientesFiltro
-)
+    "GET", "", "Busca pacientes, por cédula", "pacientes.buscar", schemas.Pacientes, query=schemas.PacientesFiltro,
+    leaves="accesos_paginas",
+)  # fmt: skip
 def search(conditions: schemas.PacientesFiltro) -> Response:
     """List patients by their cedula."""
-    return store.page("pacientes", "pacientes", conditions.model_dump(exclude_none=True), ["cedula"])
+    return store.clinical_page("pacientes", conditions.model_dump(exclude_none=True), ["cedula"])
 
 
 @blueprint.operation(
     "POST", "", "Registra un paciente", "pacientes.escribir", schemas.Paciente, 201,
-    body=schemas.PacienteNuevo, also=[409], headers=["Idempotency-Key"],
+    body=schemas.PacienteNuevo, also=[409], headers=["Idempotency-Key"], leaves="cambios",
 )  # fmt: skip
 def create(data: schemas.PacienteNuevo) -> Response:
     """Register a patient."""
 
     def insert(transaction: Transaction) -> Created:
-        return f"{request.path}/{data.cedula}", PACIENTE.create(transaction, {"cedula": data.cedula}, data)
+        return f"{request.path}/{data.cedula}", PACIENTE.register(transaction, {"cedula": data.cedula}, data)
 
-    location, body = idempotency.create(data.cedula, insert)
+    location, body = idempotency.create(data.cedula, "paciente", insert)
     return answers.answer(body, HTTPStatus.CREATED, Location=location)
 
 
-@blueprint.operation("GET", ONE, "Lee un paciente", "pacientes.leer", schemas.Paciente, owner="cedula", also=[404])
+@blueprint.operation(
+    "GET", ONE, "Lee un paciente", "pacientes.leer", schemas.Paciente, owner="cedula", also=[404], leaves="accesos"
+)
 def read(cedula: str) -> Response:
-    """Answer with one patient."""
-    return PACIENTE.answer({"cedula": cedula})
+    """Answer with one patient, and keep who reads it."""
+    with reading() as transaction:
+        body = PACIENTE.read(transaction, {"cedula": cedula})
+        audit.read_one(transaction, cedula, "paciente")
+    return answers.answer(body)
 
 
 blueprint.changeable(
@@ -55,7 +61,7 @@ blueprint.changeable(
 
 @blueprint.operation(
     "GET", f"{ONE}/historia", "Lee la historia clínica: el paciente, sus consultas y sus médicos", "historia.leer",
-    schemas.Historia, query=schemas.Motivo, owner="cedula", also=[404],
+    schemas.Historia, query=schemas.Motivo, owner="cedula", also=[404], leaves="accesos",
 )  # fmt: skip
 def history(cedula: str, conditions: schemas.Motivo) -> Response:
     """Answer with a patient and every consultation with its doctor, by one co-located query.
@@ -66,7 +72,7 @@ def history(cedula: str, conditions: schemas.Motivo) -> Response:
         rows = transaction.fetch(statement("historia"), {"cedula": cedula})
         if not rows:
             raise PACIENTE.not_found({"cedula": cedula})
-        audit.record(transaction, cedula, "historia", conditions.motivo)
+        audit.read_one(transaction, cedula, "historia", conditions.motivo)
     return answers.answer(rows[0]["cuerpo"])
 
 
@@ -76,7 +82,16 @@ def history(cedula: str, conditions: schemas.Motivo) -> Response:
 )  # fmt: skip
 def accesses(cedula: str, conditions: schemas.AccesosFiltro) -> Response:
     """List who read the patient's history, the newest first."""
-    given = {"cedula": cedula, "limite": conditions.limite}
-    if conditions.despues:
-        given["despues_momento"], given["despues_id"] = conditions.despues.split(",")
-    return store.page("accesos", "accesos", given, ["momento", "id"])
+    return store.page("accesos", "accesos", {"cedula": cedula, **conditions.given()}, ["momento", "id"])
+
+
+@blueprint.operation(
+    "GET", f"{ONE}/cambios", "Lista quién cambió la historia, y qué había antes, lo más nuevo primero", "accesos.leer",
+    schemas.Cambios, query=schemas.AccesosFiltro, owner="cedula", leaves="accesos",
+)  # fmt: skip
+def changes(cedula: str, conditions: schemas.AccesosFiltro) -> Response:
+    """List who changed the patient's history and what was there, the newest first, and keep who reads that."""
+    with reading() as transaction:
+        rows = transaction.fetch(*store.search("cambios", {"cedula": cedula, **conditions.given()}))
+        audit.read_one(transaction, cedula, "cambios")
+    return answers.page("cambios", [row["cuerpo"] for row in rows], conditions.limite, ["momento", "id"])
