@@ -16,7 +16,7 @@ from uuid import uuid4
 from flask import Flask, current_app, g, request
 from psycopg.rows import DictRow
 
-from historia_clinica import passwords, schemas, tokens
+from historia_clinica import attempts, passwords, schemas, tokens
 from historia_clinica.config import Settings
 from historia_clinica.errors import ProblemError, UnauthorizedError
 from historia_clinica.permissions import Person
@@ -37,13 +37,12 @@ class Sessions(NamedTuple):
 
     keys: tokens.SigningKeys | None  # that sign tokens; None where the rules are lifted and nobody named them
     lifted: bool  # whether the rules do not hold
-    failures: passwords.Attempts  # of each user, not of each address: behind a forwarder everybody has the same one
 
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Give the application its sessions; raises ConfigurationError where the signing keys cannot be used."""
     keys = tokens.SigningKeys(settings.signing_keys) if settings.signing_keys else None
-    app.extensions["sessions"] = Sessions(keys, settings.access == "open", passwords.Attempts(most=5, seconds=300))
+    app.extensions["sessions"] = Sessions(keys, settings.access == "open")
 
 
 def current() -> Sessions:
@@ -77,19 +76,17 @@ def on_behalf_of(person: Person) -> OnBehalf:
 
 
 def log_in(documento_id: str, password: str) -> dict[str, Any]:
-    """Open a session for whoever knows the user's password; raises as `check` does.
+    """Open a session for whoever knows the user's password; raises ProblemError (401, 429 after too many failures).
 
     Who does not gets the same answer after the same time, whether there is such a user, whether he has a password, and
     whether he is retired. Nobody waits for a connection meanwhile: none is held while a password is compared.
     """
     with reading() as transaction:
+        attempts.require_patience(transaction, documento_id)
         user = find(transaction, documento_id)
-    known = user if user and user["activo"] else None
-    check(documento_id, password, known["clave_hash"] if known else None)
-    opened = in_transaction(_start_unchanged)(documento_id, known) if known else None
-    if opened is None:  # what he knew was a user's a moment ago
-        raise UnauthorizedError(WRONG)
-    return opened
+    return in_transaction(_start)(
+        documento_id, checked(documento_id, password, user if user and user["activo"] else None)
+    )
 
 
 def find(transaction: Transaction, documento_id: str) -> DictRow | None:
@@ -98,27 +95,28 @@ def find(transaction: Transaction, documento_id: str) -> DictRow | None:
     return rows[0] if rows else None
 
 
-def unchanged(transaction: Transaction, documento_id: str, user: DictRow | None) -> bool:
-    """Say whether a user is still what `find` saw, and let nobody change him until the transaction ends."""
-    transaction.execute(statement("usuario_lock"), {"documento_id": documento_id})
-    return find(transaction, documento_id) == user
-
-
-def check(documento_id: str, password: str, kept: str | None) -> None:
-    """Go on only if the password is the one whose hash was kept; raises ProblemError (401, 429 after too many failures)."""
-    failures = current().failures
-    if wait := failures.wait(documento_id):
-        detail = f"Demasiados intentos fallidos; espere {wait} segundos."
-        raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": str(wait)})
-    if not passwords.matches(password, kept):
-        failures.failed(documento_id)
+def checked(documento_id: str, password: str, user: DictRow | None) -> DictRow:
+    """Return the user that `find` saw, if this is his password; raises ProblemError (401) and counts the failure."""
+    right = passwords.matches(password, user["clave_hash"] if user else None)
+    if user is None or not right:
+        in_transaction(attempts.fail, single=True)(documento_id)
         raise UnauthorizedError(WRONG)
-    failures.succeeded(documento_id)
+    return user
 
 
-def _start_unchanged(transaction: Transaction, documento_id: str, user: DictRow) -> dict[str, Any] | None:
-    if not unchanged(transaction, documento_id, user):
-        return None
+def confirm(transaction: Transaction, documento_id: str, user: DictRow) -> None:
+    """Go on only if a user is still what he was when his password was compared; let nobody change him until the end.
+
+    Raises ProblemError: 401, or 429 where too many other attempts have failed meanwhile.
+    """
+    transaction.execute(statement("usuario_lock"), {"documento_id": documento_id})
+    if find(transaction, documento_id) != user:
+        raise UnauthorizedError(WRONG)
+    attempts.succeed(transaction, documento_id)
+
+
+def _start(transaction: Transaction, documento_id: str, user: DictRow) -> dict[str, Any]:
+    confirm(transaction, documento_id, user)
     return start(transaction, documento_id, user["rol"], user["medico_id"])
 
 

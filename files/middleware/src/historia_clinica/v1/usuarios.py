@@ -7,8 +7,7 @@ from http import HTTPStatus
 from flask import Response, request
 from psycopg.rows import DictRow
 
-from historia_clinica import answers, passwords, permissions, schemas, sessions, store
-from historia_clinica.errors import UnauthorizedError
+from historia_clinica import answers, attempts, passwords, permissions, schemas, sessions, store
 from historia_clinica.resource import Resource
 from historia_clinica.sql import statement
 from historia_clinica.store import Kind, Values
@@ -82,14 +81,16 @@ def retire(documento_id: str) -> Response:
 def set_password(documento_id: str, data: schemas.Clave) -> Response:
     """Set a password; whoever sets his own says the one that he has. Every session of the user ends."""
     key = {"documento_id": documento_id}
+    person = permissions.current()
+    own = person is not None and person.documento_id == documento_id
     with reading() as transaction:
+        if own:
+            attempts.require_patience(transaction, documento_id)
         user = sessions.find(transaction, documento_id)
     if user is None:
         raise USUARIO.not_found(key)
-    person = permissions.current()
-    own = person is not None and person.documento_id == documento_id
     if own:
-        sessions.check(documento_id, data.clave_actual or "", user["clave_hash"])
+        sessions.checked(documento_id, data.clave_actual or "", user)
     _set_password(key, passwords.hashed(data.clave), user if own else None)
     return Response(status=HTTPStatus.NO_CONTENT)
 
@@ -104,7 +105,7 @@ def _retire(transaction: Transaction, key: dict[str, str]) -> None:
 @in_transaction
 def _set_password(transaction: Transaction, key: dict[str, str], clave_hash: str, known: DictRow | None) -> None:
     """Keep the hash, if the user is still what he was when he said the password that he had."""
-    if known and not sessions.unchanged(transaction, key["documento_id"], known):
-        raise UnauthorizedError(sessions.WRONG)
+    if known:
+        sessions.confirm(transaction, key["documento_id"], known)
     sessions.close_all(transaction, key["documento_id"])
     transaction.execute(statement("usuario_password"), {**key, "clave_hash": clave_hash})

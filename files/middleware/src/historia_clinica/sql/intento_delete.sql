@@ -1,0 +1,1 @@
+DELETE FROM lab.intentos WHERE origen = %(origen)s AND documento_id = %(documento_id)s
