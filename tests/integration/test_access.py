@@ -25,6 +25,7 @@ PATIENT = {
 CONSULTATION = {"medico_id": "1", "motivo": "Tos", "codigo_cie10": "J06.9", "diagnostico": "Resfriado"}
 CEDULA = "91000001"
 DOCTOR = "91000002"
+RETIRED = "91000006"
 
 
 def ask(
@@ -72,7 +73,7 @@ def tokens(lab: Lab) -> Iterator[dict[str, str]]:
             connection.execute(f"DELETE FROM {table} WHERE paciente_id = %s", [CEDULA])
         connection.execute("DELETE FROM pacientes WHERE cedula = %s", [CEDULA])
         for table in ("accesos_paginas", "usuario"):
-            connection.execute(f"DELETE FROM {table} WHERE documento_id = ANY (%s)", [[DOCTOR, "1000000001"]])
+            connection.execute(f"DELETE FROM {table} WHERE documento_id = ANY (%s)", [[DOCTOR, RETIRED, "1000000001"]])
         connection.execute("DELETE FROM lab.intentos")
 
 
@@ -140,6 +141,28 @@ def test_api_refuses_what_the_table_of_permissions_does(lab: Lab, tokens: dict[s
     assert ask(lab, "PUT", "/api/v1/pacientes/91000009", PATIENT, tokens["medico"])[0] == 403
     other = CONSULTATION | {"medico_id": "2"}
     assert ask(lab, "POST", f"/api/v1/pacientes/{CEDULA}/consultas", other, tokens["medico"])[0] == 403
+
+
+def test_retiring_a_doctor_ends_what_his_user_could(lab: Lab, tokens: dict[str, str]) -> None:
+    """At once, and until the doctor is back: on each engine users and doctors lie otherwise."""
+    admin, user, doctor = tokens["administrador"], f"/api/v1/usuarios/{RETIRED}", "/api/v1/medicos/40"
+    credentials = {"documento_id": RETIRED, "clave": "a long password"}
+    data = {"nombre": "Doctor de prueba", "edad": 40, "rol": "medico", "medico_id": "40"}
+    assert ask(lab, "PUT", user, data, admin)[0] == 201
+    assert ask(lab, "PUT", f"{user}/clave", {"clave": "a long password"}, admin)[0] == 204
+    status, _, opened = ask(lab, "POST", "/api/v1/sesiones", credentials)
+    assert status == 201
+    for path in ("pacientes", "cluster"):
+        assert ask(lab, "GET", f"/api/v1/{path}", None, opened["token"])[0] == 200
+    try:
+        assert ask(lab, "DELETE", doctor, None, admin)[0] == 204
+        for path in ("pacientes", "cluster"):
+            assert ask(lab, "GET", f"/api/v1/{path}", None, opened["token"])[0] == 401
+        assert ask(lab, "POST", "/api/v1/sesiones/renovacion", {"refresco": opened["refresco"]})[0] == 401
+        assert ask(lab, "POST", "/api/v1/sesiones", credentials)[0] == 401
+    finally:
+        assert ask(lab, "PATCH", doctor, {"activo": True}, admin, If_Match="*")[0] == 200
+    assert ask(lab, "POST", "/api/v1/sesiones", credentials)[0] == 201
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,7 +21,7 @@ from flask.testing import FlaskClient
 from people import CONSULTATION, DATA, HASH, KEY, KID, OTHER, PATIENT, USERS, V1, WORD, bearer, log_in, session
 from werkzeug.test import TestResponse
 
-from historia_clinica import create_app, first_login, passwords
+from historia_clinica import create_app, first_login, passwords, sessions
 from historia_clinica.config import ConfigurationError
 from historia_clinica.errors import ProblemError, SessionClosedError
 from historia_clinica.permissions import ALL, OWN, PERMISSIONS, ROLES, Person
@@ -322,6 +322,7 @@ MEANWHILE = {
     "password": "UPDATE usuario SET clave_hash = 'another' WHERE documento_id = %s",
     "role": "UPDATE usuario SET rol = 'paciente' WHERE documento_id = %s",
     "retirement": "UPDATE usuario SET activo = false WHERE documento_id = %s",
+    "retirement of the doctor": "UPDATE medicos SET activo = false WHERE id = (SELECT medico_id FROM usuario WHERE documento_id = %s)",
 }
 
 
@@ -333,11 +334,11 @@ def test_what_ends_a_right_ends_a_log_in_that_is_under_way(
     compare = passwords.matches
 
     def matches(password: str, kept: str | None) -> bool:
-        rules.admin.execute(MEANWHILE[end], [USERS["admisionista"]])
+        rules.admin.execute(MEANWHILE[end], [USERS["medico"]])
         return compare(password, kept)
 
     monkeypatch.setattr(passwords, "matches", matches)
-    answer = client.post(f"{V1}/sesiones", json={"documento_id": USERS["admisionista"], "clave": WORD})
+    answer = client.post(f"{V1}/sesiones", json={"documento_id": USERS["medico"], "clave": WORD})
     assert answer.status_code == 401
     assert rules.value("SELECT count(*) FROM lab.sesiones") == 0
 
@@ -353,10 +354,11 @@ def test_a_refresh_that_was_never_given_ends_nobodys_session(client: FlaskClient
     assert client.post(f"{V1}/sesiones/renovacion", json={"refresco": opened["refresco"]}).status_code == 200
 
 
-def test_session_is_not_renewed_past_its_end(client: FlaskClient, rules: Lab) -> None:
+def test_session_is_not_used_past_its_end(client: FlaskClient, rules: Lab) -> None:
     """Twelve hours after logging in one logs in again."""
     opened = session(client, USERS["medico"])
     rules.admin.execute("UPDATE lab.sesiones SET vence_en = now()")
+    assert client.get(f"{V1}/pacientes", headers=bearer(opened["token"])).status_code == 401
     assert client.post(f"{V1}/sesiones/renovacion", json={"refresco": opened["refresco"]}).status_code == 401
 
 
@@ -374,6 +376,66 @@ def test_change_of_a_user_ends_his_sessions(client: FlaskClient, change: str) ->
         answer = client.put(f"{address}/clave", json={"clave": "another password"}, headers=admin)
     assert answer.status_code in (200, 204)
     assert client.get(f"{V1}/pacientes", headers=nurse).status_code == 401
+
+
+# Ways to retire doctor 7.
+RETIREMENTS: dict[str, Callable[[FlaskClient, dict[str, str]], TestResponse]] = {
+    "DELETE": lambda client, admin: client.delete(f"{V1}/medicos/7", headers=admin),
+    "PATCH": lambda client, admin: client.patch(f"{V1}/medicos/7", json={"activo": False}, headers=admin | {"If-Match": "*"}),
+    "PUT": lambda client, admin: client.put(
+        f"{V1}/medicos/7", headers=admin | {"If-Match": "*"},
+        json={"nombre": "Rosa", "especialidad": "Pediatría", "registro": "RM-7", "ciudad": "Pasto", "activo": False},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", RETIREMENTS)
+def test_retiring_a_doctor_ends_what_his_user_could(client: FlaskClient, rules: Lab, how: str) -> None:
+    """On every route at once, and he does not come back before the doctor does. Other users go on."""
+    admin, nurse, doctor = (
+        log_in(client, "administrador"),
+        log_in(client, "admisionista"),
+        session(client, USERS["medico"]),
+    )
+    header = bearer(doctor["token"])
+    routes = ("pacientes", f"pacientes/{PATIENT}", "medicos", "sesiones/actual", "cluster/where?cedula=30000")
+    assert {client.get(f"{V1}/{route}", headers=header).status_code for route in routes} == {200}
+    assert RETIREMENTS[how](client, admin).status_code in (200, 204)
+    assert {client.get(f"{V1}/{route}", headers=header).status_code for route in routes} == {401}
+    assert client.post(f"{V1}/sesiones/renovacion", json={"refresco": doctor["refresco"]}).status_code == 401
+    body = {"documento_id": USERS["medico"], "clave": WORD}
+    assert client.post(f"{V1}/sesiones", json=body).status_code == 401
+    assert client.get(f"{V1}/pacientes", headers=nurse).status_code == 200
+    with pytest.raises(
+        SystemExit, match=rf"The doctor that the user {USERS['medico']} is is retired.* PATCH /api/v1/medicos/7"
+    ):
+        first_login.main([USERS["medico"]])
+    client.patch(f"{V1}/medicos/7", json={"activo": True}, headers=admin | {"If-Match": "*"})
+    assert client.get(f"{V1}/pacientes", headers=header).status_code == 401
+    assert client.post(f"{V1}/sesiones", json=body).status_code == 201
+
+
+def test_retiring_a_doctor_waits_for_a_log_in_that_is_under_way(
+    client: FlaskClient, rules: Lab, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it opens a moment later is closed, too: it is not the last who wins."""
+    admin, start = log_in(client, "administrador"), sessions.start
+    with ThreadPoolExecutor(1) as threads:
+
+        def started(*arguments: Any) -> dict[str, Any]:
+            """Go on once the retirement waits for the user, who is locked here."""
+            retired.append(threads.submit(RETIREMENTS["DELETE"], app.test_client(), admin))
+            for _ in range(1000):
+                if rules.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+                    return start(*arguments)
+                time.sleep(0.01)
+            raise AssertionError("nobody waits")
+
+        retired: list[Future[TestResponse]] = []
+        monkeypatch.setattr(sessions, "start", started)
+        opened = session(client, USERS["medico"])
+        assert retired[0].result().status_code == 204
+    assert client.get(f"{V1}/pacientes", headers=bearer(opened["token"])).status_code == 401
 
 
 def test_own_password_is_changed_with_the_old_one(client: FlaskClient) -> None:
@@ -483,7 +545,7 @@ def database(rules: Lab) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
 
 def test_database_shows_nothing_to_who_does_not_say_for_whom(database: psycopg.Connection[tuple[Any, ...]]) -> None:
     """A statement that escaped the service's transaction finds no patient."""
-    for table in ("pacientes", "consultas", "accesos"):
+    for table in ("pacientes", "consultas", "accesos", "solicitudes"):
         assert database.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() == (0,)
 
 

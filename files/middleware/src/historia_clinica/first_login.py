@@ -46,9 +46,12 @@ def _first(transaction: Transaction, documento_id: str, rol: str, nombre: str) -
         USUARIO.write(transaction, "insert", {**key, **new})
     [user] = transaction.fetch(statement("usuario_log_in"), key)
     if not user["activo"]:
+        who, address = f"user {documento_id}", f"usuarios/{documento_id}"
+        if user["usuario_activo"]:
+            who, address = f"doctor that the user {documento_id} is", f"medicos/{user['medico_id']}"
         raise SystemExit(
-            f"The user {documento_id} is retired, so no password would let him in: an administrator gives him his place back"
-            f""" with PATCH /api/v1/usuarios/{documento_id} and {{"activo": true}}."""
+            f"The {who} is retired, so no password would let him in: an administrator gives him his place back"
+            f""" with PATCH /api/v1/{address} and {{"activo": true}}."""
         )
     password = secrets.token_urlsafe(18)
     transaction.execute(statement("usuario_password"), {**key, "clave_hash": passwords.hashed(password)})

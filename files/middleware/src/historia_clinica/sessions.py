@@ -90,7 +90,10 @@ def log_in(documento_id: str, password: str) -> dict[str, Any]:
 
 
 def find(transaction: Transaction, documento_id: str) -> DictRow | None:
-    """Return what logging in needs to know of a user (rol, medico_id, activo, clave_hash), or None."""
+    """Return what logging in needs to know of a user (rol, medico_id, activo, usuario_activo, clave_hash), or None.
+
+    One who is a retired doctor is not active, though as a user he may be.
+    """
     rows = transaction.fetch(statement("usuario_log_in"), {"documento_id": documento_id})
     return rows[0] if rows else None
 
@@ -156,6 +159,16 @@ def close(transaction: Transaction, session: str) -> None:
 def close_all(transaction: Transaction, documento_id: str) -> None:
     """Close every session of a user: his password, his role or he himself is no longer what it was."""
     transaction.execute(statement("sesiones_close"), {"documento_id": documento_id})
+
+
+def close_of_doctor(transaction: Transaction, medico_id: str) -> None:
+    """Close every session of the users who are a doctor: he is retired, in this transaction.
+
+    A log-in that is under way has its user locked: it is waited for, and what it opened is closed too.
+    """
+    for user in transaction.fetch(statement("medico_usuarios"), {"medico_id": medico_id}):
+        transaction.execute(statement("usuario_lock"), user)
+        close_all(transaction, user["documento_id"])
 
 
 def _keys() -> tokens.SigningKeys:

@@ -1,1 +1,1 @@
-SELECT id FROM lab.sesiones WHERE id = %(id)s AND cerrada_en IS NULL
+SELECT id FROM lab.sesiones WHERE id = %(id)s AND cerrada_en IS NULL AND vence_en > now()

@@ -6,16 +6,29 @@ from http import HTTPStatus
 
 from flask import Response, request
 
-from historia_clinica import answers, schemas, store
+from historia_clinica import answers, schemas, sessions, store
 from historia_clinica.resource import Resource
 from historia_clinica.sql import statement
-from historia_clinica.store import Kind
+from historia_clinica.store import Kind, Values
 from historia_clinica.transactions import Transaction, in_transaction
 
 blueprint = Resource("medicos", __name__, "/medicos", tag="Médicos")
 
 ONE = "/<medico_id>"
-MEDICO = Kind(
+
+
+class Doctors(Kind[schemas.MedicoDatos]):
+    """Doctors: with one who is retired, the sessions of his users end."""
+
+    def update(self, transaction: Transaction, key: Values, there: str, data: schemas.MedicoDatos) -> str:
+        """Write the data over what is there, end the sessions of a doctor who is retired, and return it as JSON."""
+        body = super().update(transaction, key, there, data)
+        if not data.activo:
+            sessions.close_of_doctor(transaction, key["medico_id"])
+        return body
+
+
+MEDICO = Doctors(
     "medico", "medicos", frozenset({"medico_id"}), "No hay médico con el número {medico_id}.",
     schemas.MedicoDatos, ("registro", "ya hay un médico con el registro {registro}."), creates=False,
 )  # fmt: skip
@@ -69,3 +82,4 @@ def _create(transaction: Transaction, data: schemas.MedicoDatos) -> tuple[int, s
 def _retire(transaction: Transaction, key: dict[str, str]) -> None:
     if transaction.execute(statement("medico_retire"), key) == 0:
         raise MEDICO.not_found(key)
+    sessions.close_of_doctor(transaction, key["medico_id"])
