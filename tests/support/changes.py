@@ -345,6 +345,14 @@ CHANGES: tuple[Change, ...] = (
         engines=FDW,
     ),
     Change(
+        "on a worker: the API's login let in",
+        "en un worker: se dejó entrar la cuenta de la API",
+        sql("ALTER ROLE api LOGIN PASSWORD 'otra'", node="citus-worker-1"),
+        "as-installed",
+        "logins on citus-worker-1: found api, nodes",
+        engines=FDW,
+    ),
+    Change(
         "on a worker: an index dropped",
         "en un worker: se borró un índice",
         sql("DROP INDEX consultas_codigo_cie10_idx", node="citus-worker-1"),

@@ -153,6 +153,7 @@ ALTER TABLE consultas ENABLE ROW LEVEL SECURITY;
 ALTER TABLE accesos ENABLE ROW LEVEL SECURITY;
 ALTER TABLE cambios ENABLE ROW LEVEL SECURITY;
 ALTER TABLE accesos_paginas ENABLE ROW LEVEL SECURITY;
+ALTER TABLE solicitudes ENABLE ROW LEVEL SECURITY;
 CREATE POLICY lectura ON pacientes FOR SELECT TO api
   USING (split_part(current_setting('historia.persona', true), '/', 1) IN ('administrador', 'medico', 'admisionista', 'resultados')
          OR (split_part(current_setting('historia.persona', true), '/', 1) = 'paciente' AND cedula = split_part(current_setting('historia.persona', true), '/', 2)));
@@ -168,7 +169,8 @@ CREATE POLICY lectura ON accesos FOR SELECT TO api
   USING (split_part(current_setting('historia.persona', true), '/', 1) = 'administrador'
          OR (split_part(current_setting('historia.persona', true), '/', 1) = 'paciente' AND paciente_id = split_part(current_setting('historia.persona', true), '/', 2)));
 CREATE POLICY registro ON accesos FOR INSERT TO api
-  WITH CHECK (documento_id = split_part(current_setting('historia.persona', true), '/', 2) AND rol = split_part(current_setting('historia.persona', true), '/', 1));
+  WITH CHECK (documento_id = split_part(current_setting('historia.persona', true), '/', 2) AND rol = split_part(current_setting('historia.persona', true), '/', 1)
+              AND (rol <> 'paciente' OR paciente_id = documento_id));
 CREATE POLICY lectura ON cambios FOR SELECT TO api
   USING (split_part(current_setting('historia.persona', true), '/', 1) = 'administrador'
          OR (split_part(current_setting('historia.persona', true), '/', 1) = 'paciente' AND paciente_id = split_part(current_setting('historia.persona', true), '/', 2)));
@@ -180,3 +182,6 @@ CREATE POLICY lectura ON accesos_paginas FOR SELECT TO api
 CREATE POLICY registro ON accesos_paginas FOR INSERT TO api
   WITH CHECK (split_part(current_setting('historia.persona', true), '/', 1) IN ('administrador', 'medico', 'admisionista', 'resultados')
               AND documento_id = split_part(current_setting('historia.persona', true), '/', 2) AND rol = split_part(current_setting('historia.persona', true), '/', 1));
+CREATE POLICY propias ON solicitudes TO api
+  USING (split_part(current_setting('historia.persona', true), '/', 1) IN ('administrador', 'admisionista', 'medico')
+         AND starts_with(clave, split_part(current_setting('historia.persona', true), '/', 2) || ' '));

@@ -492,6 +492,7 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
       SELECT jsonb_object_agg(q.node_name, q.question) FROM (
         SELECT h.node_name, format($q$SELECT jsonb_build_object(
             'statements', (SELECT coalesce(jsonb_agg(to_jsonb(s)), '[]') FROM lab.statements s),
+            'logins', (SELECT coalesce(jsonb_agg(r.rolname), '[]') FROM pg_catalog.pg_roles r WHERE r.rolcanlogin AND NOT r.rolsuper),
             'tables', (SELECT jsonb_object_agg(n, jsonb_build_object(
               'lines', (SELECT jsonb_agg(l) FROM lab.definition(to_regclass(n)) l),
               'rights', (SELECT jsonb_object_agg(i.inhrelid::regclass, (SELECT coalesce(jsonb_agg(r), '[]') FROM lab.rights(i.inhrelid) r))
@@ -533,6 +534,13 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
            'in each', true
       FROM compared c JOIN lab.foreign_keys k ON k.table_name = c.table_name
      WHERE jsonb_typeof(c.lines) = 'array' AND (c.found #>> ARRAY['keys', k.key_name])::integer IS DISTINCT FROM c.parts
+     UNION ALL
+    -- Of the lab's roles; whom somebody lets in besides is his business.
+    SELECT a.node_name, NULL, NULL, 'logins', '', coalesce(l.names, 'absent'), 'nodes', true
+      FROM answers a CROSS JOIN LATERAL (
+        SELECT string_agg(r.rolname, ', ' ORDER BY r.rolname) AS names
+          FROM jsonb_array_elements_text(a.answer -> 'logins') n JOIN pg_roles r ON r.rolname = n) l
+     WHERE a.answer IS NOT NULL AND l.names IS DISTINCT FROM 'nodes'
   )
   SELECT d.node_name, d.table_name::regclass::text, d.class, d.name,
          concat_ws(' ', d.class, d.short, nullif(replace(d.name, 'public.', ''), ''), 'on', d.node_name), d.found, d.wanted, d.mended
@@ -596,6 +604,8 @@ BEGIN
       WHEN 'foreign key' THEN
         SELECT * INTO k FROM lab.foreign_keys f WHERE f.table_name = d.table_name::regclass AND f.key_name = d.name;
         PERFORM lab.add_foreign_key(k.table_name, k.key_name, k.column_name, k.referenced, k.referenced_column);
+      WHEN 'logins' THEN
+        PERFORM lab.on_node(d.node_name, lab.roles_script());
       ELSE
         NULL;  -- of what is finished by now
     END CASE;

@@ -32,6 +32,15 @@ WITH settings AS (
          %(marks)s::jsonb ->> l.login
     FROM logins l
    UNION ALL
+  SELECT 'login nodes at ' || n.name,
+         (SELECT 'present' FROM pg_catalog.pg_user_mappings m WHERE m.usename = 'nodes' AND m.srvname = n.name), 'present'
+    FROM nodes n WHERE n.role = 'worker'
+   UNION ALL
+  SELECT 'libraries that replication decodes with',
+         (SELECT split_part(c, '=', 2) FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_roles r ON r.oid = s.setrole, unnest(s.setconfig) AS c
+           WHERE r.rolname = 'replication' AND s.setdatabase = 0 AND c LIKE 'output_plugin_libraries=%%'), 'pgoutput'
+   WHERE EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = 'output_plugin_libraries')
+   UNION ALL
   SELECT 'copy at ' || n.name,
          CASE WHEN r.wal_status = 'lost' THEN 'lost' WHEN r.active THEN 'running' WHEN r.slot_name IS NOT NULL THEN 'stopped' END, 'running'
     FROM nodes n LEFT JOIN pg_catalog.pg_replication_slots r ON r.slot_name = n.subscription

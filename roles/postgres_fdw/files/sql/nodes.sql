@@ -71,38 +71,49 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
--- The statements that give a node the roles of the lab as they are here. Passwords travel as SCRAM verifiers, so
--- that a login has one verifier everywhere and no server is told a password in clear.
+-- The statements that give a worker the roles of the lab as they are here. Nobody logs in there but the administrator and `nodes`, as whom the
+-- coordinator comes on behalf of every login: rules that hold at the coordinator alone (row-level security) would be gone around there. The
+-- roles are there to own tables and to have rights, of which `nodes` has all that logins have. Its password travels as the SCRAM
+-- verifier that the coordinator has: no server is told it in clear.
 CREATE OR REPLACE FUNCTION lab.roles_script() RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT coalesce(string_agg(
            format('DO $do$ BEGIN CREATE ROLE %1$I; EXCEPTION WHEN duplicate_object THEN NULL; END $do$; ALTER ROLE %1$I %2$s PASSWORD %3$L;',
-                  rolname, CASE WHEN rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END, rolpassword),
+                  rolname, CASE rolname WHEN 'nodes' THEN 'LOGIN' ELSE 'NOLOGIN' END, CASE rolname WHEN 'nodes' THEN rolpassword END),
            E'\n' ORDER BY rolname), '')
       || coalesce((SELECT string_agg(format(E'\nGRANT %s TO %s;', roleid::regrole, member::regrole), '' ORDER BY roleid, member)
                      FROM pg_auth_members JOIN pg_roles m ON m.oid = member WHERE NOT m.rolsuper AND m.rolname !~ '^pg_'), '')
+      || coalesce((SELECT string_agg(format(E'\nGRANT %I TO nodes;', rolname), '' ORDER BY rolname)
+                     FROM pg_roles WHERE rolcanlogin AND NOT rolsuper AND NOT rolreplication AND to_regrole('nodes') IS NOT NULL), '')
     FROM pg_authid
    WHERE NOT rolsuper AND NOT rolreplication AND rolname !~ '^pg_';
 $$;
 
--- A user mapping that is there and right, whatever was there before.
-CREATE OR REPLACE FUNCTION lab.map_login(rol name, servidor text, clave text) RETURNS void
+DROP FUNCTION IF EXISTS lab.map_login(name, text, text);  -- of labs of an older version
+-- A user mapping that is there and right, whatever was there before: as whom and with which password a login comes to a server.
+CREATE OR REPLACE FUNCTION lab.map_login(rol name, servidor text, usuario name, clave text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET log_min_error_statement = panic
 SET log_error_verbosity = terse AS $$
 BEGIN
   EXECUTE format('CREATE USER MAPPING IF NOT EXISTS FOR %I SERVER %I OPTIONS (user %L, password %L)',
-                 rol, servidor, rol, clave);
+                 rol, servidor, usuario, clave);
   EXECUTE format('ALTER USER MAPPING FOR %I SERVER %I OPTIONS (SET user %L, SET password %L)',
-                 rol, servidor, rol, clave);
+                 rol, servidor, usuario, clave);
 END
 $$;
 
--- The password with which a login logs in at a node (kept in its user mapping, which only a superuser can read).
+-- The password with which a login comes to a node (kept in its user mapping, which only a superuser can read).
 CREATE OR REPLACE FUNCTION lab.mapped_password(rol name, servidor text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT o.option_value
     FROM pg_user_mappings m, pg_options_to_table(m.umoptions) o
    WHERE m.usename = rol AND m.srvname = servidor AND o.option_name = 'password';
+$$;
+
+-- The password of `nodes`, which nobody is given; NULL before there is one.
+CREATE OR REPLACE FUNCTION lab.nodes_password() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT max(lab.mapped_password('nodes', w.node_name)) FROM lab.workers w;
 $$;
 
 -- Creates or alters the role of a login here, attributes given, password set.
@@ -129,7 +140,7 @@ DECLARE
 BEGIN
   PERFORM lab.set_login(rol, 'NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', clave);
   FOR nodo IN SELECT node_name FROM lab.workers ORDER BY node_name LOOP
-    PERFORM lab.map_login(rol, nodo, clave);
+    PERFORM lab.map_login(rol, nodo, 'nodes', lab.nodes_password());
     PERFORM lab.on_node(nodo, lab.roles_script());
   END LOOP;
 END
@@ -195,6 +206,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET log_min_error_stateme
 SET log_error_verbosity = terse AS $$
 DECLARE
   base text := current_database();
+  clave text;
   nodo record;
   opcion record;
   mapa record;
@@ -233,26 +245,33 @@ BEGIN
       EXECUTE format('ALTER SERVER %I OPTIONS (%s %I %L)', nodo.name,
                      CASE WHEN opcion.present IS NULL THEN 'ADD' ELSE 'SET' END, opcion.name, opcion.value);
     END LOOP;
-    PERFORM lab.map_login(current_user, nodo.name, claves ->> current_user::text);
+    PERFORM lab.map_login(current_user, nodo.name, current_user, claves ->> current_user::text);
   END LOOP;
 
   PERFORM lab.set_login('replication', 'NOCREATEDB NOCREATEROLE REPLICATION NOBYPASSRLS', claves ->> 'replication');
-  PERFORM lab.map_login('replication', s.node_name, claves ->> 'replication') FROM lab.servers s WHERE s.role = 'coordinator';
+  PERFORM lab.map_login('replication', s.node_name, 'replication', claves ->> 'replication') FROM lab.servers s WHERE s.role = 'coordinator';
+  -- Who may replicate may also make slots, with whatever library there is to decode with; the copies want this one.
+  IF EXISTS (SELECT FROM pg_settings WHERE name = 'output_plugin_libraries') THEN  -- from PostgreSQL 18.6 on
+    ALTER ROLE replication SET output_plugin_libraries = 'pgoutput';
+  END IF;
 
-  -- A worker that came later learns the logins of the others.
+  -- Here nobody logs in as `nodes`. Its own mappings hold its password.
+  clave := coalesce(lab.nodes_password(), replace(concat(gen_random_uuid(), gen_random_uuid()), '-', ''));
+  PERFORM lab.set_login('nodes', 'NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', clave);
+  ALTER ROLE nodes NOLOGIN;
+  -- A worker that came later learns the logins of the others; in a lab of an older version they came to the workers as themselves.
   FOR mapa IN
-    SELECT DISTINCT m.usename, n.node_name, lab.mapped_password(m.usename, m.srvname) AS clave
-      FROM pg_user_mappings m
-      JOIN lab.workers w ON w.node_name = m.srvname
+    SELECT l.usename, n.node_name
+      FROM (SELECT m.usename FROM pg_user_mappings m JOIN lab.workers w ON w.node_name = m.srvname WHERE m.usename <> current_user
+             UNION SELECT 'nodes') l
      CROSS JOIN lab.workers n
-     WHERE m.usename <> current_user AND lab.mapped_password(m.usename, n.node_name) IS NULL
   LOOP
-    PERFORM lab.map_login(mapa.usename, mapa.node_name, mapa.clave);
+    PERFORM lab.map_login(mapa.usename, mapa.node_name, 'nodes', clave);
   END LOOP;
 
-  -- What lab.run_on() says to them.
+  -- The roles, and what lab.run_on() says to them.
   FOR nodo IN SELECT * FROM lab.workers w ORDER BY w.node_name LOOP
-    PERFORM lab.on_node(nodo.node_name, de_worker);
+    PERFORM lab.on_node(nodo.node_name, CASE WHEN de_worker <> '' THEN lab.roles_script() || E'\n' || de_worker ELSE '' END);
     EXECUTE format('CREATE FOREIGN TABLE IF NOT EXISTS lab.%I (id uuid, search_path text, statement text, question text, answer text)
                     SERVER %I OPTIONS (schema_name ''lab'', table_name ''run'')', 'run_' || nodo.subscription, nodo.node_name);
   END LOOP;

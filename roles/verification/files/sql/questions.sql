@@ -40,7 +40,7 @@ FROM (VALUES
         WHERE rolname = 'clinical_owner' AND rolcanlogin AND lab.engine() <> 'citus'
         UNION ALL
         SELECT 'table ' || r.t || ' has no row-level security' FROM relations AS r JOIN pg_class AS c ON c.oid = r.relation
-        WHERE r.t IN ('pacientes', 'consultas', 'accesos', 'cambios', 'accesos_paginas') AND NOT c.relrowsecurity
+        WHERE r.t IN ('pacientes', 'consultas', 'solicitudes', 'accesos', 'cambios', 'accesos_paginas') AND NOT c.relrowsecurity
         UNION ALL
         SELECT 'table ' || r.t || ' belongs to ' || pg_get_userbyid(c.relowner) FROM relations AS r JOIN pg_class AS c ON c.oid = r.relation
         WHERE pg_get_userbyid(c.relowner) <> 'clinical_owner'
