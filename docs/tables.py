@@ -1,9 +1,9 @@
 """Write the tables of the documentation that the code knows better.
 
-They are the variables of the roles, the permissions of the API, the changes by hand that a lab survives, what differs between the
-engines, and what the benchmarks found.
+They are the variables of the roles, the permissions of the API, who reaches what, the changes by hand that a lab survives, what differs
+between the engines, and what the benchmarks found.
 `make docs` rewrites them; tests compare. A table stands between ``<!-- variables -->`` and ``<!-- /variables -->``,
-or ``permissions``, ``changes``, ``statements``, ``differences`` and ``figures`` likewise.
+or ``permissions``, ``changes``, ``statements``, ``differences``, ``reach`` and ``figures`` likewise.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from historia_clinica.permissions import ROLES as PEOPLE
 from support.changes import CHANGES, CHANGES_OF_PODS
 from support.differences import CASES, SECTIONS, Case
 from support.labs import ENGINES
+from support.reach import PAGE, PARTS
 from support.statements import DONE, LAB_DDL, STATEMENTS
 
 ROLES = Path(__file__).parents[1] / "roles"
@@ -118,6 +119,51 @@ def differences(path: Path) -> str:
         f"## {section.heading[language]}\n\n{compared(section.cases, APART[path], language)}" for section in SECTIONS
     )
     return DIFFERING.sub(lambda _: text, path.read_text(encoding="utf-8"))
+
+
+REACHED = re.compile(r"(?<=<!-- reach -->\n).*?(?=<!-- /reach -->)", re.DOTALL)
+#: Each page with its words: a login, what a login is for, the headings of the two kinds of node, who is not let in there, nobody, parts.
+REACHING = {
+    Path(__file__).with_name("en") / "reach.md": (
+        "login", "what for", {"coordinator": "on the coordinator", "worker": "on each worker"}, "Not let in there", "nobody", "parts",
+    ),
+    Path(__file__).with_name("es") / "reach.md": (
+        "cuenta", "para qué", {"coordinator": "en el coordinador", "worker": "en cada worker"}, "No entran", "ninguna", "partes",
+    ),
+}  # fmt: skip
+
+
+def may(tables: Mapping[str, str], table: str, parts: str) -> str:
+    """What a login may do with a table; where it may do something else with the parts of it on that node, both.
+
+    Args:
+        tables: what it may do there, by table.
+        table: one of them.
+        parts: what parts are called; empty where the node has none of that table.
+    """
+    whole, part = tables.get(table, ""), tables.get(PARTS + table, "")
+    return f"{whole or '-'}, {parts} {part or '-'}" if parts and part != whole else whole
+
+
+def reach(path: Path) -> str:
+    """A page about who reaches what as it should be: a table for each engine and kind of node, as the tests walk them."""
+    login, purpose, headings, outside, nobody, parts_of = REACHING[path]
+    rows = [f"| {login} | {purpose} |", "| --- | --- |"]
+    rows += [f"| `{name}` | {words[path.parent.name]} |" for name, words in PAGE.logins.items()]
+    parts = ["\n".join(rows)]
+    for engine, nodes in PAGE.reach.items():
+        for node, logins in nodes.items():
+            named = {table.removeprefix(PARTS) for tables in logins.values() for table in tables}
+            columns = [table for table in PAGE.tables if table in named]
+            rows = [f"| | {' | '.join(f'`{column}`' for column in columns)} |", f"| --- |{' --- |' * len(columns)}"]
+            divided = {table for tables in logins.values() for table in tables if table.startswith(PARTS)}
+            for name, tables in logins.items():
+                cells = [may(tables, column, parts_of if PARTS + column in divided else "") for column in columns]
+                rows.append(f"| `{name}` | {' | '.join(cells)} |")
+            absent = ", ".join(f"`{name}`" for name in PAGE.logins if name not in logins) or nobody
+            parts.append(f"## `{engine}`, {headings[node]}\n\n" + "\n".join(rows) + f"\n\n{outside}: {absent}.")
+    text = "\n\n".join(parts) + "\n"
+    return REACHED.sub(lambda _: text, path.read_text(encoding="utf-8"))
 
 
 STATED = re.compile(r"(?<=<!-- statements -->\n).*?(?=<!-- /statements -->)", re.DOTALL)
@@ -301,6 +347,7 @@ def main() -> int:
     pages |= {page: guide(page) for page in GUIDES}
     pages |= {page: changes(page) for page in HANDS}
     pages |= {page: differences(page) for page in APART}
+    pages |= {page: reach(page) for page in REACHING}
     pages |= {page: readme(page) for page in READMES}
     for page, text in pages.items():
         if page.read_text(encoding="utf-8") != text:

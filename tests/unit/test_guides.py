@@ -51,6 +51,12 @@ def test_page_about_the_engines_prints_what_the_tests_ask(page: Path) -> None:
     assert page.read_text(encoding="utf-8") == tables.differences(page)
 
 
+@pytest.mark.parametrize("page", tables.REACHING, ids=str)
+def test_page_about_who_reaches_what_prints_what_the_tests_walk(page: Path) -> None:
+    """`make docs` writes it; nobody writes it by hand."""
+    assert page.read_text(encoding="utf-8") == tables.reach(page)
+
+
 @pytest.mark.parametrize("page", tables.HANDS, ids=str)
 def test_page_about_changes_by_hand_prints_what_the_tests_try(page: Path) -> None:
     """`make docs` writes it; nobody writes it by hand."""
