@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -15,6 +16,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
     Ownership,
     ensure_directory,
     ensure_text,
+    read_text,
 )
 
 #: The form of the record that this release reads and writes.
@@ -24,6 +26,10 @@ RECORD_NAME = "lab.json"
 RUNTIME_MARK = "lock.sha256"
 #: The record once more, for whoever loses it: without it nobody knows what the data beside it are.
 COPY_NAME = "lab.json.copy"
+#: What lies in a lab's directory for whoever makes it to run or to read; what else is there only the lab's user touches.
+OF_THE_MAKER = ("bin", "config", "middleware", RECORD_NAME, COPY_NAME)
+#: Where the maker reads files of the lab's user, who can replace none of them.
+KEPT_FOLDERS = ("credentials",)
 
 
 class RecordError(Exception):
@@ -155,14 +161,17 @@ def read_record(directory: str | Path) -> Record | None:
     """
     path = record_path(directory)
     try:
-        # Reading a FIFO would block.
-        if path.exists() and not path.is_file():
-            raise RecordError("it is no file")
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
+        text = read_text(str(path))
+        if text is not None and os.geteuid() == 0 and path.stat().st_uid != 0:
+            raise RecordError("it is not root's, whose lab it is: its user may have written it")
+    except NotADirectoryError:
         return None
-    except (OSError, ValueError) as error:
-        raise RecordError(getattr(error, "strerror", None) or "it is not UTF-8 text") from error
+    except OSError as error:
+        raise RecordError(error.strerror or str(error)) from error
+    except ValueError as error:
+        raise RecordError("it is not UTF-8 text") from error
+    if text is None:
+        return None
     return parse_record(text)
 
 
@@ -182,12 +191,13 @@ def record_text(record: Record) -> str:
     return json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def write_record(directory: str | Path, record: Record, write: bool = True) -> bool:
+def write_record(directory: str | Path, record: Record, owner: Ownership | None = None, write: bool = True) -> bool:
     """Write the record, readable by everybody, and its copy, each by a rename; the directory is made where it is missing.
 
     Args:
-        directory: the lab's directory. One that is there keeps its mode and its owner.
+        directory: the lab's directory. It belongs to whoever makes the lab; the lab's user may look into it, and change nothing.
         record: what to remember.
+        owner: the lab's user; where it is not another one than this process', a directory that is there keeps its mode.
         write: False only asks whether something would change.
 
     Returns:
@@ -196,12 +206,16 @@ def write_record(directory: str | Path, record: Record, write: bool = True) -> b
     Raises:
         OSError: the directory or the file cannot be made.
     """
+    owner = owner or Ownership()
     if not os.path.isdir(directory):
         if not write:
             return True
         ensure_directory(str(directory), 0o755, Ownership())
-    written = [
-        ensure_text(str(Path(directory) / name), record_text(record), mode, Ownership(), write)
+    keeper = Ownership(os.geteuid()) if owner.other else owner
+    # First the directory: from then on nobody else puts anything into it.
+    written = [ensure_directory(str(directory), owner.mode(0o700), owner.readable, write)] if owner.other else []
+    written += [
+        ensure_text(str(Path(directory) / name), record_text(record), mode, keeper, write)
         for name, mode in ((RECORD_NAME, 0o644), (COPY_NAME, 0o600))
     ]
     return any(written)
@@ -220,3 +234,28 @@ def remove_record(directory: str | Path, write: bool = True) -> bool:
     for path in paths if write else ():
         path.unlink()
     return bool(paths)
+
+
+def replaceable(directory: str | Path) -> list[str]:
+    """What the maker of a lab runs or reads in its directory, and another user could replace.
+
+    Raises:
+        OSError: the directory cannot be read.
+    """
+    mine = {0, os.geteuid()}
+
+    def is_open(path: str) -> bool:
+        found = os.lstat(path)
+        return found.st_uid not in mine or (not stat.S_ISLNK(found.st_mode) and bool(found.st_mode & 0o022))
+
+    paths = [str(directory)]
+    for name in (*OF_THE_MAKER, *KEPT_FOLDERS):
+        top = os.path.join(directory, name)
+        if not os.path.lexists(top):
+            continue
+        paths.append(top)
+        if name in KEPT_FOLDERS or os.path.islink(top):
+            continue
+        for folder, folders, files in os.walk(top):
+            paths += [os.path.join(folder, each) for each in (*folders, *files)]
+    return sorted(path for path in paths if is_open(path))

@@ -61,7 +61,15 @@ def server_programs(lab: Mapping[str, Any], digest: str) -> list[dict[str, Any]]
     return [
         {
             "name": node["name"],
-            "command": [f"{programs}/postgres", "-D", f"{directory}/data/{node['name']}"],
+            "command": [
+                "/bin/sh",
+                f"{directory}/bin/server.sh",
+                f"{directory}/bin/server_log.sed",
+                f"{directory}/run/{node['name']}.log",
+                f"{programs}/postgres",
+                "-D",
+                f"{directory}/data/{node['name']}",
+            ],
             "environment": {
                 # The servers log in to each other with these passwords.
                 "PGPASSFILE": f"{directory}/credentials/nodes.pgpass",

@@ -2,6 +2,9 @@
 # MIT License (see LICENSE)
 """One supervisord for each lab: its configuration, its life, and what it says of its programs.
 
+Where root's lab runs as a user of its own, root writes the configuration, and that user does everything else: it alone talks with
+supervisord, reads the logs and starts what is started (`Ownership.act`).
+
 Needs the packages supervisor and psutil, which the runtime environment has.
 """
 
@@ -29,6 +32,8 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
     Ownership,
     ensure_directory,
     ensure_text,
+    is_of_another_user,
+    read_text,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.processes import sees
 
@@ -155,6 +160,7 @@ startsecs = 1
 startretries = 30
 stopsignal = {program.stop_signal}
 stopwaitsecs = {program.stop_seconds}
+killasgroup = true
 redirect_stderr = true
 stdout_logfile = {escape(places.program_log(program.name))}
 stdout_logfile_maxbytes = 5MB
@@ -195,28 +201,41 @@ class Supervisor:
         return {info["name"]: info for info in self.rpc.getAllProcessInfo()}
 
     def differences(self, programs: list[Program]) -> dict[str, tuple[str, str]]:
-        """Configuration files whose text is not the wanted one: path to (found, wanted)."""
+        """Configuration files whose text, owner or mode is not the wanted one: path to the text that is found, and the wanted one."""
         wanted = {self.places.config: supervisor_config(self.places)}
         for program in programs:
             path = os.path.join(self.places.programs, f"{program.name}.conf")
             wanted[path] = program_config(self.places, program)
         found = {}
         for path, text in wanted.items():
-            try:
-                with open(path, encoding="utf-8") as file:
-                    before = file.read()
-            except FileNotFoundError:
-                before = ""
-            if before != text:
-                found[path] = (before, text)
+            if ensure_text(path, text, self.owner.mode(0o600), self.owner.readable, write=False):
+                try:
+                    found[path] = (read_text(path) or "", text)
+                except (OSError, ValueError):  # something else is in its place, and no business of this process'
+                    found[path] = ("", text)
         return found
 
     def write(self, differences: dict[str, tuple[str, str]]) -> None:
         """Write the configuration files that differ, and make the directories that supervisord needs."""
-        for path in (self.places.programs, os.path.dirname(self.places.socket), os.path.dirname(self.places.log)):
+        for path in (os.path.dirname(self.places.config), self.places.programs):
+            ensure_directory(path, self.owner.mode(0o700), self.owner.readable)
+        for path in (os.path.dirname(self.places.socket), os.path.dirname(self.places.log)):
             ensure_directory(path, 0o700, self.owner)
         for path, (_, text) in differences.items():
-            ensure_text(path, text, 0o600, self.owner)
+            ensure_text(path, text, self.owner.mode(0o600), self.owner.readable)
+        self._take_over()
+
+    def _take_over(self) -> None:
+        """Let the other programs' files be the maker's too, as they are; of labs that were made before, they are their user's."""
+        with os.scandir(self.places.programs) as entries:
+            paths = [entry.path for entry in entries if entry.name.endswith(".conf")]
+        for path in paths:
+            try:
+                text = read_text(path)
+            except (OSError, ValueError):  # a link of the user's, which supervisord could not read either
+                os.unlink(path)
+            else:
+                ensure_text(path, text or "", self.owner.mode(0o600), self.owner.readable)
 
     def start(self) -> None:
         """Start supervisord, which starts its programs.
@@ -235,7 +254,6 @@ class Supervisor:
             cwd="/",
             env=self.environment,
             check=False,
-            **self.owner.as_process(),
         )
         if done.returncode != 0:
             said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["it said nothing"]
@@ -340,8 +358,9 @@ class Supervisor:
         top = [process for process in found.values() if process.ppid() not in found]
         for process in top:
             with contextlib.suppress(psutil.NoSuchProcess):
-                # A server ends in good order on SIGINT (fast shutdown); everything else here on SIGTERM.
-                process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
+                # A server, or what runs one, ends in good order on SIGINT (fast shutdown); everything else here on SIGTERM.
+                server = any(os.path.basename(word) == "postgres" for word in process.cmdline())
+                process.send_signal(signal.SIGINT if server else signal.SIGTERM)
         alive = wait_until_over(list(found.values()), 30)
         for process in alive:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -352,7 +371,7 @@ class Supervisor:
         return bool(found)
 
     def forget_dead_servers(self) -> None:
-        """Remove the lock files of servers that ended with the machine, as the owner: root follows no link of his.
+        """Remove the lock files of servers that ended with the machine.
 
         A lab without its program `boot.py` has no servers yet.
 
@@ -369,7 +388,6 @@ class Supervisor:
             cwd="/",
             env=self.environment,
             check=False,
-            **self.owner.as_process(),
         )
         if done.returncode:
             raise SupervisionError(
@@ -403,11 +421,20 @@ class Supervisor:
 
 
 @contextlib.contextmanager
-def locked(places: Places, owner: Ownership) -> Iterator[None]:
-    """Keep two runs from working on one lab's supervisor at the same time: the second waits."""
-    path = os.path.join(places.directory, "run")
-    ensure_directory(path, 0o700, owner)
-    descriptor = os.open(os.path.join(path, "supervisor.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+def locked(places: Places, owner: Ownership, write: bool = True) -> Iterator[None]:
+    """Keep two runs from working on one lab's supervisor at the same time: the second waits.
+
+    The lock lies with the configuration, where the lab's user can neither take it nor replace it.
+    """
+    path = os.path.dirname(places.config)
+    if is_of_another_user(places.directory):
+        # As root's labs were before; the next `make lab` makes it root's, and until then root puts nothing into it.
+        descriptor = os.open(places.directory, os.O_RDONLY | os.O_DIRECTORY)
+    elif ensure_directory(path, owner.mode(0o700), owner.readable, write) and not os.path.isdir(path):
+        yield  # a check of what is not there
+        return
+    else:
+        descriptor = os.open(os.path.join(path, ".lock"), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -35,7 +35,9 @@ options:
     type: bool
     default: true
   owner:
-    description: Owner of the files.
+    description: >-
+      Owner of the files, which libpq takes from nobody else. Where root names another user, the directory is root's, and the user replaces
+      nothing in it.
     type: str
   group:
     description: Group of the files.
@@ -84,6 +86,8 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
     Ownership,
     ensure_directory,
     ensure_text,
+    read_text,
+    see_that_nobody_else_writes,
 )
 
 # Letters and digits: they need no quoting in a password file, a URL or a shell.
@@ -93,22 +97,14 @@ LENGTH = 32
 
 def read_password(path: str, login: str) -> str:
     """The password that the file at ``path`` holds for ``login``; empty where it holds none."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
-    except FileNotFoundError:
-        return ""
+    lines = (read_text(path) or "").splitlines()
     start = f"*:*:*:{login}:"
     return next((line.removeprefix(start) for line in lines if line.startswith(start)), "")
 
 
 def read_keys(path: str) -> str:
     """The content of the file of keys at ``path``; empty where there is none."""
-    try:
-        with open(path, encoding="ascii") as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""
+    return read_text(path, "ascii") or ""
 
 
 def random_secret() -> str:
@@ -136,7 +132,9 @@ def main() -> None:
     generated: list[str] = []
     keys: dict[str, str] = {}
     try:
-        changed = ensure_directory(directory, 0o700, owner, write)
+        if write:
+            see_that_nobody_else_writes(os.path.dirname(directory))
+        changed = ensure_directory(directory, owner.mode(0o700), owner.readable, write)
         for login in module.params["logins"]:
             path = os.path.join(directory, f"{login}.pgpass")
             password = read_password(path, login)
@@ -159,7 +157,7 @@ def main() -> None:
                 keys[name] = random_secret() + "\n" if write else ""
             if keys[name]:
                 changed |= ensure_text(path, keys[name], 0o600, owner, write)
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, ValueError) as error:
         module.fail_json(msg=f"{directory}: {error}")
     module.exit_json(changed=changed or bool(generated), passwords=passwords, keys=keys, generated=generated)
 

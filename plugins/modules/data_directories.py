@@ -111,8 +111,8 @@ class CreationError(Exception):
     """A program that makes a data directory failed; the message says which, and what it said."""
 
 
-def run(arguments: list[str], owner: Ownership, statement: str | None = None) -> None:
-    """Run one of PostgreSQL's programs as the owner of the data.
+def run(arguments: list[str], statement: str | None = None) -> None:
+    """Run one of PostgreSQL's programs.
 
     Raises:
         CreationError: it cannot be started, or ends with another status than 0.
@@ -126,7 +126,6 @@ def run(arguments: list[str], owner: Ownership, statement: str | None = None) ->
             cwd="/",
             env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
             check=False,
-            **owner.as_process(),
         )
     except OSError as error:
         raise CreationError(f"{arguments[0]}: {error}") from error
@@ -136,7 +135,7 @@ def run(arguments: list[str], owner: Ownership, statement: str | None = None) ->
         raise CreationError(f"{' '.join(arguments[:2])} failed: " + " / ".join(said))
 
 
-def create(name: str, parameters: dict[str, Any], owner: Ownership, password_file: str) -> None:
+def create(name: str, parameters: dict[str, Any], password_file: str) -> None:
     """Make the data directory of one server, under a temporary name until it is complete.
 
     Raises:
@@ -153,37 +152,35 @@ def create(name: str, parameters: dict[str, Any], owner: Ownership, password_fil
     initdb += ["--auth", "scram-sha-256", "--encoding", "UTF8"]
     # The built-in provider needs nothing of the system, so every machine sorts alike.
     initdb += ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"]
-    run([*initdb, "--no-instructions", "--no-sync"], owner)
+    run([*initdb, "--no-instructions", "--no-sync"])
     # -F: a directory that has not got its name yet need not survive a power cut.
     single = [os.path.join(programs, "postgres"), "--single", "-F", "-D", new]
-    run([*single, "postgres"], owner, f'CREATE DATABASE "{parameters["database"]}"\n')
+    run([*single, "postgres"], f'CREATE DATABASE "{parameters["database"]}"\n')
     for extension in parameters["extensions"]:
         library = ["-c", f"shared_preload_libraries={extension}"]
         statement = f'CREATE EXTENSION "{extension}"\n'
-        run([*single, *library, parameters["database"]], owner, statement)
+        run([*single, *library, parameters["database"]], statement)
     include = os.path.join(parameters["config_directory"], f"{name}.conf").replace("'", "''")
     with open(os.path.join(new, "postgresql.conf"), "a", encoding="utf-8") as file:
         file.write(f"\n# The lab's settings: edit them through Ansible.\ninclude = '{include}'\n")
     os.rename(new, final)
 
 
-def create_all(names: list[str], parameters: dict[str, Any], owner: Ownership) -> None:
+def create_all(names: list[str], parameters: dict[str, Any]) -> None:
     """Make data directories, as many at once as there are processors.
 
     Raises:
         CreationError: one of PostgreSQL's programs failed.
         OSError: the files cannot be read or written.
     """
-    ensure_directory(parameters["directory"], 0o700, owner)
     with open(parameters["password_file"], encoding="utf-8") as file:
         password = file.readline().rstrip("\n").rpartition(":")[2]
     # initdb takes the password from a file that holds nothing else; never from its arguments.
     with tempfile.TemporaryDirectory(dir=parameters["directory"], prefix=".initdb.") as private:
-        os.chown(private, owner.uid, owner.gid)
         password_file = os.path.join(private, "password")
-        ensure_text(password_file, password + "\n", 0o600, owner)
+        ensure_text(password_file, password + "\n", 0o600, Ownership())
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda name: create(name, parameters, owner, password_file), names))
+            list(pool.map(lambda name: create(name, parameters, password_file), names))
 
 
 def read_names(path: str) -> set[str]:
@@ -193,6 +190,23 @@ def read_names(path: str) -> set[str]:
             return set(file.read().split())
     except FileNotFoundError:
         return set()
+
+
+def remember(path: str, names: set[str]) -> None:
+    """Write down which data directories have been made.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    ensure_text(path, "".join(f"{name}\n" for name in sorted(names)), 0o600, Ownership())
+
+
+def look(directory: str, names: list[str]) -> dict[str, list[str]]:
+    """Which servers have their data directory (``there``), and which had one once (``known``)."""
+    return {
+        "there": [name for name in names if os.path.exists(os.path.join(directory, name, "PG_VERSION"))],
+        "known": sorted(read_names(os.path.join(directory, CREATED))),
+    }
 
 
 def main() -> None:
@@ -215,11 +229,14 @@ def main() -> None:
     )
     parameters = module.params
     directory: str = parameters["directory"]
-    owner = Ownership.of(parameters["owner"], parameters["group"])
-    there = {name for name in parameters["names"] if os.path.exists(os.path.join(directory, name, "PG_VERSION"))}
+    try:
+        owner = Ownership.of(parameters["owner"], parameters["group"])
+        # What lies there is the owner's, and so is whoever looks at it.
+        seen = owner.act(lambda: look(directory, parameters["names"]))
+    except (OSError, KeyError) as error:
+        module.fail_json(msg=f"{directory}: {error}")
+    there, known = set(seen["there"]), set(seen["known"])
     missing = [name for name in parameters["names"] if name not in there]
-    remembered = os.path.join(directory, CREATED)
-    known = read_names(remembered)
     lost = sorted(known.intersection(missing)) if there else []
     if lost:
         stop, reset = (parameters["commands"].get(verb) for verb in ("stop", "reset"))
@@ -232,11 +249,11 @@ def main() -> None:
         module.exit_json(changed=bool(missing), created=missing)
     try:
         if missing:
-            create_all(missing, parameters, owner)
+            ensure_directory(directory, 0o700, owner)
+            owner.act(lambda: create_all(missing, parameters))
         if not known.issuperset(parameters["names"]):
-            names = sorted(known.union(parameters["names"]))
-            ensure_text(remembered, "".join(f"{name}\n" for name in names), 0o600, owner)
-    except (CreationError, OSError, KeyError) as error:
+            owner.act(lambda: remember(os.path.join(directory, CREATED), known.union(parameters["names"])))
+    except (CreationError, OSError) as error:
         module.fail_json(msg=f"{directory}: {error}")
     module.exit_json(changed=bool(missing), created=missing)
 

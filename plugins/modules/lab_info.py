@@ -44,6 +44,15 @@ processes:
   returned: always
   type: list
   elements: dict
+logs:
+  description: The last lines of each log on this machine, below its name, with O(details).
+  returned: always
+  type: str
+replaceable:
+  description: What root runs or reads of the lab, or the lab's maker, and another user could replace; nothing in a lab that is in order.
+  returned: always
+  type: list
+  elements: str
 database:
   description: What the coordinator says.
   returned: always
@@ -114,17 +123,19 @@ cluster_report:
 
 import http.client
 import json
+import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
+from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import replaceable
 
 try:
     import psycopg
 
-    from ansible_collections.aula.historia_clinica.plugins.module_utils.supervision import Places, Supervisor
+    from ansible_collections.aula.historia_clinica.plugins.module_utils.supervision import Places, Supervisor, tail
 except ImportError as error:  # the interpreter is not the runtime's
     MISSING: ImportError | None = error
 else:
@@ -137,7 +148,14 @@ QUESTIONS = {
 }
 
 
-DETAILS = {"waits": "SELECT coalesce(json_agg(to_json(r)), '[]') FROM lab.waits AS r"}
+# Without their statements, which may name people.
+DETAILS = {
+    "waits": "SELECT coalesce(json_agg(to_jsonb(r) - 'waiting_query' - 'blocking_query'), '[]') FROM lab.waits AS r"
+}
+
+
+#: Of the end of each log.
+LINES = 8
 
 
 def ask_database(lab: dict[str, Any], details: bool) -> dict[str, Any]:
@@ -159,6 +177,27 @@ def ask_database(lab: dict[str, Any], details: bool) -> dict[str, Any]:
     except psycopg.Error as error:
         answer["error"] = str(error)
     return answer
+
+
+def processes(lab: dict[str, Any], owner: Ownership) -> list[dict[str, Any]]:
+    """What the lab's supervisor and its programs are, as their user sees them."""
+    supervisor = Supervisor(Places(lab["directory"]), owner)
+    return owner.act(supervisor.report)
+
+
+def last_lines(lab: dict[str, Any], owner: Ownership) -> str:
+    """The end of each log on this machine, below its name, as the lab's user reads it."""
+
+    def read() -> str:
+        lines = []
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            if os.path.isfile(os.path.join(folder, name)):
+                said = tail(os.path.join(folder, name), LINES).splitlines()
+                lines += [f"logs/{name}", *(f"  {line}" for line in said)]
+        return "\n".join(lines)
+
+    folder = os.path.dirname(Places(lab["directory"]).log)
+    return owner.act(read)
 
 
 def ask_api(lab: dict[str, Any]) -> dict[str, Any]:
@@ -206,15 +245,26 @@ def main() -> None:
         module.fail_json(
             msg=missing_required_lib(str(MISSING.name)) + " Run the role aula.historia_clinica.runtime first."
         )
-    lab = module.params["lab"]
+    lab, details = module.params["lab"], module.params["details"]
+    try:
+        owner = Ownership.of(lab.get("user"), lab.get("group"))
+        # Before there are threads: where root asks, the lab's user answers, in a process of its own.
+        here = {
+            "processes": processes(lab, owner),
+            "logs": last_lines(lab, owner) if details else "",
+            "replaceable": replaceable(lab["directory"]),
+        }
+    except KeyError:
+        module.fail_json(msg=f"The lab's user {lab['user']} is not there any more.")
+    except OSError as error:
+        module.fail_json(msg=f"{lab['directory']}: {error}")
     with ThreadPoolExecutor() as threads:
         answers: dict[str, Future[Any]] = {
-            "cluster_report": threads.submit(cluster_report, lab, module.params["details"]),
-            "database": threads.submit(ask_database, lab, module.params["details"]),
+            "cluster_report": threads.submit(cluster_report, lab, details),
+            "database": threads.submit(ask_database, lab, details),
             "api": threads.submit(ask_api, lab),
-            "processes": threads.submit(Supervisor(Places(lab["directory"]), Ownership()).report),
         }
-    module.exit_json(changed=False, **{name: answer.result() for name, answer in answers.items()})
+    module.exit_json(changed=False, **here, **{name: answer.result() for name, answer in answers.items()})
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ description:
   - Keeps the file C(lab.json) in a lab's directory, which later runs, status and teardown obey, and lets the host know of
     the lab (a link of its name beside the runtime environment).
   - The file is replaced whole, holds no secret, and may be read by everybody. A directory that is missing is made.
+  - The directory of a lab that root makes is root's, and so is the file; the lab's own user may look into it, and replace nothing in it.
   - A port that was taken by another lab of the host since preflight looked is refused, so that the labs of one play, made
     side by side, never share one.
 options:
@@ -70,6 +71,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.commands imp
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
     Ownership,
     ensure_directory,
+    read_text,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
     COPY_NAME,
@@ -100,7 +102,7 @@ def locked(directory: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def remember(record: Record, runtime: str, write: bool) -> bool:
+def remember(record: Record, owner: Ownership, runtime: str, write: bool) -> bool:
     """Write the record, and let the host know of the lab, unless another lab has one of its ports.
 
     Raises:
@@ -121,7 +123,7 @@ def remember(record: Record, runtime: str, write: bool) -> bool:
                     f"port {shared[0]} belongs to the lab {lab.name} in {lab.directory}: choose another "
                     "lab_database_port or lab_api_port for one of them"
                 )
-        changed = write_record(record.directory, record, write)
+        changed = write_record(record.directory, record, owner, write)
         return register(runtime, record.name, record.directory, write) or changed
 
 
@@ -165,14 +167,18 @@ def main() -> None:
     record = Record(**{field.name: lab[field.name] for field in fields(Record)})
     path = record_path(record.directory)
     try:
-        before = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        before = read_text(str(path)) or ""
+    except (OSError, ValueError):
         before = ""
     present = module.params["state"] == "present"
     write = not module.check_mode
     try:
         if present:
-            changed = remember(record, lab["runtime"], write)
+            try:
+                owner = Ownership.of(record.user, lab.get("group"))
+            except KeyError:  # no such user yet: nobody has to look into the directory
+                owner = Ownership()
+            changed = remember(record, owner, lab["runtime"], write)
         else:
             # In check mode nothing has been stopped.
             left = serving(record.directory) if write else []

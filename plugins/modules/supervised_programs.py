@@ -12,6 +12,8 @@ description:
   - Each lab has one C(supervisord) that runs the lab's programs in the foreground and starts again what dies. This module
     writes its configuration, starts it, and takes programs in, restarts, stops or removes them.
   - Waits until the programs serve, and fails with the last lines of the log of the one that does not.
+  - Root writes the configuration; the O(owner), as which the programs run, does the rest. Nothing that the O(owner) could have replaced
+    is run or read as root.
   - Runs with the interpreter of the runtime environment, which has the packages supervisor and psutil.
 options:
   directory:
@@ -112,11 +114,12 @@ started:
 
 import os
 import xmlrpc.client
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
+from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership, is_of_another_user
 
 try:
     from ansible_collections.aula.historia_clinica.plugins.module_utils.supervision import (
@@ -131,6 +134,26 @@ except ImportError as error:  # the interpreter is not the runtime's
     MISSING: ImportError | None = error
 else:
     MISSING = None
+
+Answer = TypeVar("Answer")
+
+
+def owner_of(parameters: dict[str, Any]) -> Ownership:
+    """Who runs the programs; where that user has gone before them, whoever has their logs.
+
+    Raises:
+        KeyError: there is no such user, who should run something.
+    """
+    try:
+        return Ownership.of(parameters["owner"], parameters["group"])
+    except KeyError:
+        if parameters["state"] != "stopped":
+            raise
+    try:
+        found = os.lstat(os.path.dirname(Places(parameters["directory"]).log))
+    except OSError:
+        return Ownership()
+    return Ownership(found.st_uid, found.st_gid)
 
 
 def stop(supervisor: Supervisor, check: bool) -> dict[str, Any]:
@@ -150,45 +173,75 @@ def restart(supervisor: Supervisor, names: list[str], check: bool) -> dict[str, 
 
 
 def remove(supervisor: Supervisor, names: list[str], check: bool) -> list[str]:
-    """Forget programs; their names, as far as they were there."""
+    """Take programs out of the configuration; their names, as far as they were there."""
     paths = {name: os.path.join(supervisor.places.programs, f"{name}.conf") for name in names}
     there = [name for name, path in paths.items() if os.path.exists(path)]
-    if there and not check:
-        for name in there:
-            os.unlink(paths[name])
-        if supervisor.is_running():
-            supervisor.apply()
+    for name in [] if check else there:
+        os.unlink(paths[name])
     return there
 
 
-def start(supervisor: Supervisor, programs: list[Program], timeout: int, check: bool) -> dict[str, Any]:
-    """Take programs in and start what does not run."""
-    differences = supervisor.differences(programs)
+def start(
+    supervisor: Supervisor, programs: list[Program], timeout: int, check: bool, differs: bool
+) -> tuple[bool, list[str]]:
+    """Start what does not run, and take over a configuration that differs from what runs.
+
+    Returns:
+        Whether a supervisor runs already, and what was started.
+    """
     running = supervisor.is_running()
     states = supervisor.states()
+    chosen = {program.name for program in programs}
     asleep = [
-        name
-        for name, info in states.items()
-        if info["statename"] not in ALIVE and (not programs or name in {p.name for p in programs})
+        name for name, info in states.items() if info["statename"] not in ALIVE and (not programs or name in chosen)
     ]
-    lingering = [name for name in supervisor.lingering() if not programs or name in {p.name for p in programs}]
+    lingering = [name for name in supervisor.lingering() if not programs or name in chosen]
     absent = [program.name for program in programs if program.name not in states]
     started = sorted({*asleep, *absent, *lingering}) if running else [program.name for program in programs]
     if not check:
-        if differences:
-            supervisor.write(differences)
         if not running:
             supervisor.start()
         else:
-            if differences:
+            if differs:
                 started = sorted({*started, *supervisor.apply()})
             for name, info in supervisor.states().items():
                 if name in asleep and info["statename"] not in ALIVE:
                     supervisor.rpc.startProcess(name, False)
             supervisor.end_lingering(lingering)
         supervisor.wait_until_ready(programs, timeout)
+    return running, started
+
+
+def told(work: Callable[[], Answer]) -> Callable[[], Answer]:
+    """The same work, where what supervisord refuses is an error in words."""
+
+    def done() -> Answer:
+        try:
+            return work()
+        except xmlrpc.client.Fault as fault:
+            raise SupervisionError(f"supervisord: {fault.faultString}") from fault
+
+    return done
+
+
+def bring(supervisor: Supervisor, parameters: dict[str, Any], check: bool) -> dict[str, Any]:
+    """Take programs in and out of the configuration, and let the lab's user run them."""
+    programs = [
+        Program(**{**p, "environment": {k: str(v) for k, v in p["environment"].items()}})
+        for p in parameters["programs"]
+    ]
+    # What was made before root kept the configuration is run as it is, until root has the directory.
+    kept = not programs and is_of_another_user(supervisor.places.directory)
+    removed = remove(supervisor, parameters["remove"], check)
+    differences = {} if kept else supervisor.differences(programs)
+    if differences and not check:
+        supervisor.write(differences)
+    differs = bool(differences or removed)
+    running, started = supervisor.owner.act(
+        told(lambda: start(supervisor, programs, parameters["timeout"], check, differs))
+    )
     return {
-        "changed": bool(differences or started) or not running,
+        "changed": bool(differs or started) or not running,
         "started": started,
         "diff": [
             {"before": before, "after": after, "before_header": path, "after_header": path}
@@ -232,29 +285,21 @@ def main() -> None:
     parameters = module.params
     check = module.check_mode
     try:
-        owner = Ownership.of(parameters["owner"], parameters["group"])
+        owner = owner_of(parameters)
         supervisor = Supervisor(Places(parameters["directory"]), owner)
-        programs = [
-            Program(**{**p, "environment": {k: str(v) for k, v in p["environment"].items()}})
-            for p in parameters["programs"]
-        ]
         if not os.path.isdir(parameters["directory"]):
             if parameters["state"] == "stopped":
-                module.exit_json(**stop(supervisor, check))
+                module.exit_json(**owner.act(told(lambda: stop(supervisor, check))))
             if check:
-                module.exit_json(changed=True, started=[p.name for p in programs])
+                module.exit_json(changed=True, started=[program["name"] for program in parameters["programs"]])
             raise SupervisionError("there is no lab in it")
-        with locked(supervisor.places, owner):
+        with locked(supervisor.places, owner, not check):
             if parameters["state"] == "stopped":
-                result = stop(supervisor, check)
+                result = owner.act(told(lambda: stop(supervisor, check)))
             elif parameters["state"] == "restarted":
-                result = restart(supervisor, parameters["names"], check)
+                result = owner.act(told(lambda: restart(supervisor, parameters["names"], check)))
             else:
-                removed = remove(supervisor, parameters["remove"], check)
-                result = start(supervisor, programs, parameters["timeout"], check)
-                result["changed"] = result["changed"] or bool(removed)
-    except xmlrpc.client.Fault as fault:
-        module.fail_json(msg=f"{parameters['directory']}: supervisord: {fault.faultString}")
+                result = bring(supervisor, parameters, check)
     except (SupervisionError, OSError, KeyError) as error:
         module.fail_json(msg=f"{parameters['directory']}: {error}")
     module.exit_json(**result)

@@ -23,6 +23,7 @@ import yaml
 from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import OBJECTS
 from support.changes import CHANGES_OF_PODS
 from support.exported import EXPORTED, everything_works, together
+from support.failing import DOCUMENT, NAME, fail_all
 from support.labs import ENGINES, ROOT, isolated, processes_of
 from support.pods import CLUSTER_ENGINES, CONTEXT, KUBECONFIG, PodLab, PodWorkshop, missing
 
@@ -320,6 +321,18 @@ def test_no_secret_is_in_any_output(lab: PodLab) -> None:
     assert len(pods) >= 4
     texts |= {pod: lab.kubectl("logs", pod) for pod in pods}
     assert [name for name, text in texts.items() if any(secret in text for secret in secrets)] == []
+
+
+def test_what_fails_is_logged_without_the_person_it_is_about(lab: PodLab) -> None:
+    """No pod's log and no diagnosis names the person: of statements that fail, those who sent them are told."""
+    with lab.connect() as admin:
+        fail_all(admin, without=["function that logs"])  # on purpose, and nothing goes over a pod's log
+    pods = lab.kubectl("get", "pods", "-l", "app.kubernetes.io/part-of=historia-clinica", "-o", "name").split()
+    texts = {pod: lab.kubectl("logs", pod) for pod in pods}
+    texts["diagnose"] = lab.play("diagnose.yml", "-vvv").stdout
+    named = [name for name, text in texts.items() if any(word in text for word in (DOCUMENT, *NAME.split()))]
+    assert named == []
+    assert "database system is ready" in texts["pod/citus-coordinator-0"]
 
 
 @once

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -55,13 +56,16 @@ def test_every_port_listens_on_loopback_only(lab: Lab) -> None:
 
 
 def test_what_a_lab_keeps_is_its_users_alone(lab: Lab) -> None:
-    """Nobody else gets into its directory; and in it what matters has its owner's bits alone."""
-    assert stat.S_IMODE(lab.directory.stat().st_mode) == 0o700
+    """Nobody else gets into its directory; and in it what matters has its owner's bits alone: and, where root made it, its user's."""
+    root = os.geteuid() == 0
+    assert stat.S_IMODE(lab.directory.stat().st_mode) == (0o750 if root else 0o700)
+    if root:
+        assert lab.directory.stat().st_gid == pwd.getpwnam(f"hc-{lab.name}").pw_gid
     open_to_others = set()
     for folder, folders, files in os.walk(lab.directory):
         for path in (Path(folder, name) for name in (*folders, *files)):
             status = path.lstat()
-            if not stat.S_ISLNK(status.st_mode) and stat.S_IMODE(status.st_mode) & 0o077:
+            if not stat.S_ISLNK(status.st_mode) and stat.S_IMODE(status.st_mode) & (0o007 if root else 0o077):
                 open_to_others.add(path.relative_to(lab.directory).parts[0])
     assert open_to_others <= {
         "lab.json",

@@ -89,6 +89,12 @@ ANSWERS: dict[str, list[dict[str, Any]]] = {
     "waits": [],
     "invalid-indexes": [],
     "other-settings": [],
+    "log-settings": [
+        {"name": "log_error_verbosity", "setting": "terse"},
+        {"name": "log_min_error_statement", "setting": "panic"},
+        {"name": "log_parameter_max_length", "setting": "0"},
+        {"name": "log_statement", "setting": "none"},
+    ],
 }
 LOGINS = {
     "results": [
@@ -121,6 +127,7 @@ class Found:
         self.people = copy.deepcopy(PEOPLE)
         self.api = {path: {"item": path, "status": 200, "json": copy.deepcopy(body)} for path, body in API.items()}
         self.usuario_kind = "distributed"
+        self.replaceable: list[str] = []
 
     def table(self, name: str) -> dict[str, Any]:
         """A row of lab.tables."""
@@ -133,7 +140,9 @@ class Found:
         rows += [{"name": name, "answer": {"skipped": reason}} for name, reason in self.skipped.items()]
         database = {"query_result": rows} if self.database is None else self.database
         api = {"results": list(self.api.values())}
-        return verification_report(self.lab, database, self.logins, api, self.usuario_kind, people=self.people)
+        return verification_report(
+            self.lab, database, self.logins, api, self.usuario_kind, people=self.people, replaceable=self.replaceable
+        )
 
 
 def results(report: dict[str, Any], result: str) -> dict[str, str]:

@@ -46,6 +46,9 @@ def test_an_interrupted_one_is_made_anew(run_module: RunModule, arguments: dict[
     """What a killed run left under a temporary name does not stand in the way."""
     left = Path(arguments["directory"], ".citus-coordinator.new", "base")
     left.mkdir(parents=True)
+    if "owner" in arguments:
+        for path in (left, *left.parents[:2]):
+            shutil.chown(path, arguments["owner"])
     result = run_module("data_directories", **{**arguments, "names": ["citus-coordinator"]})
     assert result["created"] == ["citus-coordinator"], result
     assert not left.exists()

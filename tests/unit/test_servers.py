@@ -33,7 +33,7 @@ def test_each_server_is_a_program_that_holds_no_secret() -> None:
     """The coordinator starts first, ends in good order on SIGINT, and knows passwords only by their file."""
     lab = {"postgres_bin": "/pg/bin", "directory": "/labs/lab", "nodes": NODES}
     coordinator, worker = server_programs(lab, "abc")
-    assert coordinator["command"] == ["/pg/bin/postgres", "-D", "/labs/lab/data/citus-coordinator"]
+    assert coordinator["command"][-3:] == ["/pg/bin/postgres", "-D", "/labs/lab/data/citus-coordinator"]
     assert coordinator["priority"] < worker["priority"]
     assert coordinator["stop_signal"] == "INT"
     assert worker["environment"] == {"PGPASSFILE": "/labs/lab/credentials/nodes.pgpass", "LAB_RUNTIME": "abc"}

@@ -70,6 +70,17 @@ def test_text_files_purges_only_what_it_was_told_to(run_module: RunModule, tmp_p
     assert (tmp_path / "config/__pycache__/a.pyc").exists()
 
 
+def test_text_files_has_each_directory_on_the_way(run_module: RunModule, tmp_path: Path) -> None:
+    """One that nobody names is no way round: it has the mode of what lies in it, unless it is named itself."""
+    files = [{"path": "a/b/c/file", "content": "x"}]
+    named = {"a/b/c": "0755", "a": "0711"}
+    (tmp_path / "a/b").mkdir(parents=True, mode=0o777)
+    (tmp_path / "a/b").chmod(0o777)
+    assert run_module("text_files", directory=str(tmp_path), directories=named, files=files)["changed"]
+    assert [stat.S_IMODE((tmp_path / path).stat().st_mode) for path in ("a", "a/b", "a/b/c")] == [0o711, 0o755, 0o755]
+    assert not run_module("text_files", directory=str(tmp_path), directories=named, files=files)["changed"]
+
+
 def test_text_files_says_where_it_failed(run_module: RunModule, tmp_path: Path) -> None:
     """A file where a directory should be is named in the message, without a traceback."""
     (tmp_path / "config").write_text("x")

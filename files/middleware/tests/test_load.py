@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import random
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -344,3 +345,14 @@ def test_load_is_fast(lab: Lab) -> None:
     copying = perf_counter() - start
     assert counts(lab) == (10_000, 50_000)
     assert loading < 3 + 5 * copying
+
+
+def test_rows_that_the_database_refuses_are_not_quoted(lab: Lab) -> None:
+    """Exit 1 with the rule that they break; not the row, nor the line of COPY, which hold people."""
+    lab.admin.execute("ALTER TABLE pacientes ADD CONSTRAINT nobody CHECK (false) NOT VALID")
+    done = run(lab, *command(10, 1))
+    assert done.returncode == 1
+    first = done.stderr.splitlines()[0]
+    assert first.startswith("The sample data could not be loaded: 23514 "), first
+    assert first.endswith("(relation pacientes, constraint nobody)")
+    assert not re.search("[0-9]{6}|DETAIL|CONTEXT", done.stderr)

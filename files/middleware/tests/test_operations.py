@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 import threading
 from time import perf_counter
 
+import psycopg
 import pytest
 from conftest import Lab, wait_until
 from flask import Flask
 from flask.testing import FlaskClient
 
-from historia_clinica import logs
+from historia_clinica import logs, redaction
 from historia_clinica.pool import current_database
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
+DOCUMENT, NAME = "1098765432", "Zenobia"
 
 
 def sample(client: FlaskClient, series: str) -> float | None:
@@ -198,17 +201,48 @@ def test_error_of_the_request_is_not_tried_again(app: Flask, lab: Lab) -> None:
     assert sample(client, 'http_retries_total{route="/usuarios"}') is None
 
 
-def test_traceback_has_no_document() -> None:
-    """What a database or an exception quotes is masked; identifiers of requests and numbers of lines are not."""
+def test_traceback_has_no_document_and_no_name(lab: Lab) -> None:
+    """Where it comes from is told; of what an exception says, only what the database's names: constraint and table."""
     try:
-        raise ValueError('Key (cedula)=(1072319876) already exists, for "52123"')
+        try:
+            with lab.admin.transaction():
+                for _ in range(2):
+                    lab.admin.execute("INSERT INTO usuario VALUES (%s, %s, 34, 'paciente')", [DOCUMENT, NAME])
+        except psycopg.Error as error:
+            raise ValueError(f"no such thing for {NAME}, {DOCUMENT}") from error
     except ValueError:
-        record = logging.LogRecord("x", logging.ERROR, __file__, 1, "m", None, sys.exc_info())
+        record = logging.LogRecord("x", logging.ERROR, __file__, 1, f"GET /pacientes/{DOCUMENT}", None, sys.exc_info())
     line = logs.JsonFormatter().format(record)
-    assert "1072319876" not in line
-    assert "52123" not in line
-    assert "(cedula)=(*****)" in line
-    assert TRACE in logs.without_documents(TRACE)
+    assert DOCUMENT not in line
+    assert NAME not in line
+    assert "GET /pacientes/*****" in line
+    told = json.loads(line)["traza"]
+    assert told.count("in test_traceback_has_no_document_and_no_name") == 2
+    assert [said for said in told.splitlines() if not said.startswith(" ")] == [
+        'UniqueViolation: 23505 duplicate key value violates unique constraint "usuario_pkey" (relation usuario, constraint usuario_pkey)',
+        "ValueError",
+    ]
+    assert TRACE in redaction.without_documents(TRACE)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("SELECT '1098765432 Zenobia'::integer", "22P02 InvalidTextRepresentation"),
+        ("DO $$ BEGIN RAISE EXCEPTION 'Zenobia is there'; END $$", "P0001 RaiseException"),
+        (
+            "DO $$ BEGIN RAISE EXCEPTION 'in \"Zenobia\": 1098765432' USING ERRCODE = 'XX000'; END $$",
+            'XX000 in "…": *****',
+        ),
+        ("SELECT * FROM nowhere", '42P01 relation "nowhere" does not exist'),
+        ("SET statement_timeout = 1; SELECT pg_sleep(1)", "57014 canceling statement due to statement timeout"),
+    ],
+)
+def test_error_of_the_database_is_told_without_values(lab: Lab, query: str, said: str) -> None:
+    """The SQLSTATE always; the message where it names objects."""
+    with pytest.raises(psycopg.Error) as raised:
+        lab.admin.execute(query.encode())
+    assert redaction.told(raised.value).splitlines()[0] == said
 
 
 def test_frozen_server_costs_a_bounded_wait(

@@ -9,6 +9,8 @@ import pwd
 import stat
 from pathlib import Path
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.machine.system import read_text
+from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import COPY_NAME, RECORD_NAME
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.observation import Folder, Identity
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.plan import COORDINATOR, Plan
@@ -104,12 +106,21 @@ def blocked_by(path: str, uid: int = -1, gids: frozenset[int] = frozenset()) -> 
     return ""
 
 
-def data_major(directory: str) -> int | None:
+def read_as_user(plan: Plan, path: str) -> str:
+    """A file of the lab's user's, as that user reads it; empty where it cannot be read, or there is no such user."""
+    if plan.user != f"hc-{plan.name}":
+        return read_text(path)
+    try:
+        return Ownership.of(plan.user, None).act(lambda: read_text(path))
+    except (OSError, KeyError):
+        return ""
+
+
+def data_major(directory: str, plan: Plan) -> int | None:
     """The major version that made the coordinator's data; None where there are none."""
     try:
-        text = Path(directory, "data", COORDINATOR, "PG_VERSION").read_text(encoding="utf-8")
-        return int(text)
-    except (OSError, ValueError):
+        return int(read_as_user(plan, os.path.join(directory, "data", COORDINATOR, "PG_VERSION")))
+    except ValueError:
         return None
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.machine.directory import read_as_user
 from ansible_collections.aula.historia_clinica.plugins.module_utils.machine.identity import user_name
 from ansible_collections.aula.historia_clinica.plugins.module_utils.machine.system import (
     number_in,
@@ -171,7 +172,8 @@ def _is_own_server(plan: Plan, port: int, uid: int | None, pids: frozenset[int])
     for node in plan.nodes:
         if node["port"] != port:
             continue
-        lines = read_text(os.path.join(plan.directory, "data", str(node["name"]), "postmaster.pid")).splitlines()
+        path = os.path.join(plan.directory, "data", str(node["name"]), "postmaster.pid")
+        lines = read_as_user(plan, path).splitlines()
         if len(lines) < 4 or lines[3].strip() != str(port) or not lines[0].strip().isdigit():
             return False
         server = int(lines[0])

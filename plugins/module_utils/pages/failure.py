@@ -71,14 +71,23 @@ def waited_in_vain(result: Row) -> bool:
 
 
 def server_said(message: str) -> str:
-    """What the server said, of a module's long message: without the statement, its arguments and where it stood."""
+    """What the server said, of a module's long message: without the statement, its arguments, where it stood, and people's data."""
     message = message.split(", query list: ")[0]
     message = re.sub(r"^.*(?:\}|None): ", "", message, flags=re.DOTALL)
-    return re.sub(r"\s+CONTEXT:.*$", "", message, flags=re.DOTALL).strip()
+    return without_values(re.sub(r"\s+CONTEXT:.*$", "", message, flags=re.DOTALL).strip())
+
+
+def without_values(message: str) -> str:
+    """A server's message without what it quotes of rows: `Key (cedula)=(...)`, `Failing row contains (...)`, a value that did not fit."""
+    message = re.sub(
+        r"(Key \(.*?\)=)\(.*?\)(?= (?:already|is|conflicts)|$)", r"\1(…)", message, flags=re.DOTALL | re.MULTILINE
+    )
+    message = re.sub(r"(Failing row contains ).*$", r"\1(…).", message, flags=re.MULTILINE)
+    return re.sub(r"((?:invalid|malformed|out of range)[^\n\"]*: )\".*?\"$", r'\1"…"', message, flags=re.MULTILINE)
 
 
 def first_error(message: str) -> str:
     """The one sentence of a module's long message: what the server said, without the statement."""
     message = re.sub(r"^Cannot execute SQL '.*?' (?:None|\{.*?\}): ", "", message, flags=re.DOTALL)
-    lines = [line.strip() for line in message.split(", query list:")[0].splitlines() if line.strip()]
+    lines = [line.strip() for line in without_values(message.split(", query list:")[0]).splitlines() if line.strip()]
     return lines[0] if lines else "no answer"

@@ -13,6 +13,10 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.verification
     api_users,
     api_workers,
 )
+from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.exposure import (
+    files_protected,
+    logs_redacted,
+)
 from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.logins import (
     least_privilege,
     logins_work,
@@ -147,6 +151,13 @@ CHECKS: tuple[Check, ...] = (
         "No login works without its password",
         passwords_required,
         "{lab} rewrites the servers' pg_hba.conf; if that does not help, look for trust in it",
+    ),
+    Check("files-protected", "Nobody else can replace what the lab's maker runs or reads", files_protected, MAKE, ()),
+    Check(
+        "logs-redacted",
+        "The servers' logs keep no rows and no values",
+        logs_redacted,
+        "{lab} without such a setting (database_processes_settings, database_pods_settings)",
     ),
     Check("api-answers", "The API answers", api_answers, START, ()),
     Check("api-status", "GET /status knows the database and its engine", api_status, START, ("api-answers",), True),

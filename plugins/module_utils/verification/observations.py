@@ -34,6 +34,7 @@ class Observations:
         usuario_kind: how the table `usuario` is kept: ``distributed`` or ``reference``.
         cluster_report: what the cluster says, of `lab_info`; empty where the lab has no pods.
         people: each log-in of somebody whom `make login` gave a login: ``item``, the login, and ``msg`` or ``query_result``.
+        replaceable: what the lab's maker runs or reads and another user could replace, of `lab_info`.
     """
 
     lab: Row
@@ -44,6 +45,7 @@ class Observations:
     usuario_kind: str = "distributed"
     cluster_report: Row = field(default_factory=dict)
     people: Sequence[Row] = ()
+    replaceable: Sequence[str] = ()
 
     def rows(self, name: str) -> list[Row]:
         """The rows that a query returned.

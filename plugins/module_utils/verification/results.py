@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Commands
@@ -31,6 +32,7 @@ def verification_report(
     usuario_kind: str = "distributed",
     cluster_report: Row | None = None,
     people: Row | None = None,
+    replaceable: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Run the checks on what the tasks registered.
 
@@ -42,6 +44,7 @@ def verification_report(
         usuario_kind: how the table `usuario` is kept.
         cluster_report: of `lab_info`, where the lab has pods.
         people: of `postgresql_query` in a loop over the logins of people.
+        replaceable: of `lab_info`: what another user could replace.
     """
     answers = database.get("query_result") or []
     return evaluate(
@@ -54,6 +57,7 @@ def verification_report(
             usuario_kind=usuario_kind,
             cluster_report=cluster_report or {},
             people=(people or {}).get("results", []),
+            replaceable=replaceable,
         )
     )
 

@@ -9,6 +9,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.failur
     first_error,
     stop_page,
     waited_in_vain,
+    without_values,
 )
 from support.observations import LAB
 
@@ -97,3 +98,28 @@ def test_a_task_that_waited_for_nobody_says_what_it_was(result: dict[str, str], 
 def test_the_first_error_is_what_the_server_said(message: str, error: str) -> None:
     """A module quotes the whole statement; a person wants the one sentence."""
     assert first_error(message) == error
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (
+            'duplicate key value violates unique constraint "pacientes_pkey"\nDETAIL:  Key (cedula)=(1000119527) already exists.',
+            'duplicate key value violates unique constraint "pacientes_pkey"\nDETAIL:  Key (cedula)=(…) already exists.',
+        ),
+        (
+            'could not create unique index "u"\nDETAIL:  Key (nombre, edad)=(Ana (la mayor), 34) is duplicated.',
+            'could not create unique index "u"\nDETAIL:  Key (nombre, edad)=(…) is duplicated.',
+        ),
+        (
+            'check constraint "c" of relation "pacientes" is violated by some row\nDETAIL:  Failing row contains (1000119527, Ana).',
+            'check constraint "c" of relation "pacientes" is violated by some row\nDETAIL:  Failing row contains (…).',
+        ),
+        ('invalid input syntax for type date: "Ana "la" Soto"', 'invalid input syntax for type date: "…"'),
+        ('date/time field value out of range: "1000119527"', 'date/time field value out of range: "…"'),
+        ('relation "pacientes" does not exist', 'relation "pacientes" does not exist'),
+    ],
+)
+def test_what_a_server_quotes_of_rows_is_left_out(said: str, kept: str) -> None:
+    """Of a key, of a row, of a value that did not fit; objects keep their names."""
+    assert without_values(said) == kept

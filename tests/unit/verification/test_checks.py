@@ -131,6 +131,14 @@ def _worker_not_listed(found: Found) -> None:
     del found.api["/citus/workers"]["json"]["workers"][0]
 
 
+def _files_of_others(found: Found) -> None:
+    found.replaceable = ["/labs/lab/bin", "/labs/lab/bin/psql", "/labs/lab/config", "/labs/lab/lab.json"]
+
+
+def _details_logged(found: Found) -> None:
+    found.answers["log-settings"][0]["setting"] = "default"
+
+
 #: For each check a lab that fails it, and what the report has to say.
 FAILING: dict[str, tuple[Callable[[Found], None], str]] = {
     "database-answers": (database_down, 'unable to connect to database: connection to server at "127.0.0.1" failed'),
@@ -149,7 +157,7 @@ FAILING: dict[str, tuple[Callable[[Found], None], str]] = {
     "rows-on-workers": (_row_lost, "consultas: 400 on the workers, 401 through the coordinator"),
     "rows-balanced": (_all_on_one, "no rows of pacientes on citus-worker-2"),
     "sample-join": (_join_refused, "complex joins are only supported"),
-    "original-users": (_user_renamed, "1072319876: ('Luis', 56)"),
+    "original-users": (_user_renamed, "1072319876: changed"),
     "constraints": (_key_missing, "citus-worker-2: 2 primary and 3 foreign keys on 2 shards"),
     "as-installed": (_index_dropped, "index consultas i: found absent, installed CREATE INDEX i"),
     "no-long-waits": (
@@ -160,6 +168,11 @@ FAILING: dict[str, tuple[Callable[[Found], None], str]] = {
     "least-privilege": (_right_too_many, "readonly has SELECT on usuario"),
     "logins-work": (_login_blind, "ana is shown none of 400 patients"),
     "passwords-required": (_password_not_asked, "a wrong password: let in"),
+    "files-protected": (
+        _files_of_others,
+        "another user can replace /labs/lab/bin, /labs/lab/bin/psql, /labs/lab/config and 1 more",
+    ),
+    "logs-redacted": (_details_logged, "log_error_verbosity = default"),
     "api-answers": (_api_down, "GET /: -1 Connection refused"),
     "api-status": (_other_engine, "engine postgres_fdw, the lab's is citus"),
     "api-users": (_user_not_listed, "50 users, the table has 400"),

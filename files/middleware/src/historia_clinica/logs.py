@@ -1,27 +1,24 @@
 """Log lines: one JSON object a line on stderr, for a person's eye and for a collector alike.
 
-A line that is about a request has its identifier. None has a person's document: what a database or a traceback says may
-quote the row that it is about.
+A line that is about a request has its identifier. None has a person's document or name: what a database or an exception says
+may quote the row that it is about, so that of these only what names objects is told.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
+import traceback
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 from flask import g, has_request_context
 
-_DOCUMENT = re.compile(r"(?<![0-9a-f])[0-9]{5,10}(?![0-9a-f])")
+from historia_clinica.redaction import told, without_documents
+
 _JSON = json.JSONEncoder(ensure_ascii=False, default=str)
-
-
-def without_documents(text: str) -> str:
-    """Return a text that others wrote with every number masked that could be a person's document."""
-    return _DOCUMENT.sub("*****", text)
 
 
 class JsonFormatter(logging.Formatter):
@@ -33,14 +30,30 @@ class JsonFormatter(logging.Formatter):
             "hora": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "nivel": record.levelname.lower(),
             "origen": record.name,
-            "mensaje": record.getMessage(),
+            "mensaje": _message(record),
             **getattr(record, "datos", {}),
         }
         if has_request_context() and "observed" in g:
             line["peticion"] = g.observed[0]
         if record.exc_info:
-            line["traza"] = without_documents(self.formatException(record.exc_info))
+            line["traza"] = _trace(record.exc_info[1])
         return _JSON.encode(line)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return what a record says; libraries may quote the path of a request."""
+    text = record.getMessage()
+    return text if record.name.startswith(__package__ or "") else without_documents(text)
+
+
+def _trace(error: BaseException | None) -> str:
+    """Return where an exception comes from, and through which others: the code, and of what they say nothing but the database's."""
+    lines: list[str] = []
+    while error is not None:
+        what = told(error) if isinstance(error, psycopg.Error) else ""
+        lines = [*traceback.format_tb(error.__traceback__), f"{type(error).__name__}{what and ': '}{what}\n", *lines]
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "".join(lines)
 
 
 def configure() -> None:

@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException
 
 from historia_clinica.answers import PROBLEM
 from historia_clinica.errors import ProblemError
-from historia_clinica.logs import without_documents
+from historia_clinica.redaction import told
 from historia_clinica.schemas import EXPECTED
 
 if TYPE_CHECKING:
@@ -162,9 +162,13 @@ def _expected(error: ErrorDetails) -> str:
 
 def _database_error(error: psycopg.Error) -> Response:
     status, detail = status_of(error)
-    if status >= FAILED:
-        data = {"sqlstate": error.sqlstate, "error": without_documents(str(error))}
-        logger.error("La base de datos devolvió un error.", extra={"datos": data})
+    # What the caller did wrong is his to know, and a line all the same: which rule of which table refused it.
+    level = logging.ERROR if status >= FAILED else logging.INFO
+    logger.log(
+        level,
+        "La base de datos devolvió un error.",
+        extra={"datos": {"sqlstate": error.sqlstate, "error": told(error)}},
+    )
     return problem(status, detail)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from flask import Blueprint, Response, current_app, jsonify, request, url_for
 
-from historia_clinica import sessions
+from historia_clinica import redaction, sessions
 from historia_clinica.config import whole
 from historia_clinica.errors import DatabaseUnavailableError, FieldError
 from historia_clinica.pool import Database, current_database
@@ -101,13 +101,14 @@ def _log_users(database: Database) -> None:
                 rows = connection.execute(statement("usuarios"), {"despues": "", "limite": LISTED}).fetchall()
             break
         except (DatabaseUnavailableError, psycopg.Error) as error:
-            if str(error) != told:
-                told = str(error)
+            reason = redaction.told(error) if isinstance(error, psycopg.Error) else str(error)
+            if reason != told:
+                told = reason
                 failed = "No se pudo leer la tabla usuario; el servicio sigue y lo vuelve a intentar."
                 logger.warning(failed, extra={"datos": {"error": told}})
             if database.closed.wait(PAUSE_SECONDS):
                 return
     for row in rows[:LISTED]:
-        known = {**row, "documento_id": "*" * 6 + row["documento_id"][-4:]}  # enough for who knows it
+        known = {"documento_id": "*" * 6 + row["documento_id"][-4:], "rol": row["rol"]}  # enough for who knows it
         logger.info("Usuario cargado de la tabla usuario.", extra={"datos": known})
     logger.info("Usuarios en la tabla usuario: %s.", f"más de {LISTED}" if len(rows) > LISTED else len(rows))

@@ -56,6 +56,10 @@ FROM (VALUES
     ('not-copying', CASE WHEN to_regprocedure('lab.copying(text)') IS NULL THEN 'SELECT NULL WHERE false'
         ELSE $q$ SELECT node_name, coalesce(problem, 'no writer waits for it') AS problem FROM lab.copies WHERE state <> 'sync' $q$ END),
 
+    -- What a server keeps of rows and values in its log.
+    ('log-settings', $q$ SELECT name, setting FROM pg_settings
+                         WHERE name IN ('log_error_verbosity', 'log_min_error_statement', 'log_parameter_max_length', 'log_statement') $q$),
+
     -- Whom `make login` gave a login. An older lab keeps no list of them.
     ('people', CASE WHEN to_regclass('lab.logins') IS NULL THEN 'SELECT NULL WHERE false'
         ELSE 'SELECT nombre FROM lab.logins ORDER BY nombre' END),

@@ -18,6 +18,7 @@ import psycopg
 
 from historia_clinica.config import whole
 from historia_clinica.load import blocks, parallel, sample
+from historia_clinica.redaction import told
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         report = load(options.patients, options.consultations, options.seed, options.jobs)
     except (psycopg.Error, parallel.LoadError) as error:
-        print(f"The sample data could not be loaded: {str(error).strip()}", file=sys.stderr)
+        reason = told(error) if isinstance(error, psycopg.Error) else str(error)
+        print(f"The sample data could not be loaded: {reason}", file=sys.stderr)
         print("What was finished is kept: run the same command again to go on.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -15,6 +15,7 @@ import psycopg
 
 from historia_clinica.load import blocks
 from historia_clinica.load.blocks import Added, Size
+from historia_clinica.redaction import told
 
 Work = list[tuple[int, Size]]
 
@@ -77,7 +78,7 @@ def _job(writer: Pipe, work: Work, seed: int) -> None:
                 writer.send(blocks.complete(connection, seed, block, size))
         writer.send(None)
     except psycopg.Error as error:
-        writer.send(str(error))
+        writer.send(told(error))
 
 
 def _stop_with_parent() -> None:
