@@ -29,7 +29,7 @@ from historia_clinica.config import LARGEST_BODY, ConfigurationError
 from historia_clinica.passwords import AT_ONCE
 from historia_clinica.problems import UNREADABLE
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("historia_clinica.server")  # its name as a module: as a program it is __main__
 
 LARGEST_HEAD = 64 * 1024  # bytes: many times the largest token
 HEAD_SECONDS = 10
