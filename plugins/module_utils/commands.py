@@ -160,7 +160,7 @@ def invocation_of(lab: Mapping[str, object]) -> Invocation:
 def parse_invocation(values: Mapping[str, object]) -> Invocation:
     """Rebuild an invocation from the dictionary that Ansible passed (tuples arrive as lists)."""
     fields = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    return Invocation(**fields)  # type: ignore[arg-type]  # asdict() of one
+    return Invocation(**fields)  # type: ignore[arg-type]  # asdict() made them of an Invocation
 
 
 class Commands(dict):  # type: ignore[type-arg]  # an old Python cannot write dict[str, str]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import urllib.error
-import urllib.request
 from pathlib import Path
 
+from support.api import ask
 from support.failing import DOCUMENT, NAME, fail_all, fail_all_in_psql
 from support.labs import Lab
 
@@ -31,18 +29,6 @@ def found(texts: dict[str, str]) -> list[str]:
     ]
 
 
-def ask(lab: Lab, token: str, method: str, path: str, body: object = None) -> int:
-    """Ask the API; the status."""
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{lab.api_url}/api/v1{path}", data, headers, method=method)  # noqa: S310  # http
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # as above
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
 def test_what_fails_is_logged_without_the_person_it_is_about(lab: Lab) -> None:
     """At the coordinator, on a worker, in psql by a person's login, over the API: no log and no diagnosis names the person."""
     made = lab.play("login.yml", "-e", "clinical_schema_login=quejosa", "-e", "clinical_schema_login_kind=write")
@@ -63,10 +49,11 @@ def test_what_fails_is_logged_without_the_person_it_is_about(lab: Lab) -> None:
             "sexo": "F",
             "ciudad": "Cali",
         }
-        answers = [ask(lab, token, "POST", "/pacientes", patient) for _ in range(2)]
+        patients = "/api/v1/pacientes"
+        answers = [ask(lab, "POST", patients, patient, token)[0] for _ in range(2)]
         assert answers == [201, 409]
-        assert ask(lab, token, "POST", "/pacientes", {**patient, "cedula": DOCUMENT[:9], "sexo": NAME}) == 422
-        assert ask(lab, token, "GET", f"/pacientes/{DOCUMENT[::-1]}") == 404
+        assert ask(lab, "POST", patients, {**patient, "cedula": DOCUMENT[:9], "sexo": NAME}, token)[0] == 422
+        assert ask(lab, "GET", f"{patients}/{DOCUMENT[::-1]}", None, token)[0] == 404
         written = logs(lab)
         diagnosis = lab.play("diagnose.yml", "-vvv")
     finally:

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from support.labs import Lab
+from support.labs import Lab, only
 from support.reach import PAGE, walk
 
 NODES = {"citus-coordinator": "coordinator", "citus-worker-1": "worker", "citus-worker-2": "worker"}
@@ -131,10 +131,9 @@ def test_a_failing_condition_fails_where_its_asker_may_see_the_row(filled: Lab, 
         api.rollback()
 
 
+@only("postgres_fdw")  # Citus has the policies on the shards
 def test_workers_compute_first_what_the_policies_say(lab: Lab) -> None:
-    """With postgres_fdw: a policy is sent, as comparing texts, which costs less than all else that there is to call."""
-    if lab.engine == "citus":
-        pytest.skip("its policies are on the shards")
+    """A policy is sent, as comparing texts, which costs less than all else that there is to call."""
     with lab.connect("api") as api, api.transaction(force_rollback=True):
         api.execute("SET LOCAL historia.persona = 'paciente/99999/'")
         for table, (owner, column) in OWNERS.items():

@@ -15,7 +15,7 @@ from uuid import uuid4
 import jwt
 import psycopg
 import pytest
-from conftest import PASSWORD, Lab
+from conftest import PASSWORD, Lab, wait_until
 from flask import Flask, g
 from flask.testing import FlaskClient
 from people import CONSULTATION, DATA, HASH, KEY, KID, OTHER, PATIENT, USERS, V1, WORD, bearer, log_in, session
@@ -425,11 +425,8 @@ def test_retiring_a_doctor_waits_for_a_log_in_that_is_under_way(
         def started(*arguments: Any) -> dict[str, Any]:
             """Go on once the retirement waits for the user, who is locked here."""
             retired.append(threads.submit(RETIREMENTS["DELETE"], app.test_client(), admin))
-            for _ in range(1000):
-                if rules.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
-                    return start(*arguments)
-                time.sleep(0.01)
-            raise AssertionError("nobody waits")
+            wait_until(lambda: rules.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+            return start(*arguments)
 
         retired: list[Future[TestResponse]] = []
         monkeypatch.setattr(sessions, "start", started)
