@@ -9,7 +9,7 @@ name: run
 short_description: Which run of Ansible this is
 description:
   - Gives the process of the run, by its number and the time when it started, as no other process of the machine is called;
-    and, behind a tab, the host of the inventory that it works for.
+    and, each behind a tab, the host of the inventory that it works for, the playbook, and the user who runs it.
 author:
   - The maintainers of aula.historia_clinica (@aula)
 """
@@ -23,18 +23,21 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The mark of the process, and the host.
+  description: The mark of the process, the host, the playbook and the user.
   type: list
   elements: str
 """
 
+import getpass
 import multiprocessing
 import os
+from pathlib import PurePath
 from typing import Any
 
+from ansible import context
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import process_mark
+from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import Run, process_mark
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no types
@@ -44,4 +47,14 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no types
         """Mark the run's process; its tasks have processes of their own, children of it."""
         parent = multiprocessing.parent_process()
         process = process_mark(parent.pid if parent and parent.pid else os.getpid())
-        return [f"{process}\t{(variables or {}).get('inventory_hostname', '')}"]
+        host = str((variables or {}).get("inventory_hostname", ""))
+        playbook = " ".join(PurePath(str(each)).name for each in context.CLIARGS.get("args") or ())
+        return [Run(process, host, playbook, _user()).text()]
+
+
+def _user() -> str:
+    """Who runs it, also behind sudo."""
+    try:
+        return (os.environ.get("SUDO_USER") if os.geteuid() == 0 else "") or getpass.getuser()
+    except (KeyError, OSError):  # a user of no name, as in a container
+        return str(os.geteuid())

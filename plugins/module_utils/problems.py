@@ -21,7 +21,7 @@ PROBLEMS: dict[str, str] = {
     "pods-setting": "`lab_namespace`, `lab_context`, an image or another setting of the pods cannot be used",
     "kubernetes-unnamed": "the target kubernetes needs `lab_kubeconfig` and `lab_context`",
     "image-source": "the target kubernetes needs `lab_middleware_image` or `lab_image_build_command`",
-    "lab-busy": "another run of Ansible works on the lab",
+    "lab-busy": "another run works on the lab",
     "directory-characters": "a path holds control characters or is no text",
     "directory-relative": "a path is not absolute",
     "directory-too-long": "the directory's path leaves no room for the sockets' names",

@@ -11,7 +11,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import subprocess
+import time
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
@@ -122,25 +125,67 @@ def process_mark(pid: int) -> str:
     return " ".join([str(pid), *started]) if started else ""
 
 
-def claim(runtime: str | Path, name: str, run: str, take: bool = True) -> str:
+@dataclass(frozen=True)
+class Run:
+    """Who works on a lab.
+
+    Attributes:
+        process: the mark of the run's process.
+        host: the host of its inventory that the lab is for.
+        playbook: what is run, as it was named.
+        user: who runs it.
+        since: the local time at which the lab was claimed.
+    """
+
+    process: str
+    host: str = ""
+    playbook: str = ""
+    user: str = ""
+    since: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Run:
+        """The run that ``text()`` wrote; what is missing of it is empty."""
+        return cls(*text.split("\t")[:5])
+
+    def text(self) -> str:
+        """One line."""
+        return "\t".join(re.sub(r"\s+", " ", each) for each in astuple(self))
+
+    @property
+    def pid(self) -> str:
+        """The number of the process; empty where there is none."""
+        number = self.process.partition(" ")[0]
+        return number if number.isdigit() else ""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether its process is there: it may have been killed."""
+        return bool(self.pid) and process_mark(int(self.pid)) == self.process
+
+    def is_same(self, other: Run) -> bool:
+        """Whether both are one run, for one host."""
+        return (self.process, self.host) == (other.process, other.host)
+
+
+def claim(runtime: str | Path, name: str, run: Run, take: bool = True) -> Run | None:
     """Lock the lab for this run. A lock whose process no longer exists is ignored.
 
     Args:
         runtime: the environment that the host's labs run from.
         name: the lab's name.
-        run: the mark of the run's process, a tab, and the host of its inventory that the lab is for.
+        run: this run.
         take: False only asks.
 
     Returns:
-        The mark of who else works on the lab, another run or another host of this one; empty where there is none, and
-        this one has it.
+        Who else works on the lab, another run or another host of this one; None where there is none, and this one has it.
 
     Raises:
         OSError: the claim cannot be written.
     """
     path = registry(runtime) / f".{name}.run"
     if not path.parent.parent.is_dir():
-        return ""  # nothing of any lab is here, to be removed or kept apart
+        return None  # nothing of any lab is here, to be removed or kept apart
     try:
         if take:
             path.parent.mkdir(mode=0o755, exist_ok=True)
@@ -148,19 +193,18 @@ def claim(runtime: str | Path, name: str, run: str, take: bool = True) -> str:
     except (OSError, ValueError):
         if take:
             raise
-        return ""  # a name or a place that cannot be is told as such
+        return None  # a name or a place that cannot be is told as such
     with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        held = file.read()
-        process = held.partition("\t")[0]
-        pid = process.partition(" ")[0]
-        if held != run and pid.isdigit() and process_mark(int(pid)) == process:
+        held = Run.parse(file.read())
+        same = held.is_same(run)
+        if not same and held.goes_on:
             return held
         if take:
             file.seek(0)
             file.truncate()
-            file.write(run)
-    return ""
+            file.write(replace(run, since=held.since if same else time.strftime("%Y-%m-%d %H:%M:%S")).text())
+    return None
 
 
 def forget_claims(runtime: str | Path) -> None:

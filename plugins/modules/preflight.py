@@ -107,8 +107,8 @@ options:
     default: {}
   run:
     description:
-      - The process of this run and its host, as P(aula.historia_clinica.run#lookup) marks them. The lab is claimed for it, and another run
-        that goes on is a problem, or another host of this one.
+      - This run, as P(aula.historia_clinica.run#lookup) marks it. The lab is claimed for it, and another run that goes on is a
+        problem, which says what it runs, whose it is and since when; or another host of this one.
       - Without it nothing is claimed, and nothing is changed.
     type: str
 attributes:
@@ -179,7 +179,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.machine impo
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.choices import CHOICES, PURPOSES
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.decision import headline
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.record import busy
-from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import claim
+from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import Run, claim
 
 
 def main() -> None:
@@ -197,7 +197,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run = module.params["run"]
+    run = Run.parse(module.params["run"]) if module.params["run"] else None
     decision = decide_on_machine(module.params, dry=module.check_mode)
     for warning in decision.warnings:
         module.warn(warning)

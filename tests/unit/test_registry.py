@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
+from datetime import datetime
 from pathlib import Path
+
+import yaml
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import (
+    Run,
     claim,
     directory_of,
     forget_claims,
@@ -65,51 +69,84 @@ def test_asking_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_one_run_at_a_time_works_on_a_lab(tmp_path: Path) -> None:
-    """Another run is told whose the lab is, until that one has ended, however it did; the same run may ask again."""
+    """Another run is told who has the lab, until that one has ended, however it did; the same run may ask again."""
     runtime = tmp_path / "runtime"
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        theirs, mine = process_mark(other.pid), process_mark(os.getpid())
-        assert claim(runtime, "ana", theirs) == ""
-        assert claim(runtime, "ana", theirs) == ""
-        assert claim(runtime, "ana", mine) == theirs
-        assert claim(runtime, "luis", mine) == ""
+        theirs, mine = Run(process_mark(other.pid), "ana", "stop.yml", "luis"), Run(process_mark(os.getpid()))
+        assert claim(runtime, "ana", theirs) is None
+        told = claim(runtime, "ana", mine)
+        assert told
+        assert replace(told, since="") == theirs
+        assert datetime.fromisoformat(told.since) <= datetime.now()
+        assert claim(runtime, "ana", replace(theirs, playbook="site.yml")) is None
+        assert claim(runtime, "ana", mine) == replace(told, playbook="site.yml"), "the same run, since then"
+        assert claim(runtime, "luis", mine) is None
         other.kill()
         other.wait()
-    assert claim(runtime, "ana", mine) == ""
-    assert claim(runtime, "ana", "1 2") == mine
+    assert claim(runtime, "ana", mine) is None
+    told = claim(runtime, "ana", Run("1 2"))
+    assert told
+    assert told.is_same(mine)
 
 
 def test_one_host_of_a_run_at_a_time_works_on_a_lab(tmp_path: Path) -> None:
     """Two hosts of an inventory that were given one name."""
+    ana = Run(process_mark(os.getpid()), "ana")
+    assert claim(tmp_path / "runtime", "x", ana) is None
+    told = claim(tmp_path / "runtime", "x", replace(ana, host="beto"))
+    assert told
+    assert told.host == "ana"
+    assert claim(tmp_path / "runtime", "x", ana) is None
+
+
+def test_a_claim_of_an_older_version_is_kept(tmp_path: Path) -> None:
+    """It names the process and no more; what a line cannot hold becomes a blank."""
     mark = process_mark(os.getpid())
-    assert claim(tmp_path / "runtime", "x", f"{mark}\tana") == ""
-    assert claim(tmp_path / "runtime", "x", f"{mark}\tbeto") == f"{mark}\tana"
-    assert claim(tmp_path / "runtime", "x", f"{mark}\tana") == ""
+    registry(tmp_path / "runtime").mkdir()
+    (registry(tmp_path / "runtime") / ".ana.run").write_text(f"{mark}\tana", encoding="utf-8")
+    assert claim(tmp_path / "runtime", "ana", Run("1 2", "ana")) == Run(mark, "ana")
+    assert Run.parse(Run(mark, "ana", "my\tplay\n.yml").text()) == Run(mark, "ana", "my play .yml")
+
+
+def test_every_playbook_that_changes_a_lab_claims_it() -> None:
+    """Whoever only reads may do so at any time."""
+    exclusive = set()
+    for path in sorted((Path(__file__).parents[2] / "playbooks").glob("*.yml")):
+        for play in yaml.safe_load(path.read_text(encoding="utf-8")):
+            for task in play.get("tasks", []):
+                role = task.get("ansible.builtin.import_role", {}).get("name", "")
+                variables = task.get("vars", {})
+                if role.endswith(".preflight") and variables.get(
+                    "preflight_exclusive", variables.get("preflight_purpose", "build") != "use"
+                ):
+                    exclusive.add(path.stem)
+    everything = {path.stem for path in (Path(__file__).parents[2] / "playbooks").glob("*.yml")}
+    assert everything - exclusive == {"diagnose", "dump", "preflight", "status", "verify"}
 
 
 def test_asking_claims_nothing(tmp_path: Path) -> None:
     """Where something stands in the way, the lab stays free, and no folder is made."""
     runtime = tmp_path / "runtime"
-    assert claim(runtime, "ana", process_mark(os.getpid()), take=False) == ""
+    assert claim(runtime, "ana", Run(process_mark(os.getpid())), take=False) is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_name_that_cannot_be_is_left_to_who_names_problems(tmp_path: Path) -> None:
     """Asking fails nobody: the list of problems says what is wrong with the name."""
-    runtime, mine = tmp_path / "runtime", process_mark(os.getpid())
+    runtime, mine = tmp_path / "runtime", Run(process_mark(os.getpid()))
     claim(runtime, "ana", mine)
-    assert claim(runtime, "a" * 300, mine, take=False) == ""
+    assert claim(runtime, "a" * 300, mine, take=False) is None
 
 
 def test_where_nothing_of_a_lab_is_nothing_is_made(tmp_path: Path) -> None:
     """A lab that is removed twice, or was never there, leaves no folder for its claim."""
-    assert claim(tmp_path / "state" / "runtime", "ana", process_mark(os.getpid())) == ""
+    assert claim(tmp_path / "state" / "runtime", "ana", Run(process_mark(os.getpid()))) is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_claims_go_with_the_last_lab(tmp_path: Path) -> None:
     """Nothing is left beside the runtime."""
-    claim(tmp_path / "runtime", "ana", process_mark(os.getpid()))
+    claim(tmp_path / "runtime", "ana", Run(process_mark(os.getpid())))
     forget_claims(tmp_path / "runtime")
     assert list(tmp_path.iterdir()) == []
 
@@ -117,16 +154,15 @@ def test_claims_go_with_the_last_lab(tmp_path: Path) -> None:
 def test_a_process_is_not_taken_for_a_later_one_with_its_number(tmp_path: Path) -> None:
     """Numbers of processes come again: the mark has the start, too."""
     runtime = tmp_path / "runtime"
-    mine = process_mark(os.getpid())
-    claim(runtime, "ana", f"{os.getpid()} 1")
-    assert claim(runtime, "ana", mine) == ""
+    claim(runtime, "ana", Run(f"{os.getpid()} 1"))
+    assert claim(runtime, "ana", Run(process_mark(os.getpid()))) is None
 
 
 def test_a_teardown_where_no_lab_is_leaves_no_claim(run_module: RunModule, tmp_path: Path) -> None:
     """Removed a second time, when the runtime is gone: what that run wrote goes with it."""
     runtime = tmp_path / "state" / "runtime"
     runtime.parent.mkdir()
-    claim(runtime, "ana", process_mark(os.getpid()))
+    claim(runtime, "ana", Run(process_mark(os.getpid())))
     assert not run_module("runtime_environment", state="absent", directory=str(runtime))["changed"]
     assert list(tmp_path.iterdir()) == []
 

@@ -13,6 +13,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.ca
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.choices import GOES
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.values import shown
 from ansible_collections.aula.historia_clinica.plugins.module_utils.problems import Problem
+from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import Run
 
 
 def problems(case: Case) -> Iterator[Problem]:
@@ -182,26 +183,25 @@ def _called(name: str) -> str:
     return "" if name == "lab" else f"{name} "
 
 
-def busy(name: str, other: str, run: str) -> Problem:
+def busy(name: str, other: Run, run: Run) -> Problem:
     """That somebody else works on the lab.
 
     Args:
         name: the lab's name.
-        other: the mark of who does: a process, a tab, a host of its inventory.
-        run: the mark of this run.
+        other: the run that does.
+        run: this one.
     """
-    process, _, host = other.partition("\t")
-    if process == run.partition("\t")[0]:
+    if other.process == run.process:
         return Problem(
             "name-taken",
-            f"the host {host} of the inventory makes the lab {name} in this very run",
+            f"the host {other.host} of the inventory makes the lab {name} in this very run",
             "a name for each lab of a host",
-            f"give lab_name only to {host}, or to each host its own: left out, a lab is called like its host",
+            f"give lab_name only to {other.host}, or to each host its own: left out, a lab is called like its host",
         )
-    pid = process.partition(" ")[0]
+    whose = f", run by {other.user} since {other.since}," if other.user and other.since else ""
     return Problem(
         "lab-busy",
-        f"another run of Ansible works on the lab: the process {pid}",
+        f"{other.playbook or 'another run of Ansible'}{whose} works on the lab: the process {other.pid}",
         "one run at a time",
-        f"wait for its end, or end it: ps -p {pid}; kill {pid}; then run this again",
+        f"wait for its end, or end it: ps -p {other.pid}; kill {other.pid}; then run this again",
     )

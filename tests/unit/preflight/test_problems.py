@@ -15,7 +15,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.ca
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.decision import headline
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.record import busy
 from ansible_collections.aula.historia_clinica.plugins.module_utils.problems import PROBLEMS, Problem
-from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import register
+from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import Run, register
 from support.preflight import CLUSTER, OURS, ROOT, WORKING, Bench, listening, port_of
 
 DOCUMENTED = Path(__file__).parents[3] / "roles" / "preflight" / "PROBLEMS.md"
@@ -205,7 +205,12 @@ def test_each_problem_is_reported(bench: Bench, case: Wrong) -> None:
 
 def test_a_lab_that_another_run_works_on_is_reported() -> None:
     """The module asks for it when it has decided everything else."""
-    assert_reported([busy("lab", "4242 7\tlab", "4243 9\tlab")], "lab-busy")
+    other, this = Run("4242 7", "lab", "stop.yml", "luis", "2026-11-27 23:42:17"), Run("4243 9", "lab")
+    problem = busy("lab", other, this)
+    assert_reported([problem], "lab-busy")
+    assert problem.found == "stop.yml, run by luis since 2026-11-27 23:42:17, works on the lab: the process 4242"
+    assert "ps -p 4242; kill 4242" in problem.remedy
+    assert busy("lab", Run("4242 7"), this).found == "another run of Ansible works on the lab: the process 4242"
 
 
 def assert_reported(problems: list[Problem], id_: str) -> None:
