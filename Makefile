@@ -1,11 +1,14 @@
 # The lab's commands, one playbook or one command each. `make help` lists them.
 #   INVENTORY=inventories/x  which labs       LAB=name  one of them       ARGS='-e lab_workers=3'  for ansible-playbook
+#   ROSTER=roster.csv  the labs of a class: a list of students, with INVENTORY=inventories/classroom
 # In the default inventory, LAB=name is also a lab of this machine that no host is called after.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-INVENTORY ?= inventories/lab
+ifeq ($(origin INVENTORY),undefined)
+INVENTORY := $(if $(value ROSTER),inventories/classroom,inventories/lab)
+endif
 # Typed, they arrive as typed: make would take a dollar for a variable of its own. Recipes read them as the shell's, in quotes.
 override ARGS := $(value ARGS)
 override INVENTORY := $(value INVENTORY)
@@ -15,7 +18,8 @@ override LOGIN := $(value LOGIN)
 override KIND := $(value KIND)
 override FILE := $(value FILE)
 override STATE := $(value STATE)
-export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE
+override ROSTER := $(value ROSTER)
+export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER
 typed = '$(or $(PYTHON),python3)' requirements/typed
 # Every command begins with it: what a person exported for something else stays out. GNU make exports nothing to $(shell) itself.
 environment := roles/runtime/files/environment.sh
@@ -31,12 +35,14 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # LAB is a host of the inventory; in the Makefile's own, any lab of this machine.
 one = if [[ $$INVENTORY != inventories/lab ]] || grep -q "^ *$$LAB: *$$" inventories/lab/hosts.yml; \
 	then one=(--limit "$$LAB"); else one=(-e lab_name="$$LAB"); fi;
-play = $(if $(LAB),$(one)) $(typed) ansible-playbook -i "$$INVENTORY" $(if $(LAB),"$${one[@]}") $(if $(USUARIO),-e middleware_token_document="$$USUARIO") \
+play = $(if $(LAB),$(one)) $(typed) ansible-playbook -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") $(if $(LAB),"$${one[@]}") $(if $(USUARIO),-e middleware_token_document="$$USUARIO") \
 	$(if $(LOGIN),-e clinical_schema_login="$$LOGIN") $(if $(KIND),-e clinical_schema_login_kind="$$KIND") $(if $(FILE),-e clinical_schema_dump_file="$(file)") \
 	$(if $(STATE),-e autostart_state="$$STATE") playbooks/$(1).yml $(if $(LAB),|| { [[ $${one[0]} == -e ]] || $(say_labs); exit 1; })
 file = $$([[ $$FILE == /* ]] || echo "$$PWD/")$$FILE
-say_labs = { ansible -i "$$INVENTORY" --list-hosts "$$LAB" 2>/dev/null | grep -q '(0)' \
-	&& { echo "There is no lab $$LAB in $$INVENTORY. It has:" && ansible -i "$$INVENTORY" --list-hosts all | tail -n +2; } >&2; }
+roster = $$([[ $$ROSTER == /* ]] || echo "$$PWD/")$$ROSTER
+say_labs = { $(hosts) "$$LAB" 2>/dev/null | grep -q '(0)' \
+	&& { echo "There is no lab $$LAB in $$INVENTORY. It has:" && $(hosts) all | tail -n +2; } >&2; }
+hosts = ansible -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") --list-hosts
 
 suites := unit middleware integration kubernetes newcomer molecule
 

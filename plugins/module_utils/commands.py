@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 PLAYBOOKS = {"lab": "site"}
 #: Commands that make a lab need every choice again; the others find it by these.
 NEED_ALL_OPTIONS = ("lab", "preflight", "reset")
-LOCATING_OPTIONS = re.compile(r"lab_name|lab_directory|runtime_directory|ansible_\w+")
+LOCATING_OPTIONS = re.compile(r"lab_name|lab_directory|lab_roster|runtime_directory|ansible_\w+")
 #: Values that Ansible takes as they are behind `name=`, and those that are text in YAML.
 WHOLE = re.compile(r"""[^\s'"{}\\]+""")
 WORDS = re.compile(r"/[\w./ -]*[\w./-]")
@@ -30,6 +30,7 @@ MAKE_VARIABLES = {
     "clinical_schema_dump_file": "FILE",
     "clinical_schema_login": "LOGIN",
     "clinical_schema_login_kind": "KIND",
+    "lab_roster": "ROSTER",
     "middleware_token_document": "USUARIO",
 }
 #: Targets that need arguments: the make target and placeholder values.
@@ -37,6 +38,8 @@ COMMANDS_WITH_ARGUMENTS = {
     "login": ("login", {"clinical_schema_login": "name"}),
     "no_login": ("login", {"clinical_schema_login": "name", "clinical_schema_login_kind": "none"}),
 }
+#: The inventory that `make` takes where it is given a list of students.
+CLASSROOM = "inventories/classroom"
 PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
 
@@ -94,7 +97,10 @@ def command(invocation: Invocation, verb: str, without: Iterable[str] = (), **va
     worded = {MAKE_VARIABLES[name]: str(given.pop(name)) for name in [*given] if name in MAKE_VARIABLES}
     more = [word for source in invocation.inventory[1:] for word in ("-i", source)]
     arguments = _joined([*more, *invocation.options, *_extra(given)])
-    named = {"INVENTORY": "".join(invocation.inventory[:1]), "LAB": lab, **worded, "ARGS": arguments}
+    inventory = "".join(invocation.inventory[:1])
+    if inventory == CLASSROOM and "ROSTER" in worded:
+        inventory = ""
+    named = {"INVENTORY": inventory, "LAB": lab, **worded, "ARGS": arguments}
     return " ".join([_make(invocation, verb), *(f"{name}={quoted(value)}" for name, value in named.items() if value)])
 
 

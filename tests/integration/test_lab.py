@@ -278,8 +278,10 @@ def test_a_run_that_was_killed_while_data_directories_are_made_converges(worksho
 def test_a_class_is_made_side_by_side_and_one_failure_stops_nobody_else(workshop: Workshop) -> None:
     """Three students: own directories, own ports, own users; the one whose choice cannot be does not hold up the others."""
     place = workshop.place / "class"
+    roster = workshop.place / "roster.csv"
+    roster.write_text("Nombre;Correo\nAna;ana@uni.edu\nBeto;beto@uni.edu\nCarla;carla@uni.edu\n")
     arguments = [
-        *("-i", "inventories/classroom"),
+        *("-i", "inventories/classroom", "-e", f"lab_roster={roster}"),
         *("-e", f"runtime_directory={workshop.place}/runtime"),
         *("-e", "lab_directory=" + str(place) + "/{{ inventory_hostname }}"),
         *("-e", "lab_database_port={{ 32000 + 100 * student_number }}"),

@@ -49,6 +49,10 @@ LAB = {"name": "lab", "listed": True, "directory": "/d/mi lab"}
         (Invocation("/hc", inventory=("i",), values={"lab_name": "x"}), "stop", "make stop INVENTORY=i ARGS='-e lab_name=x'"),
         (Invocation("/hc", inventory=("i", "j")), "stop", "make stop INVENTORY=i ARGS='-i j'"),
         (Invocation(inventory=("a b", "j"), host="ana"), "stop", "ansible-playbook aula.historia_clinica.stop -i 'a b' -i j --limit ana"),
+        # A class is reached by its list.
+        (Invocation("/hc", inventory=("inventories/classroom",), host="ana", values={"lab_roster": "/mi lista.csv"}), "stop", "make stop LAB=ana ROSTER='/mi lista.csv'"),
+        (Invocation("/hc", inventory=("mine",), host="ana", values={"lab_roster": "/r.csv"}), "stop", "make stop INVENTORY=mine LAB=ana ROSTER=/r.csv"),
+        (Invocation(inventory=("i",), host="ana", values={"lab_roster": "/r.csv"}), "stop", "ansible-playbook aula.historia_clinica.stop -i i --limit ana -e lab_roster=/r.csv"),
         # Who makes a lab says all again; who finds it, what it is found by.
         (Invocation("/hc", values={"lab_workers": "3"}), "lab", "make lab ARGS='-e lab_workers=3'"),
         (Invocation("/hc", values={"lab_workers": 3}), "stop", "make stop"),

@@ -96,6 +96,30 @@ def test_a_word_of_its_own_arrives_as_it_was_typed(tmp_path: Path) -> None:
     assert json.loads(seen.read_text(encoding="utf-8")) == [f"{ROOT}/mi copia $1.sql", "o'neil"]
 
 
+def test_a_list_of_students_is_named_from_where_one_is(tmp_path: Path) -> None:
+    """`ROSTER=...`: from this folder, whatever the inventory's."""
+    seen = playbook(tmp_path, "[lab_roster]")
+    rules = f"show:\n\t@$(call play,{os.path.relpath(tmp_path, ROOT / 'playbooks')}/play)\n"
+    done = make(tmp_path, rules, "show", "INVENTORY=localhost,", "ROSTER=mi lista $1.csv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(seen.read_text(encoding="utf-8")) == [f"{ROOT}/mi lista $1.csv"]
+
+
+@pytest.mark.parametrize(
+    ("given", "inventory"),
+    [
+        ({}, "inventories/lab"),
+        ({"ROSTER": "r.csv"}, "inventories/classroom"),
+        ({"ROSTER": "r.csv", "INVENTORY": "mine"}, "mine"),
+        ({"INVENTORY": "mine"}, "mine"),
+    ],
+)
+def test_a_list_of_students_is_a_class(tmp_path: Path, given: dict[str, str], inventory: str) -> None:
+    """Whose inventory is another one than a single lab's."""
+    done = make(tmp_path, "show:\n\t@echo $$INVENTORY\n", "show", *(f"{name}={value}" for name, value in given.items()))
+    assert done.stdout.strip() == inventory, done.stderr
+
+
 def playbook(folder: Path, values: str) -> Path:
     """Write a playbook that writes what values it has, and say where."""
     seen = folder / "seen.json"
