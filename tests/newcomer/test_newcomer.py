@@ -36,7 +36,7 @@ MORE = {
     "make reset": "make teardown",
 }
 #: What stands at the end of a `make lab` is followed before the command that is named, for the lab that is named.
-PAGES = {"lab": "curl http://127.0.0.1:8080", "ana": "make teardown"}
+PAGES = {"lab": "curl http://127.0.0.1:8080", "ana-soto": "make teardown"}
 
 #: What docs/en/install.md tells this newcomer, behind a proxy and in a language that is not there, to type before commands without `make`.
 WITHOUT_MAKE = {
@@ -50,16 +50,16 @@ EXPECTED = {
     r"curl( --noproxy \S+)? \S+/usuarios": r"Luis Herrera.*Ana María Soto",
     r"curl \S+/citus/workers": r'"puerto":15433.*"puerto":15434',
     r"curl \S+:\d+$": r'"servicio":"historia-clinica"',
-    r"make lab INVENTORY=": r"The lab ana is ready.*PLAY RECAP.*ana .*failed=0.*beto .*failed=0.*carla .*failed=0",
+    r"make lab INVENTORY=": r"The lab ana-soto is ready.*PLAY RECAP.*ana-soto .*failed=0.*beto-nunez .*failed=0.*carla-pena .*failed=0",
     r"make (lab|reset)": r"The lab is ready\..*failed=0",
     r"make psql .*total_pacientes": r"total_pacientes\s+-+\s+1000\s.*total_consultas\s+-+\s+3000\s",
     r"make psql .*master_get_active": r"\| +15434\s.*medicos +\| reference",
     r"make psql .*lab\.shards": r"citus-worker-2 .*colocation_id.*shard_name.*\(8 rows\)",
     r"make psql .*lab\.where": r"\| (citus-worker-\d)\s[^|]*\|[^|]*\| \1\s.*medico_nombre.*\(5 rows\)",
-    r"make psql LAB=ana .*lab\.nodes": r"citus-worker-2 .*15534 .*\(3 rows\)",
+    r"make psql LAB=ana-soto .*lab\.nodes": r"citus-worker-2 .*16002 .*\(3 rows\)",
     r"make psql .*lab\.tables": r"pacientes +\| distributed +\| cedula",
     r"make psql .*it costs": r"^it costs \$5$",
-    r"make psql( LAB=\w+)?$": "",
+    r"make psql( LAB=\S+)?$": "",
     r"kill -9 ": r"\A\Z",
     r"echo .*lab\.nodes.* make psql": r"citus-worker-1 +\| t(?!.*citus-worker-1)",
     r"make status": r"citus-worker-2 +running.*historia_clinica, answers",
