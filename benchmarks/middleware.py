@@ -50,7 +50,7 @@ TARGETS = {
     "open": {"before": 0.9, "original": 15.0, "fastapi": 0.85, "pgbench": 0.30},
     "rules": {"before": 0.9, "fastapi": 1.05},
 }
-CONSULTATION = {"motivo": "Control", "codigo_cie10": "J06.9", "diagnostico": "Rinofaringitis aguda"}
+CONSULTATION = {"motivo": "Control", "codigo_cie10": "J069", "diagnostico": "Rinofaringitis aguda"}
 LOADS = ("paciente", "historia", "mezcla")
 
 

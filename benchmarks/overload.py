@@ -74,7 +74,7 @@ def reads(keys: list[str]) -> Iterator[bytes]:
 def writes(keys: list[str], mark: str) -> Iterator[bytes]:
     """One consultation after the other, each with the mark in its text."""
     body = json.dumps(
-        {"medico_id": "1", "motivo": mark, "codigo_cie10": "J06.9", "diagnostico": "Rinofaringitis"}
+        {"medico_id": "1", "motivo": mark, "codigo_cie10": "J069", "diagnostico": "Rinofaringitis"}
     ).encode()
     for key in itertools.cycle(keys):
         yield (

@@ -19,7 +19,7 @@ PATIENT = {
     "sexo": "F",
     "ciudad": "Tunja",
 }
-CONSULTATION = {"medico_id": "1", "motivo": "Tos", "codigo_cie10": "J06.9", "diagnostico": "Resfriado"}
+CONSULTATION = {"medico_id": "1", "motivo": "Tos", "codigo_cie10": "J00", "diagnostico": "Resfriado"}
 CEDULA = "91000001"
 DOCTOR = "91000002"
 RETIRED = "91000006"
@@ -190,7 +190,7 @@ def test_database_refuses_what_a_role_may_not_write(lab: Lab, api: psycopg.Conne
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         as_person(api, "medico/1/1", insert)
     [(cedula,)] = as_person(api, "administrador/1/", "SELECT min(cedula) FROM pacientes")
-    other = f"INSERT INTO consultas (paciente_id, medico_id, motivo, codigo_cie10, diagnostico) VALUES ('{cedula}', 2, 'm', 'J06', 'd')"
+    other = f"INSERT INTO consultas (paciente_id, medico_id, motivo, codigo_cie10, diagnostico) VALUES ('{cedula}', 2, 'm', 'J069', 'd')"
     if lab.engine == "citus":
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             as_person(api, "medico/1/1", other)

@@ -55,7 +55,7 @@ def consultation(lab: Lab, **changes: Any) -> dict[str, Any]:
         "paciente_id": cedula,
         "medico_id": 1,
         "motivo": "Tos",
-        "codigo_cie10": "J06.9",
+        "codigo_cie10": "J069",
         "diagnostico": "Infección aguda",
     }
     return values | changes
@@ -65,7 +65,10 @@ def consultation(lab: Lab, **changes: Any) -> dict[str, Any]:
     ("column", "value", "error"),
     [
         ("cedula", "12a45", psycopg.errors.CheckViolation),
-        ("cedula", "1234", psycopg.errors.CheckViolation),
+        ("cedula", "123", psycopg.errors.CheckViolation),
+        ("cedula", "0012345", psycopg.errors.CheckViolation),
+        ("cedula", "ti-12345", psycopg.errors.CheckViolation),
+        ("cedula", "XX-12345", psycopg.errors.CheckViolation),
         ("cedula", "12345678901", psycopg.errors.CheckViolation),
         ("nombre", "  ", psycopg.errors.CheckViolation),
         ("apellido", None, psycopg.errors.NotNullViolation),
@@ -88,7 +91,8 @@ def test_a_patient_that_cannot_be_is_refused(
 @pytest.mark.parametrize(
     ("column", "value", "error"),
     [
-        ("codigo_cie10", "6.J09", psycopg.errors.CheckViolation),
+        ("codigo_cie10", "6J09", psycopg.errors.CheckViolation),
+        ("codigo_cie10", "J06.9", psycopg.errors.CheckViolation),
         ("codigo_cie10", "j069", psycopg.errors.CheckViolation),
         ("motivo", " ", psycopg.errors.CheckViolation),
         ("diagnostico", None, psycopg.errors.NotNullViolation),

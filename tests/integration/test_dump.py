@@ -91,7 +91,7 @@ def test_the_copy_has_the_keys(plain: psycopg.Connection[tuple[object, ...]]) ->
         plain.execute(patient)
     consultation = (
         "INSERT INTO consultas (paciente_id, medico_id, motivo, codigo_cie10, diagnostico)"
-        " VALUES (%s, %s, 'Control', 'Z00', 'Examen general')"
+        " VALUES (%s, %s, 'Control', 'Z000', 'Examen general')"
     )
     [(cedula,)] = plain.execute("SELECT min(cedula) FROM pacientes").fetchall()
     for values in (("99999", 1), (cedula, 99999)):

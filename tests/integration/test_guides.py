@@ -24,8 +24,8 @@ def password(lab: Lab) -> Iterator[str]:
     yield told[1]
     with lab.connect() as connection:
         for table in ("consultas", "accesos", "cambios", "solicitudes"):
-            connection.execute(f"DELETE FROM {table} WHERE paciente_id = '90000017'")
-        connection.execute("DELETE FROM pacientes WHERE cedula = '90000017'")
+            connection.execute(f"DELETE FROM {table} WHERE paciente_id ~ '9000001[78]$'")
+        connection.execute("DELETE FROM pacientes WHERE cedula ~ '9000001[78]$'")
         for table in ("accesos_paginas", "usuario"):
             connection.execute(f"DELETE FROM {table} WHERE documento_id = '1000000001'")
 

@@ -39,7 +39,7 @@ WRITES = (
     " VALUES ('20001', 'Ana', 'Prueba', '2000-01-01', 'F', 'Cali')",
     "UPDATE pacientes SET ciudad = ciudad",
     "INSERT INTO consultas (paciente_id, medico_id, motivo, codigo_cie10, diagnostico)"
-    " SELECT min(cedula), 1, 'Control', 'Z00', 'Examen general' FROM pacientes",
+    " SELECT min(cedula), 1, 'Control', 'Z000', 'Examen general' FROM pacientes",
     "UPDATE consultas SET tratamiento = 'Reposo' WHERE paciente_id = '1000119527'",
     "INSERT INTO medicos (nombre, especialidad, registro, ciudad) VALUES ('Ana Prueba', 'Pediatría', 'RM-9001', 'Cali')",
     "UPDATE medicos SET ciudad = ciudad",

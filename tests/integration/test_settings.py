@@ -67,7 +67,7 @@ def cedula(lab: Lab) -> Iterator[str]:
         [(cedula,)] = admin.execute("SELECT min(cedula) FROM pacientes").fetchall()
         admin.execute(
             "INSERT INTO consultas (paciente_id, medico_id, fecha_consulta, motivo, codigo_cie10, diagnostico)"
-            " VALUES (%s, 1, %s, %s, 'J06.9', 'x')",
+            " VALUES (%s, 1, %s, %s, 'J069', 'x')",
             [cedula, MOMENT, MARK],
         )
         yield str(cedula)

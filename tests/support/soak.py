@@ -152,7 +152,7 @@ class Soak:
         self.consultation = {
             "medico_id": "1",
             "motivo": self.mark,
-            "codigo_cie10": "J06.9",
+            "codigo_cie10": "J069",
         }
         with lab.connect() as connection:
             # One patient of each worker: each round of a writer touches all of them.

@@ -48,6 +48,14 @@ LINES = [
     ('22007 ana@x ERROR:  invalid input syntax for type date: "x ERROR:  1000119527"', False),
     ('42703 ana@x ERROR:  column "1000119527" does not exist', False),
     ('42601 ana@x ERROR:  syntax error at or near "1000119527"', False),
+    ('22P02 ana@x ERROR:  invalid input syntax for type integer: "TI-1234567890"', False),
+    ('42703 ana@x ERROR:  column "RC-A1B2C3D4E5F" does not exist', False),
+    ("XX000 ana@x ERROR:  no patient RC-A1B2C3D4E5F", False),
+    ("XX000 ana@x ERROR:  no patient CE-AB12", False),
+    (
+        "00000 ana@x LOG:  process 12 still waiting for ShareLock on TI-12345678901 after 1000.109 ms",
+        False,
+    ),
     ("P0001 ana@x ERROR:  the patient Ana Soto is there", False),
     ("01000 ana@x WARNING:  the patient Ana Soto is there", False),
 ]

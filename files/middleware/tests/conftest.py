@@ -263,7 +263,7 @@ def rules(lab: Lab, keys: Path) -> Lab:
         )
         lab.admin.execute(
             "INSERT INTO consultas (paciente_id, id, medico_id, motivo, codigo_cie10, diagnostico)"
-            " VALUES (%s, '6f9619ff-8b86-4d01-b42d-00cf4fc964ff', 8, 'm', 'J06', 'd')",
+            " VALUES (%s, '6f9619ff-8b86-4d01-b42d-00cf4fc964ff', 8, 'm', 'J069', 'd')",
             [cedula],
         )
     return lab

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ from conftest import Lab
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
+
+from historia_clinica import documents
 
 V1 = "/api/v1"
 PROBLEM = "application/problem+json"
@@ -42,7 +45,7 @@ def people(lab: Lab) -> None:
     )
     lab.admin.execute(
         "INSERT INTO consultas (paciente_id, medico_id, fecha_consulta, motivo, codigo_cie10, diagnostico)"
-        " SELECT cedula, 7, timestamptz '2026-01-01 12:00+00' + interval '1 day' * d, 'm', (ARRAY['J06.9', 'I10'])[d], 'd'"
+        " SELECT cedula, 7, timestamptz '2026-01-01 12:00+00' + interval '1 day' * d, 'm', (ARRAY['J069', 'I10X'])[d], 'd'"
         "   FROM pacientes, generate_series(1, 2) d"
     )
 
@@ -109,6 +112,8 @@ def test_page_is_stable_while_others_write(client: FlaskClient, lab: Lab) -> Non
         ("hasta=2026-01-03T12:00:00%2B00:00", 3),
         ("desde=2026-01-02T07:00:00-05:00&hasta=2026-01-02T07:00:01-05:00", 3),
         ("codigo_cie10=I10", 3),
+        ("codigo_cie10=i10.x", 3),
+        ("codigo_cie10=J06.9", 3),
         ("ciudad=Pasto", 4),
         ("ciudad=Cali&codigo_cie10=I10&medico_id=7", 1),
         ("medico_id=8", 0),
@@ -157,7 +162,7 @@ def test_history_is_the_patient_with_consultations_and_doctors(client: FlaskClie
     """One answer: the patient, the consultations newest first, each with its doctor."""
     body = client.get(f"{V1}/pacientes/10001/historia").get_json()
     assert body["paciente"] == client.get(f"{V1}/pacientes/10001").get_json()
-    assert [each["codigo_cie10"] for each in body["consultas"]] == ["I10", "J06.9"]
+    assert [each["codigo_cie10"] for each in body["consultas"]] == ["I10X", "J069"]
     assert body["consultas"][0]["fecha_consulta"] == "2026-01-03T12:00:00.000000Z"
     assert [each["medico"]["nombre"] for each in body["consultas"]] == ["Rosa", "Rosa"]
 
@@ -264,7 +269,8 @@ def test_put_registers_by_natural_key_once(client: FlaskClient) -> None:
     assert created.headers["Location"] == address
     body = created.get_json()
     assert body.pop("creado_en").endswith("Z")
-    assert body == PATIENT | {"cedula": "1072319876", "id": "P1072319876", "correo": None}
+    known = {"cedula": "1072319876", "tipo_documento": "CC", "numero_documento": "1072319876", "id": "P1072319876"}
+    assert body == PATIENT | known | {"correo": None}
     problem(client.put(address, json=PATIENT, headers={"If-None-Match": "*"}), 412)
 
 
@@ -362,11 +368,13 @@ def test_idempotency_key_of_a_refused_request_is_free(client: FlaskClient, lab: 
     problem(client.post(address, json=CONSULTATION, headers={"Idempotency-Key": "ñ" * 300}), 422, "Idempotency-Key")
 
 
+NO_DOCUMENT = "tiene que ser una cédula de ciudadanía de 4 a 10 dígitos, como 1072319876, o el tipo y el número de otro documento, como TI-1072319876."
 # An address whose parts have no such form, and what the answer says of the part.
 MALFORMED = [
-    ("pacientes/1072.319.876", "cedula", "tiene que tener de 5 a 10 dígitos."),
-    ("pacientes/abc/historia", "cedula", "tiene que tener de 5 a 10 dígitos."),
-    ("usuarios/1234", "documento_id", "tiene que tener de 5 a 10 dígitos."),
+    ("pacientes/1072.31.9876", "cedula", NO_DOCUMENT),
+    ("pacientes/abc/historia", "cedula", NO_DOCUMENT),
+    ("pacientes/TI-10X2", "cedula", "TI (tarjeta de identidad) tiene de 4 a 11 dígitos."),
+    ("usuarios/123", "documento_id", "CC (cédula de ciudadanía) tiene de 4 a 10 dígitos."),
     ("medicos/0", "medico_id", "tiene que ser el número de un médico, de 1 a 2147483647, como texto."),
     ("medicos/2147483648", "medico_id", "tiene que ser el número de un médico, de 1 a 2147483647, como texto."),
     ("medicos/007", "medico_id", "tiene que ser el número de un médico, de 1 a 2147483647, como texto."),
@@ -427,7 +435,7 @@ FIELDS = [
             ("fecha_consulta", "2026-02-03T10:30:00-05:00"),
             ("fecha_consulta", "2026-02-03T15:30:00Z"),
             ("motivo", "Fiebre"),
-            ("codigo_cie10", "I10"),
+            ("codigo_cie10", "I10X"),
             ("tratamiento", "Reposo"),
         ]
     ),
@@ -601,3 +609,36 @@ def test_page_of_the_api_needs_nothing_from_the_network(client: FlaskClient) -> 
     for address in addresses:
         assert not urlsplit(address).netloc
         assert client.get(address).status_code == 200
+
+
+# A document, a day of birth, and what the answer says.
+DOCUMENTS = [
+    ("ti 52.345", "TI-52345", 12, None),
+    ("52.345", "52345", 30, None),
+    ("RC-52345", "RC-52345", 3, None),
+    ("TI-52345", "TI-52345", 40, "a los 40 años nadie tiene ese documento (tarjeta de identidad)."),
+    ("52345", "52345", 5, "a los 5 años nadie tiene ese documento (cédula de ciudadanía)."),
+]
+
+
+@pytest.mark.parametrize(("written", "key", "years", "refused"), DOCUMENTS)
+def test_a_person_is_a_type_and_a_number(
+    client: FlaskClient, written: str, key: str, years: int, refused: str | None
+) -> None:
+    """Registered by what people write, found by it and by the key; nobody has a document of another age."""
+    born = f"{date.today().year - years}-01-01"
+    answer = client.post(f"{V1}/pacientes", json=PATIENT | {"cedula": written, "fecha_nacimiento": born})
+    if refused:
+        assert problem(answer, 422, "fecha_nacimiento")["detail"] == f"fecha_nacimiento: {refused}"
+        return
+    assert answer.status_code == 201
+    found = client.get(f"{V1}/pacientes/{key}").get_json()
+    assert (found["cedula"], found["tipo_documento"], found["numero_documento"]) == (key, *documents.parts(key))
+    assert client.get(f"{V1}/pacientes/{written}").get_json() == found
+
+
+def test_the_same_digits_of_two_types_are_two_people(client: FlaskClient) -> None:
+    """An adult and a child."""
+    for key, born in (("52345", "1990-01-01"), ("TI-52345", f"{date.today().year - 12}-01-01")):
+        answer = client.put(f"{V1}/pacientes/{key}", json=PATIENT | {"fecha_nacimiento": born})
+        assert answer.status_code == 201, answer.get_json()

@@ -10,7 +10,7 @@ from historia_clinica.v1 import cluster
 from historia_clinica.v1.cluster import QUERIES
 
 
-@pytest.mark.parametrize("cedula", ["", "1234", "12345678901", "1' OR '1'='1", "٣٣٣٣٣"])
+@pytest.mark.parametrize("cedula", ["", "123", "12345678901", "1' OR '1'='1", "٣٣٣٣٣"])
 def test_where_wants_a_document(client: FlaskClient, cedula: str) -> None:
     """422 that names the field."""
     answer = client.get("/api/v1/cluster/where", query_string={"cedula": cedula})

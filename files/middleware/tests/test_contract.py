@@ -51,7 +51,7 @@ def rules(lab: Lab, tmp_path: Path) -> None:
         lab.admin.execute("INSERT INTO usuario VALUES (%s, 'N', 30, %s, %s, true)", values)
     lab.admin.execute(
         "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
-        " VALUES ('00000', 'N', 'A', '1990-01-01', 'F', 'Cali')"
+        " VALUES ('1000', 'N', 'A', '1990-01-01', 'F', 'Cali')"
     )
 
 

@@ -222,7 +222,25 @@ def test_traceback_has_no_document_and_no_name(lab: Lab) -> None:
         'UniqueViolation: 23505 duplicate key value violates unique constraint "usuario_pkey" (relation usuario, constraint usuario_pkey)',
         "ValueError",
     ]
-    assert TRACE in redaction.without_documents(TRACE)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("GET /pacientes/1072319876/historia", "GET /pacientes/*****/historia"),
+        ("GET /pacientes/TI-1234567890", "GET /pacientes/*****"),
+        ("GET /pacientes/RC-A1B2C3D4E5F", "GET /pacientes/*****"),
+        ("GET /pacientes/PT 1234567", "GET /pacientes/*****"),
+        ("Key (cedula)=(CE-AB12)", "Key (cedula)=(*****)"),
+        ("Key (cedula)=(1234)", "Key (cedula)=(*****)"),
+        ("Key (cedula)=(12345678901)", "Key (cedula)=(*****)"),
+        ("node 3 of 12, 250 ms", "node 3 of 12, 250 ms"),
+        (TRACE, TRACE),
+    ],
+)
+def test_documents_of_every_type_are_masked(text: str, kept: str) -> None:
+    """Of four digits and of eleven, with letters, with their type; no trace of a request."""
+    assert redaction.without_documents(text) == kept
 
 
 @pytest.mark.parametrize(
@@ -233,6 +251,10 @@ def test_traceback_has_no_document_and_no_name(lab: Lab) -> None:
         (
             "DO $$ BEGIN RAISE EXCEPTION 'in \"Zenobia\": 1098765432' USING ERRCODE = 'XX000'; END $$",
             'XX000 in "…": *****',
+        ),
+        (
+            "DO $$ BEGIN RAISE EXCEPTION 'of RC-A1B2C3D4E5F' USING ERRCODE = 'XX000'; END $$",
+            "XX000 of *****",
         ),
         ("SELECT * FROM nowhere", '42P01 relation "nowhere" does not exist'),
         ("SET statement_timeout = 1; SELECT pg_sleep(1)", "57014 canceling statement due to statement timeout"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import date
 from hashlib import sha256
 
+from historia_clinica import documents
 from historia_clinica.load import sample
 from historia_clinica.load.catalogue import DIAGNOSES, DOCTORS
 
@@ -20,7 +22,7 @@ def test_same_seed_gives_the_same_people_for_ever() -> None:
         for n in range(1, 501)
         for person in [sample.patient(7, n)]
     )
-    assert sha256(text.encode()).hexdigest() == ("64e6502d496e39187e2a6a3270ac475bdda6b94b649219b5ff95ca8442a8b0c2")
+    assert sha256(text.encode()).hexdigest() == ("7e3c29d47363b81512241f226e9b4009ae4ef56bafe1b14fd3d09d0a3e950b7d")
 
 
 def test_another_seed_gives_other_people() -> None:
@@ -76,7 +78,7 @@ def test_catalogue_is_fit_for_its_use() -> None:
     assert len({doctor.registration for doctor in DOCTORS}) == 40
     assert {d.speciality for d in DIAGNOSES} == {d.speciality for d in DOCTORS}
     for diagnosis in DIAGNOSES:
-        assert re.fullmatch(r"[A-Z][0-9]{2}(\.[0-9])?", diagnosis.code)
+        assert re.fullmatch("[A-Z][0-9]{2}[0-9X]", diagnosis.code)
         for text in (diagnosis.name, *diagnosis.motives, *diagnosis.treatments):
             assert re.fullmatch(r"[^\\\t\r\n]+", text)
 
@@ -95,3 +97,18 @@ def test_patients_are_as_a_population_is() -> None:
     assert all(row[7].endswith("@example.com") for row in rows if row[7] != r"\N")
     assert any(row[7] == r"\N" for row in rows)
     assert any(row[6] == r"\N" for row in rows)
+
+
+def test_everybody_has_a_document_of_his_age() -> None:
+    """Children a registro or a tarjeta, adults a cédula, and of a thousand people a few another one; all of them can be registered."""
+    people = [sample.patient(42, n) for n in range(1, 20_001)]
+    for person in people:
+        born = date.fromisoformat(person.row.split("\t")[3])
+        age = sample.LAST_DAY.year - born.year - ((sample.LAST_DAY.month, sample.LAST_DAY.day) < (born.month, born.day))
+        assert documents.key(person.cedula) == person.cedula
+        assert documents.fits_age(person.cedula, age), (person.cedula, age)
+    kinds = Counter(documents.parts(person.cedula)[0] for person in people)
+    assert set(kinds) == set(documents.TYPES) - {"CN"}  # nobody of the sample was born just now
+    assert kinds["CC"] > kinds["TI"] > kinds["PT"] > kinds["CE"] > 50
+    assert kinds["RC"] > 100
+    assert len({person.cedula for person in people}) == len(people)

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import secrets
 import sys
 
-from historia_clinica import create_app, passwords, sessions
+from historia_clinica import create_app, documents, passwords, sessions
 from historia_clinica.permissions import ROLES
-from historia_clinica.schemas import CEDULA
 from historia_clinica.sql import statement
 from historia_clinica.transactions import Transaction, in_transaction
 from historia_clinica.v1.usuarios import USUARIO
@@ -23,16 +21,20 @@ from historia_clinica.v1.usuarios import USUARIO
 def main(arguments: list[str] | None = None) -> int:
     """Give the user a password, log him in, and print both as JSON on stdout."""
     parser = argparse.ArgumentParser(prog="python -m historia_clinica.first_login", description=__doc__)
-    parser.add_argument("documento", help="document number of the user, 5 to 10 digits")
+    parser.add_argument(
+        "documento", help="document of the user: a cédula, or another type and its number, as TI-1072319876"
+    )
     parser.add_argument("--rol", choices=ROLES, default="administrador", help="of a user who is not there yet")
     parser.add_argument("--nombre", default="Primer ingreso", help="of a user who is not there yet")
     given = parser.parse_args(arguments)
-    if not re.match(CEDULA, given.documento):
-        parser.error(f"documento {given.documento!r}: a document number has 5 to 10 digits.")
+    try:
+        documento = documents.key(given.documento)
+    except ValueError as error:
+        parser.error(f"documento {given.documento!r}: {error}")
     app = create_app()
     try:
         with app.app_context():
-            print(json.dumps(_first(given.documento, given.rol, given.nombre), ensure_ascii=False, indent=2))
+            print(json.dumps(_first(documento, given.rol, given.nombre), ensure_ascii=False, indent=2))
     finally:
         app.extensions["database"].close()
     return 0

@@ -9,7 +9,12 @@ import re
 
 import psycopg
 
-_DOCUMENT = re.compile(r"(?<![0-9a-f])[0-9]{5,10}(?![0-9a-f])")
+from historia_clinica.documents import TYPES
+
+#: A cédula, or the number of a document of digits; and a type with its number, of digits and letters.
+_DOCUMENT = re.compile(
+    rf"(?<![0-9A-Za-z])(?:{'|'.join(TYPES)})[-.: ][0-9A-Z]{{4,20}}(?![0-9A-Za-z])|(?<![0-9a-f])[0-9]{{4,11}}(?![0-9a-f])"
+)
 _QUOTED = re.compile(r'"[^"]*"')
 #: The errors, or classes of them, whose message names objects and never a value: the statements here have none in their text.
 _OF_OBJECTS = ("08", "0A", "23", "25", "28", "40", "42", "53", "54", "55", "57", "58", "HV")
@@ -18,7 +23,7 @@ _INTERNAL = "XX"
 
 
 def without_documents(text: str) -> str:
-    """Return a text with every number masked that could be a person's document."""
+    """Return a text with everything masked that could be a person's document: `1072319876`, `RC-A1B2C3D4E5F`."""
     return _DOCUMENT.sub("*****", text)
 
 

@@ -6,6 +6,7 @@ would round large numbers; moments have a zone.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,7 @@ from pydantic import (
     create_model,
 )
 
+from historia_clinica import documents
 from historia_clinica.config import whole
 from historia_clinica.permissions import Rol
 
@@ -32,10 +34,11 @@ CLOCKS_DIFFER = timedelta(minutes=5)  # of who writes and of this machine
 
 # Pattern -> what the value has to be, for whoever sent another one. Python, Rust (pydantic) and ECMAScript (OpenAPI) read
 # these patterns alike.
-CEDULA = "^[0-9]{5,10}$"
+CEDULA = f"^{documents.KEY}$"
 NUMERO = "^[1-9][0-9]{0,9}$"
 TEXTO = r"^[^\x00]*[^\s\x00][^\x00]*$"
-CIE10 = r"^[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?$"
+CIE10 = "^[A-Z][0-9][0-9A-Z][0-9X]$"
+CODE_AS_WRITTEN = re.compile(r"[A-Za-z][0-9][0-9A-Za-z](?:\.?[0-9Xx])?")
 TELEFONO = r"^\+?[0-9 ]{7,20}$"
 CORREO = r"^[^@\s\x00]+@[^@\s\x00]+$"
 CLAVE_IDEMPOTENTE = r"^[\x21-\x7e]{1,100}$"
@@ -43,14 +46,13 @@ MOTIVO = r"^[^\x00-\x1f\x7f-\x9f]{1,200}$"
 INSTANTE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 CUALQUIER_UUID = "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$"
-CURSOR = f"^{INSTANTE},[0-9]{{5,10}},{UUID}$"
+CURSOR = f"^{INSTANTE},{documents.KEY},{UUID}$"
 CURSOR_DE_ACCESO = f"^{INSTANTE},{UUID}$"
 REFRESCO = rf"^{UUID}\.[0-9A-Za-z_-]{{43}}$"
 EXPECTED: dict[str, str] = {
-    CEDULA: "tiene que tener de 5 a 10 dígitos.",
     NUMERO: f"tiene que ser el número de un médico, de 1 a {LARGEST_ID}, como texto.",
     TEXTO: "tiene que decir algo y no puede llevar el carácter NUL.",
-    CIE10: "tiene que ser un código de la CIE-10, como J06.9.",
+    CIE10: "tiene que ser un código de la CIE-10, como J069 (o J06.9) e I10X (o I10).",
     TELEFONO: "tiene que tener de 7 a 20 dígitos o espacios, con un + delante o sin él.",
     CORREO: "tiene que ser una dirección de correo, como nombre@example.com.",
     CURSOR: "tiene que ser el valor de «siguiente» de una página anterior.",
@@ -59,6 +61,19 @@ EXPECTED: dict[str, str] = {
     MOTIVO: "tiene que tener de 1 a 200 caracteres, y ninguno de control.",
     REFRESCO: "tiene que ser el valor de «refresco» de una sesión.",
 }
+
+
+def _document(value: Any) -> Any:
+    return documents.key(value) if isinstance(value, str) else value
+
+
+def _diagnosis(value: Any) -> Any:
+    # One spelling, RIPS': four characters without a dot, X where a code has only three.
+    return (
+        value.strip().upper().replace(".", "", 1).ljust(4, "X")
+        if isinstance(value, str) and CODE_AS_WRITTEN.fullmatch(value.strip())
+        else value
+    )
 
 
 def _number(text: str) -> str:
@@ -109,9 +124,9 @@ def _yes_or_no(value: Any) -> bool:
     return bool(value == "true")
 
 
-Cedula = Annotated[str, StringConstraints(pattern=CEDULA)]
+Cedula = Annotated[str, BeforeValidator(_document), StringConstraints(pattern=CEDULA)]
 Numero = Annotated[str, StringConstraints(pattern=NUMERO), AfterValidator(_number)]
-Codigo = Annotated[str, StringConstraints(pattern=CIE10)]
+Codigo = Annotated[str, BeforeValidator(_diagnosis), StringConstraints(pattern=CIE10)]
 Nombre = Annotated[str, StringConstraints(pattern=TEXTO, max_length=200)]
 Texto = Annotated[str, StringConstraints(pattern=TEXTO, max_length=4000)]
 Dia = Annotated[
@@ -129,6 +144,7 @@ Limite = Annotated[
 ]
 SiNo = Annotated[bool, BeforeValidator(_yes_or_no), WithJsonSchema({"type": "boolean"})]
 Sexo = Literal["F", "M"]
+Tipo = Literal["CC", "TI", "RC", "CE", "PA", "PE", "PT", "CD", "SC", "DE", "SI", "CN", "MS", "AS"]  # of documents.TYPES
 Uuid = Annotated[
     str, StringConstraints(pattern=CUALQUIER_UUID, to_lower=True), WithJsonSchema({"type": "string", "format": "uuid"})
 ]
@@ -346,7 +362,7 @@ ConsultaCambios, UsuarioCambios = changes(ConsultaDatos), changes(UsuarioDatos)
 
 Medico = answer("Medico", "A doctor.", id=Numero, nombre=str, especialidad=str, registro=str, ciudad=str, activo=bool)
 Paciente = answer(
-    "Paciente", "A patient.", cedula=Cedula, id=str, nombre=str, apellido=str, fecha_nacimiento=date, sexo=Sexo,
+    "Paciente", "A patient.", cedula=Cedula, tipo_documento=Tipo, numero_documento=str, id=str, nombre=str, apellido=str, fecha_nacimiento=date, sexo=Sexo,
     ciudad=str, telefono=str | None, correo=str | None, creado_en=AwareDatetime,
 )  # fmt: skip
 CONSULTA: dict[str, Any] = {

@@ -6,8 +6,10 @@ JSON that the database writes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
@@ -15,8 +17,8 @@ from flask import Response, request
 from psycopg.errors import UniqueViolation
 from pydantic import BaseModel
 
-from historia_clinica import answers, audit, schemas, sql, transactions
-from historia_clinica.errors import ProblemError, TakenError
+from historia_clinica import answers, audit, documents, schemas, sql, transactions
+from historia_clinica.errors import FieldError, ProblemError, TakenError
 from historia_clinica.transactions import Transaction, in_transaction, reading
 
 Values = Mapping[str, Any]
@@ -129,9 +131,33 @@ class Kind(Generic[Data]):
         return sql.search(self.many, frozenset(values), self.key), values
 
 
-PACIENTE = Kind(
-    "paciente", "pacientes", frozenset({"cedula"}), "No hay paciente con la cédula {cedula}.",
-    schemas.PacienteDatos, ("cedula", "ya hay un paciente con la cédula {cedula}."), clinical=True,
+class Patients(Kind[schemas.PacienteDatos]):
+    """Patients: whoever is registered, or born on another day after all, has a document of that age."""
+
+    def create(self, transaction: Transaction, key: Values, data: schemas.PacienteDatos) -> str:
+        """Add the one of this key, and return it as JSON; raises TakenError, FieldError (422)."""
+        _require_document_of_age(key["cedula"], data.fecha_nacimiento)
+        return super().create(transaction, key, data)
+
+    def update(self, transaction: Transaction, key: Values, there: str, data: schemas.PacienteDatos) -> str:
+        """Write the data over what is there, and return it as JSON; raises FieldError (422)."""
+        if data.fecha_nacimiento != json.loads(there)["fecha_nacimiento"]:
+            _require_document_of_age(key["cedula"], data.fecha_nacimiento)
+        return super().update(transaction, key, there, data)
+
+
+def _require_document_of_age(cedula: str, born: str) -> None:
+    """Go on only if somebody born on that day can have the document today."""
+    day, today = date.fromisoformat(born), datetime.now(schemas.COLOMBIA).date()
+    years = today.year - day.year - ((today.month, today.day) < (day.month, day.day))
+    if not documents.fits_age(cedula, years):
+        name = documents.TYPES[documents.parts(cedula)[0]].name
+        raise FieldError("fecha_nacimiento", f"a los {years} años nadie tiene ese documento ({name}).")
+
+
+PACIENTE = Patients(
+    "paciente", "pacientes", frozenset({"cedula"}), "No hay paciente con el documento {cedula}.",
+    schemas.PacienteDatos, ("cedula", "ya hay un paciente con el documento {cedula}."), clinical=True,
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ CREATE TABLE medicos (
   activo boolean NOT NULL DEFAULT true
 );
 CREATE TABLE pacientes (
-  cedula text PRIMARY KEY CHECK (cedula ~ '^[0-9]{5,10}$'),
+  cedula text PRIMARY KEY CHECK (cedula ~ '^(?:[1-9][0-9]{3,9}|TI-[0-9]{4,11}|RC-[0-9A-Z]{4,11}|CE-[0-9A-Z]{4,6}|PA-[0-9A-Z]{4,16}|PE-[0-9A-Z]{4,15}|PT-[0-9A-Z]{4,20}|CD-[0-9A-Z]{4,16}|SC-[0-9A-Z]{4,16}|DE-[0-9A-Z]{4,20}|SI-[0-9A-Z]{4,20}|CN-[0-9A-Z]{9,20}|MS-[0-9A-Z]{4,12}|AS-[0-9A-Z]{4,10})$'),
   id text NOT NULL GENERATED ALWAYS AS ('P' || cedula) STORED,
   nombre text NOT NULL,
   apellido text NOT NULL,
@@ -20,7 +20,9 @@ CREATE TABLE pacientes (
   ciudad text NOT NULL,
   telefono text CHECK (telefono ~ '^\+?[0-9 ]{7,20}$'),
   correo text CHECK (correo ~ '^[^@[:space:]]+@[^@[:space:]]+$'),
-  creado_en timestamptz NOT NULL DEFAULT now()
+  creado_en timestamptz NOT NULL DEFAULT now(),
+  tipo_documento text NOT NULL GENERATED ALWAYS AS (CASE WHEN strpos(cedula, '-') > 0 THEN split_part(cedula, '-', 1) ELSE 'CC' END) STORED,
+  numero_documento text NOT NULL GENERATED ALWAYS AS (split_part(cedula, '-', -1)) STORED
 );
 CREATE TABLE consultas (
   paciente_id text NOT NULL REFERENCES pacientes (cedula),
@@ -28,7 +30,7 @@ CREATE TABLE consultas (
   medico_id integer NOT NULL REFERENCES medicos (id),
   fecha_consulta timestamptz NOT NULL DEFAULT now(),
   motivo text NOT NULL,
-  codigo_cie10 text NOT NULL CHECK (codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?$'),
+  codigo_cie10 text NOT NULL CHECK (codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z][0-9X]$'),
   diagnostico text NOT NULL,
   tratamiento text,
   PRIMARY KEY (paciente_id, id)

@@ -184,7 +184,7 @@ $$;
 CREATE OR REPLACE FUNCTION lab.migrate(sentencia text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  antes jsonb := (SELECT jsonb_agg(to_jsonb(n)) FROM lab.catalogue_now() n WHERE n.clase = 'column');
+  antes jsonb := (SELECT jsonb_agg(to_jsonb(n)) FROM lab.catalogue_now() n WHERE n.clase IN ('column', 'constraint'));
 BEGIN
   PERFORM lab.ddl(sentencia);
   WITH before AS (
@@ -196,9 +196,24 @@ BEGIN
   )
   INSERT INTO lab.installed (clase, relacion, nombre, estado)
   SELECT n.clase, n.relacion, n.nombre, n.estado FROM lab.catalogue_now() n LEFT JOIN before b USING (clase, relacion, nombre)
-   WHERE n.clase = 'column' AND n.estado IS DISTINCT FROM b.estado
+   WHERE n.clase IN ('column', 'constraint') AND n.estado IS DISTINCT FROM b.estado
      AND EXISTS (SELECT FROM lab.installed i WHERE i.relacion = n.relacion)
       ON CONFLICT (clase, relacion, nombre) DO UPDATE SET estado = excluded.estado;
 END
 $$;
-REVOKE EXECUTE ON FUNCTION lab.catalogue_now(), lab.differences(), lab.restore(), lab.restore_nodes(), lab.migrate(text) FROM PUBLIC;
+-- A check of another form takes the place of an older one. Rows that do not keep it stay: it is then for rows to come alone.
+CREATE OR REPLACE FUNCTION lab.replace_check(tabla regclass, viejo name, nuevo name, condicion text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  quedan boolean;
+BEGIN
+  IF EXISTS (SELECT FROM pg_constraint WHERE conrelid = tabla AND conname = viejo) THEN
+    PERFORM lab.migrate(format('ALTER TABLE %s DROP CONSTRAINT %I', tabla, viejo));
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = tabla AND conname = nuevo) THEN
+    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s WHERE NOT (%s))', tabla, condicion) INTO quedan;  -- Citus wants the 1
+    PERFORM lab.migrate(format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (%s)%s', tabla, nuevo, condicion, CASE WHEN quedan THEN ' NOT VALID' ELSE '' END));
+  END IF;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION lab.replace_check(regclass, name, name, text), lab.catalogue_now(), lab.differences(), lab.restore(), lab.restore_nodes(), lab.migrate(text) FROM PUBLIC;

@@ -28,8 +28,10 @@ CREATE TABLE IF NOT EXISTS public.pacientes (
   telefono text,
   correo text,
   creado_en timestamptz NOT NULL DEFAULT now(),
+  tipo_documento text NOT NULL GENERATED ALWAYS AS (CASE WHEN strpos(cedula, '-') > 0 THEN split_part(cedula, '-', 1) ELSE 'CC' END) STORED,
+  numero_documento text NOT NULL GENERATED ALWAYS AS (split_part(cedula, '-', -1)) STORED,
   CONSTRAINT pacientes_pkey PRIMARY KEY (cedula),
-  CONSTRAINT pacientes_cedula_check CHECK (cedula ~ '^[0-9]{5,10}$'),
+  CONSTRAINT pacientes_documento_check CHECK (cedula ~ '^(?:[1-9][0-9]{3,9}|TI-[0-9]{4,11}|RC-[0-9A-Z]{4,11}|CE-[0-9A-Z]{4,6}|PA-[0-9A-Z]{4,16}|PE-[0-9A-Z]{4,15}|PT-[0-9A-Z]{4,20}|CD-[0-9A-Z]{4,16}|SC-[0-9A-Z]{4,16}|DE-[0-9A-Z]{4,20}|SI-[0-9A-Z]{4,20}|CN-[0-9A-Z]{9,20}|MS-[0-9A-Z]{4,12}|AS-[0-9A-Z]{4,10})$'),
   CONSTRAINT pacientes_nombre_check CHECK (btrim(nombre) <> ''),
   CONSTRAINT pacientes_apellido_check CHECK (btrim(apellido) <> ''),
   CONSTRAINT pacientes_fecha_nacimiento_check CHECK (fecha_nacimiento >= DATE '1890-01-01'),
@@ -51,7 +53,7 @@ CREATE TABLE IF NOT EXISTS public.consultas (
   -- The patient first: a unique key of a distributed table holds its distribution column.
   CONSTRAINT consultas_pkey PRIMARY KEY (paciente_id, id),
   CONSTRAINT consultas_motivo_check CHECK (btrim(motivo) <> ''),
-  CONSTRAINT consultas_codigo_cie10_check CHECK (codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?$'),
+  CONSTRAINT consultas_cie10_check CHECK (codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z][0-9X]$'),
   CONSTRAINT consultas_diagnostico_check CHECK (btrim(diagnostico) <> '')
 );
 
@@ -64,7 +66,7 @@ CREATE TABLE IF NOT EXISTS public.usuario (
   activo boolean NOT NULL DEFAULT true,
   medico_id integer,
   CONSTRAINT usuario_pkey PRIMARY KEY (documento_id),
-  CONSTRAINT usuario_documento_id_check CHECK (documento_id ~ '^[0-9]{5,10}$'),
+  CONSTRAINT usuario_documento_check CHECK (documento_id ~ '^(?:[1-9][0-9]{3,9}|TI-[0-9]{4,11}|RC-[0-9A-Z]{4,11}|CE-[0-9A-Z]{4,6}|PA-[0-9A-Z]{4,16}|PE-[0-9A-Z]{4,15}|PT-[0-9A-Z]{4,20}|CD-[0-9A-Z]{4,16}|SC-[0-9A-Z]{4,16}|DE-[0-9A-Z]{4,20}|SI-[0-9A-Z]{4,20}|CN-[0-9A-Z]{9,20}|MS-[0-9A-Z]{4,12}|AS-[0-9A-Z]{4,10})$'),
   CONSTRAINT usuario_nombre_check CHECK (btrim(nombre) <> ''),
   CONSTRAINT usuario_edad_check CHECK (edad BETWEEN 0 AND 130),
   CONSTRAINT usuario_rol_check CHECK (rol IN ('administrador', 'medico', 'admisionista', 'resultados', 'paciente'))
@@ -138,7 +140,7 @@ COMMENT ON COLUMN public.medicos.ciudad IS 'Ciudad en la que atiende';
 COMMENT ON COLUMN public.medicos.activo IS 'Falso cuando ya no atiende: un médico se retira, nunca se borra';
 
 COMMENT ON TABLE public.pacientes IS 'Pacientes; tabla distribuida por cedula';
-COMMENT ON COLUMN public.pacientes.cedula IS 'Número de documento, de 5 a 10 dígitos; columna de distribución, no cambia';
+COMMENT ON COLUMN public.pacientes.cedula IS 'Documento: la cédula de ciudadanía con sus dígitos, cualquier otro como TIPO-NÚMERO (TI-1072319876); columna de distribución, no cambia';
 COMMENT ON COLUMN public.pacientes.id IS 'Identificador que se genera a partir de la cédula: P1072319876';
 COMMENT ON COLUMN public.pacientes.nombre IS 'Nombres';
 COMMENT ON COLUMN public.pacientes.apellido IS 'Apellidos';
@@ -155,12 +157,12 @@ COMMENT ON COLUMN public.consultas.id IS 'Identificador de la consulta';
 COMMENT ON COLUMN public.consultas.medico_id IS 'Médico que atendió (medicos.id)';
 COMMENT ON COLUMN public.consultas.fecha_consulta IS 'Momento de la consulta';
 COMMENT ON COLUMN public.consultas.motivo IS 'Motivo de la consulta, en palabras del paciente';
-COMMENT ON COLUMN public.consultas.codigo_cie10 IS 'Código del diagnóstico en la CIE-10: J06.9';
+COMMENT ON COLUMN public.consultas.codigo_cie10 IS 'Código del diagnóstico en la CIE-10, como en RIPS: cuatro caracteres sin punto, X si tiene tres (J069, I10X)';
 COMMENT ON COLUMN public.consultas.diagnostico IS 'Diagnóstico en palabras';
 COMMENT ON COLUMN public.consultas.tratamiento IS 'Tratamiento indicado';
 
 COMMENT ON TABLE public.usuario IS 'Usuarios del sistema: quién puede entrar y con qué rol';
-COMMENT ON COLUMN public.usuario.documento_id IS 'Número de documento, de 5 a 10 dígitos; columna de distribución, no cambia';
+COMMENT ON COLUMN public.usuario.documento_id IS 'Documento, como pacientes.cedula; columna de distribución, no cambia';
 COMMENT ON COLUMN public.usuario.nombre IS 'Nombres y apellidos';
 COMMENT ON COLUMN public.usuario.edad IS 'Edad en años';
 COMMENT ON COLUMN public.usuario.rol IS 'Rol: administrador, medico, admisionista, resultados o paciente';

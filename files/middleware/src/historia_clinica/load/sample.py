@@ -34,6 +34,15 @@ FIRST_BIRTH_YEAR, LAST_BIRTH_YEAR = 1931, 2019
 REGISTERED_IN = 2020
 FIRST_DAY, LAST_DAY = date(2021, 1, 4), date(2025, 12, 20)
 
+# Who has no cédula: below 18 a tarjeta, below 7 a registro. Of a thousand people a few have another document: its type, how many of a
+# thousand, and how its number is made of the one that nobody shares (ten digits, or the same with other signs where it is to be shorter).
+OTHER_DOCUMENTS = (
+    ("PT", 20), ("CE", 6), ("PA", 2), ("PE", 1), ("SC", 1), ("DE", 1), ("CD", 1), ("SI", 1),
+)  # fmt: skip
+UNIDENTIFIED = 1  # of a thousand: AS for adults, MS for minors
+ADULT, SCHOOL_AGE = 18, 7
+SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 Value = TypeVar("Value")
 
 _SHORTS = struct.Struct("<16H")
@@ -46,7 +55,7 @@ class Patient(NamedTuple):
     Cédula and time of registration together tell it from a row that somebody else wrote.
     """
 
-    cedula: str
+    cedula: str  # or the key of another document
     created: str
     row: str
     sex: str
@@ -61,9 +70,30 @@ class Consultation(NamedTuple):
 
 
 def cedula(seed: int, patient: int) -> str:
-    """Return the identity number of a patient (counted from 1)."""
+    """Return the ten digits that only one patient (counted from 1) has."""
     index = (seed * PATIENTS_PER_SEED + patient - 1) % CEDULAS
     return str(FIRST_CEDULA + index * SCATTER % CEDULAS)
+
+
+def document(number: str, age: int, draw: int) -> str:
+    """Return the key of the person with a number of ten digits, at an age, by a draw of 16 bits."""
+    place = draw % 1000
+    for code, share in OTHER_DOCUMENTS:
+        if place < share:
+            return f"{code}-{_short(number) if code == 'CE' else number}"
+        place -= share
+    if place < UNIDENTIFIED:
+        return f"AS-{number}" if age >= ADULT else f"MS-{number}"
+    return number if age >= ADULT else f"{'TI' if age >= SCHOOL_AGE else 'RC'}-{number}"
+
+
+def _short(number: str) -> str:
+    """Return six digits and letters for a number of ten digits below 36**6: no two have the same."""
+    rest, signs = int(number), ""
+    for _ in range(6):
+        rest, sign = divmod(rest, 36)
+        signs = SIGNS[sign] + signs
+    return signs
 
 
 def patient(seed: int, number: int) -> Patient:
@@ -84,11 +114,13 @@ def patient(seed: int, number: int) -> Patient:
     surname = words.surnames[draw[3] & 4095]
     year = words.birth_years[draw[5] & 4095]
     day = words.days_of_year[draw[6] * (365 + calendar.isleap(year)) >> 16]
-    identity = cedula(seed, number)
+    shared_by_nobody = cedula(seed, number)
+    age = LAST_DAY.year - year - (day > f"{LAST_DAY:%m-%d}")
+    identity = document(shared_by_nobody, age, draw[14])
     phone = f"3{draw[8] % 22:02}{(draw[9] << 16 | draw[10]) % 10_000_000:07}" if draw[8] % 10 else r"\N"
     # example.com belongs to nobody: no message of an exercise can reach a person.
     mail = (
-        f"{words.plain[given[draw[1] & 4095]]}.{words.plain[surname]}{identity[-4:]}@example.com"
+        f"{words.plain[given[draw[1] & 4095]]}.{words.plain[surname]}{shared_by_nobody[-4:]}@example.com"
         if draw[11] % 10 < 7
         else r"\N"
     )

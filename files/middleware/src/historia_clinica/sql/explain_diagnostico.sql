@@ -2,4 +2,4 @@
 -- Cada nodo usa su propio índice, pero nadie sabe de antemano cuáles tienen algo.
 SELECT count(*)
   FROM consultas
- WHERE codigo_cie10 = 'J06.9'
+ WHERE codigo_cie10 = 'J069'

@@ -1,6 +1,6 @@
 -- A patient with every consultation and its doctor. The key is given to both tables: one shard answers all of it.
 SELECT json_build_object(
-         'paciente', json_build_object('cedula', p.cedula, 'id', p.id, 'nombre', p.nombre, 'apellido', p.apellido,
+         'paciente', json_build_object('cedula', p.cedula, 'tipo_documento', p.tipo_documento, 'numero_documento', p.numero_documento, 'id', p.id, 'nombre', p.nombre, 'apellido', p.apellido,
                          'fecha_nacimiento', p.fecha_nacimiento, 'sexo', p.sexo, 'ciudad', p.ciudad,
                          'telefono', p.telefono, 'correo', p.correo,
                          'creado_en', to_char(p.creado_en AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')),

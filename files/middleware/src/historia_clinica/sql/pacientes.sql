@@ -1,6 +1,6 @@
 -- One patient, or a page of them: a condition that was not asked for is left out (search).
 SELECT cedula AS paciente_id,
-       json_build_object('cedula', cedula, 'id', id, 'nombre', nombre, 'apellido', apellido,
+       json_build_object('cedula', cedula, 'tipo_documento', tipo_documento, 'numero_documento', numero_documento, 'id', id, 'nombre', nombre, 'apellido', apellido,
                          'fecha_nacimiento', fecha_nacimiento, 'sexo', sexo, 'ciudad', ciudad, 'telefono', telefono,
                          'correo', correo, 'creado_en', to_char(creado_en AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
                         )::text AS cuerpo

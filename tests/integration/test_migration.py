@@ -1,0 +1,72 @@
+"""A lab of the release before: the next run brings its tables to the form of this one, and loses no row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from support.labs import Lab
+
+#: What makes a lab's tables what the release before made.
+BEFORE = [
+    "SELECT lab.ddl('ALTER TABLE pacientes DROP COLUMN tipo_documento')",
+    "SELECT lab.ddl('ALTER TABLE pacientes DROP COLUMN numero_documento')",
+    "SELECT lab.ddl('ALTER TABLE pacientes DROP CONSTRAINT pacientes_documento_check')",
+    "SELECT lab.ddl($$ALTER TABLE pacientes ADD CONSTRAINT pacientes_cedula_check CHECK (cedula ~ '^[0-9]{5,10}$') NOT VALID$$)",  # the sample has children
+    "SELECT lab.ddl('ALTER TABLE usuario DROP CONSTRAINT usuario_documento_check')",
+    "SELECT lab.ddl($$ALTER TABLE usuario ADD CONSTRAINT usuario_documento_id_check CHECK (documento_id ~ '^[0-9]{5,10}$')$$)",
+    "SELECT lab.ddl('ALTER TABLE consultas DROP CONSTRAINT consultas_cie10_check')",
+    r"SELECT lab.ddl($$ALTER TABLE consultas ADD CONSTRAINT consultas_codigo_cie10_check CHECK (codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?$')$$)",
+    "DELETE FROM lab.installed WHERE clase IN ('column', 'constraint') AND relacion IN ('public.pacientes', 'public.usuario', 'public.consultas')",
+    "INSERT INTO lab.installed SELECT * FROM lab.catalogue_now() WHERE clase IN ('column', 'constraint') AND relacion IN ('public.pacientes', 'public.usuario', 'public.consultas')",
+    "DELETE FROM lab.applied WHERE nombre = 'schema'",
+]
+#: A diagnosis as somebody wrote it then, and as it is kept now; what is no code of CIE-10 stays.
+CODES = [("J06.9", "J069"), ("J069", "J069"), ("I10", "I10X"), ("I10.X", "I10X"), ("J06.9XYZ", "J06.9XYZ")]
+
+
+def ask(lab: Lab, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    """What a query gives."""
+    with lab.connect() as connection:
+        return connection.execute(query, values).fetchall()
+
+
+def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
+    """With rows of its own: each is there, in the new form, and what cannot be said in it is left as it was."""
+    counted = "SELECT count(*), count(DISTINCT cedula) FROM pacientes"
+    with lab.connect() as connection:
+        for statement in BEFORE:
+            connection.execute(statement)
+        connection.execute(
+            "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
+            " SELECT cedula, 'Ana', 'Núñez', '1990-01-01', 'F', 'Cali' FROM unnest(ARRAY['0072345', '72345']) AS cedula"
+        )
+        for code, _ in CODES:
+            connection.execute(
+                "INSERT INTO consultas (paciente_id, medico_id, motivo, codigo_cie10, diagnostico)"
+                " VALUES ('72345', 1, %s, %s, 'd')",
+                [code, code],
+            )
+    before = ask(lab, counted)
+    try:
+        run = lab.play("site.yml")
+        assert run.rc == 0, run.stdout + run.stderr
+        assert ask(lab, counted) == before
+        kept = dict(ask(lab, "SELECT motivo, codigo_cie10 FROM consultas WHERE paciente_id = '72345'"))
+        assert kept == dict(CODES)
+        types = ask(lab, "SELECT tipo_documento, numero_documento FROM pacientes WHERE cedula IN ('0072345', '72345')")
+        assert sorted(types) == [
+            ("CC", "0072345"),
+            ("CC", "72345"),
+        ]  # two numbers: nobody says that they are one person
+        with lab.connect() as connection, pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute("UPDATE consultas SET codigo_cie10 = 'J06.9' WHERE paciente_id = '72345'")
+        again = lab.play("site.yml")
+        assert again.recap[lab.name]["changed"] == 0, again.stdout
+        assert lab.play("verify.yml").rc == 0
+    finally:
+        with lab.connect() as connection:
+            connection.execute("DELETE FROM consultas WHERE paciente_id = '72345'")
+            connection.execute("DELETE FROM pacientes WHERE cedula IN ('0072345', '72345')")
