@@ -2,7 +2,7 @@
 
     make bench ARGS='host-citus api'
 
-What each prints as JSON is kept in benchmarks/figures/NAME.json, with the day; `make docs` makes the table of figures of them. Names
+What each prints as JSON is kept in benchmarks/figures/NAME.json, with the day; `make docs` makes the table of figures of them (docs/en/benchmarks.md). Names
 choose some. Where one fails the others go on.
 """
 

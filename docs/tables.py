@@ -193,6 +193,7 @@ def statements(text: str, language: str) -> str:
 
 MEASURED = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- /figures -->)", re.DOTALL)
 FIGURES = Path(__file__).parents[1] / "benchmarks/figures"
+MEASURED_ON = tuple(Path(__file__).parent / language / "benchmarks.md" for language in ("en", "es"))
 READMES = tuple(Path(__file__).parents[1] / name for name in ("README.md", "README.es.md"))
 #: Each row in both languages: what was measured, and where its cells come from: benchmark, which of its results, text with its fields.
 MEASUREMENTS: tuple[tuple[str, str, tuple[tuple[str, dict[str, str], str], ...]], ...] = (
@@ -271,9 +272,9 @@ def measured(name: str, which: dict[str, str], text: str) -> str:
     return text.format(**found[0]) if found else "-"
 
 
-def readme(path: Path) -> str:
-    """A README with its tables, of the figures and of what differs most, as they should be."""
-    spanish = path.name == "README.es.md"
+def figures(path: Path) -> str:
+    """A page of figures with its table as it should be."""
+    spanish = path.parent.name == "es"
     rows = [
         "| medido | Citus | `postgres_fdw` |" if spanish else "| measured | Citus | `postgres_fdw` |",
         "| --- | --- | --- |",
@@ -288,9 +289,13 @@ def readme(path: Path) -> str:
             texts = [text.replace(".", ",") for text in texts]
         rows.append(f"| {castellano if spanish else english} | {' | '.join(texts)} |")
     text = "\n".join(rows) + "\n"
-    most = compared((case for case in CASES if case.readme), "", "es" if spanish else "en")
-    page = MEASURED.sub(lambda _: text, path.read_text(encoding="utf-8"))
-    return DIFFERING.sub(lambda _: most, page)
+    return MEASURED.sub(lambda _: text, path.read_text(encoding="utf-8"))
+
+
+def readme(path: Path) -> str:
+    """A README with its table of what differs most, as it should be."""
+    most = compared((case for case in CASES if case.readme), "", "es" if path.name == "README.es.md" else "en")
+    return DIFFERING.sub(lambda _: most, path.read_text(encoding="utf-8"))
 
 
 def cell(value: Any) -> str:
@@ -348,6 +353,7 @@ def main() -> int:
     pages |= {page: changes(page) for page in HANDS}
     pages |= {page: differences(page) for page in APART}
     pages |= {page: reach(page) for page in REACHING}
+    pages |= {page: figures(page) for page in MEASURED_ON}
     pages |= {page: readme(page) for page in READMES}
     for page, text in pages.items():
         if page.read_text(encoding="utf-8") != text:

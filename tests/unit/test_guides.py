@@ -39,9 +39,15 @@ def test_guide_prints_the_table_of_permissions(guide: Path) -> None:
     assert guide.read_text(encoding="utf-8") == tables.guide(guide)
 
 
+@pytest.mark.parametrize("page", tables.MEASURED_ON, ids=str)
+def test_page_of_figures_prints_what_was_measured(page: Path) -> None:
+    """`make docs` writes it from benchmarks/figures; nobody types a figure."""
+    assert page.read_text(encoding="utf-8") == tables.figures(page)
+
+
 @pytest.mark.parametrize("page", tables.READMES, ids=lambda page: page.name)
-def test_readme_prints_what_was_found(page: Path) -> None:
-    """`make docs` writes it from benchmarks/figures and tests/support/differences.yml; nobody types a figure."""
+def test_readme_prints_what_the_tests_ask(page: Path) -> None:
+    """`make docs` writes it from tests/support/differences.yml."""
     assert page.read_text(encoding="utf-8") == tables.readme(page)
 
 
