@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 ifeq ($(origin INVENTORY),undefined)
-INVENTORY := $(if $(value ROSTER),inventories/classroom,inventories/lab)
+INVENTORY := $(if $(or $(value ROSTER),$(filter class,$(MAKECMDGOALS))),inventories/classroom,inventories/lab)
 endif
 # Typed, they arrive as typed: make would take a dollar for a variable of its own. Recipes read them as the shell's, in quotes.
 override ARGS := $(value ARGS)
@@ -46,7 +46,7 @@ hosts = ansible -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") --lis
 
 suites := unit middleware integration kubernetes newcomer molecule
 
-.PHONY: help env docs lock lab status diagnose verify psql login dump token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
+.PHONY: help env docs lock lab class status diagnose verify psql login dump token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
 	@sed -n 's/\$$(suites)/$(suites)/; s/^\([a-z][^:= ]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -59,6 +59,12 @@ env: .venv/.complete ## make .venv: Ansible and the tools of the tests
 
 lab: env ## make the lab, or bring it up to date
 	@$(call play,site)
+
+# Each lab on its own way: no lab waits for another one's task.
+class: export ANSIBLE_STRATEGY := ansible.builtin.host_pinned
+class: export ANSIBLE_STDOUT_CALLBACK := aula.historia_clinica.classroom
+class: env ## make the labs of a class, or bring them up to date: ROSTER=roster.csv, a list of students
+	@$(call play,class)
 
 preflight: env ## what is missing, busy or too small here; changes nothing but the runtime
 	@$(call play,preflight)

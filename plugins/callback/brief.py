@@ -69,7 +69,7 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types
             super()._task_start(task, prefix)
         elif sys.stdout.isatty():
             self._erase()
-            sys.stdout.write(f"… {_name(task)}"[:79])
+            sys.stdout.write(f"… {name_of(task)}"[:79])
             sys.stdout.flush()
             self._working = True
 
@@ -81,7 +81,7 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types
         if result.result.get("_ansible_verbose_always"):
             self._line(_page(result.result.get("msg", "")))
         elif result.result.get("changed"):
-            self._line(f"changed  {self.host_label(result)}: {_name(result.task)}", constants.COLOR_CHANGED)
+            self._line(f"changed  {self.host_label(result)}: {name_of(result.task)}", constants.COLOR_CHANGED)
         self._erase()
         self._handle_warnings(result.result)
 
@@ -89,7 +89,7 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types
         """Show what failed, once."""
         if not self._brief:
             super().v2_runner_on_failed(result, ignore_errors)
-        elif not ignore_errors and not _has_rescue(result.task):
+        elif not ignore_errors and not has_rescue(result.task):
             self._failure(result, "FAILED  ")
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
@@ -100,8 +100,8 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types
             self._failure(result, "UNREACHABLE")
 
     def _failure(self, result: Any, verdict: str) -> None:
-        self._line(f"{verdict} {self.host_label(result)}: {_name(result.task)}", constants.COLOR_ERROR)
-        for failed in _failures(result.result):
+        self._line(f"{verdict} {self.host_label(result)}: {name_of(result.task)}", constants.COLOR_ERROR)
+        for failed in failures_of(result.result):
             self._line(failure_page(failed), constants.COLOR_ERROR)
         self._handle_warnings(result.result)
 
@@ -131,11 +131,12 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types
         super().v2_playbook_on_stats(stats)
 
 
-def _name(task: Any) -> str:
+def name_of(task: Any) -> str:
+    """What a task is called."""
     return str(task.name or task.get_name()).strip()
 
 
-def _has_rescue(task: Any) -> bool:
+def has_rescue(task: Any) -> bool:
     """Whether the failure is for other tasks to explain: those of the rescue of a block that it lies in, however deep."""
     while task is not None:
         parent = getattr(task, "_parent", None)
@@ -150,7 +151,7 @@ def _page(message: Any) -> str:
     return "\n".join(map(str, message)) if isinstance(message, list) else str(message)
 
 
-def _failures(result: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def failures_of(result: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The results that failed: the task's own, or those of its items."""
     failed = [item for item in result.get("results", []) if item.get("failed")]
     yield from failed or [result]

@@ -174,7 +174,8 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible has
                 f"first_port of roster.yml is {first_port}: a port from 1024 to {65536 - BLOCK} is needed"
             )
         group, more = enrol(rows, kept, machine, first_port)
-        if problems := [*problems, *more]:
+        told = {each.line for each in problems}
+        if problems := [*problems, *(each for each in more if each.line not in told)]:
             raise SystemExit(said(roster, problems))
         return group
 

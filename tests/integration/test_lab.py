@@ -275,42 +275,6 @@ def test_a_run_that_was_killed_while_data_directories_are_made_converges(worksho
     assert killed.play("teardown.yml").rc == 0
 
 
-def test_a_class_is_made_side_by_side_and_one_failure_stops_nobody_else(workshop: Workshop) -> None:
-    """Three students: own directories, own ports, own users; the one whose choice cannot be does not hold up the others."""
-    place = workshop.place / "class"
-    roster = workshop.place / "roster.csv"
-    roster.write_text("Nombre;Correo\nAna;ana@uni.edu\nBeto;beto@uni.edu\nCarla;carla@uni.edu\n")
-    arguments = [
-        *("-i", "inventories/classroom", "-e", f"lab_roster={roster}"),
-        *("-e", f"runtime_directory={workshop.place}/runtime"),
-        *("-e", "lab_directory=" + str(place) + "/{{ inventory_hostname }}"),
-        *("-e", "lab_database_port={{ 32000 + 100 * student_number }}"),
-        *("-e", "lab_api_port={{ 32050 + student_number }}"),
-        *("-e", "clinical_schema_patients=10"),
-        *("-e", "lab_target=host"),
-    ]
-    broken = ("-e", "lab_workers={{ 'many' if inventory_hostname == 'beto' else 1 }}")
-    try:
-        run = run_playbook("playbooks/site.yml", *arguments, *broken)
-        assert run.rc != 0
-        assert {host: counts["failed"] for host, counts in run.recap.items()} == {"ana": 0, "beto": 1, "carla": 0}
-        assert "workers-invalid" in run.stdout
-        records = [json.loads((place / name / "lab.json").read_text()) for name in ("ana", "carla")]
-        assert [record["database_port"] for record in records] == [32100, 32300]
-        assert not (place / "beto").exists()
-        if records[0]["user"].startswith("hc-"):
-            assert [record["user"] for record in records] == ["hc-ana", "hc-carla"]
-            assert all(
-                (place / name).stat().st_mode & 0o007 == 0 for name in ("ana", "carla")
-            )  # the group is the lab's own
-    finally:
-        removed = run_playbook("playbooks/teardown.yml", *arguments)
-    assert removed.rc == 0, removed.stdout
-    assert not list(place.iterdir())
-    assert processes_of(place) == []
-    assert not [user.pw_name for user in pwd.getpwall() if re.fullmatch("hc-(ana|beto|carla)", user.pw_name)]
-
-
 @only("postgres_fdw")  # the same tasks with every engine
 def test_teardown_leaves_nothing_and_may_be_run_twice(workshop: Workshop, lab: Lab) -> None:
     """No process, no directory, no user, no entry in the host's list of labs."""

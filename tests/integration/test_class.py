@@ -1,0 +1,153 @@
+"""A class: the labs of a list, made with the commands of its guide, from the first week to the last."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import subprocess
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from support.labs import ROOT, Workshop, processes_of
+
+LIST = "Nombre;Correo;Grupo\nAna;ana@uni.edu;A\nBeto;beto@uni.edu;A\nCarla;carla@uni.edu;B\n"
+#: What the guide has to be typed, but for `make psql`, which looks for labs in a person's own place.
+GUIDE = re.findall(
+    r"^make (\w+) ROSTER=roster\.csv$", (ROOT / "docs/en/class.md").read_text(encoding="utf-8"), re.MULTILINE
+)
+
+
+class Classroom:
+    """A class of three in a place of its own.
+
+    Attributes:
+        place: where its labs are.
+        roster: its list.
+    """
+
+    def __init__(self, workshop: Workshop) -> None:
+        self.place = workshop.place / "class"
+        self.roster = workshop.place / "mi curso.csv"
+        self.roster.write_bytes(LIST.encode("cp1252"))
+        self.arguments = [
+            f"-e runtime_directory={workshop.place}/runtime",
+            f"-e 'lab_directory={self.place}/{{{{ inventory_hostname }}}}'",
+            "-e 'lab_database_port={{ 32000 + 100 * student_number }}' -e 'lab_api_port={{ 32050 + student_number }}'",
+            "-e clinical_schema_patients=10 -e lab_target=host",
+        ]
+
+    def make(self, word: str, *more: str, lab: str = "") -> subprocess.CompletedProcess[str]:
+        """Type a command of the guide."""
+        named = [f"ROSTER={self.roster}", *([f"LAB={lab}"] if lab else [])]
+        return subprocess.run(
+            ["make", "--no-print-directory", word, *named, f"ARGS={' '.join([*self.arguments, *more])}"],
+            cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if name != "MAKEFLAGS"} | {"ANSIBLE_NOCOLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def record(self, lab: str) -> dict[str, object]:
+        """What a lab remembers."""
+        loaded: dict[str, object] = json.loads((self.place / lab / "lab.json").read_text(encoding="utf-8"))
+        return loaded
+
+    def ask(self, lab: str, statement: str) -> list[tuple[object, ...]]:
+        """What a lab's database answers to its administrator."""
+        with psycopg.connect(
+            host="127.0.0.1",
+            port=self.record(lab)["database_port"],  # type: ignore[arg-type]  # JSON
+            user="admin",
+            dbname="historia_clinica",
+            passfile=str(self.place / lab / "credentials/admin.pgpass"),
+            autocommit=True,
+        ) as connection:
+            found = connection.execute(statement)
+            return found.fetchall() if found.description else []
+
+
+def table(page: str) -> dict[str, dict[str, str]]:
+    """The rows of the table that `make class` ends with, by lab."""
+    heading, *rows = page[page.index("  student ") :].splitlines()
+    rows = rows[: rows.index("")]
+    found = [dict(zip(heading.split(), row.split(), strict=True)) for row in rows]
+    return {row["lab"]: row for row in found}
+
+
+@pytest.fixture
+def classroom(workshop: Workshop) -> Iterator[Classroom]:
+    """A class whose labs are removed in the end."""
+    classroom = Classroom(workshop)
+    try:
+        yield classroom
+    finally:
+        classroom.roster.write_text(LIST, encoding="utf-8")
+        classroom.make("teardown")
+
+
+def test_a_class_from_the_first_week_to_the_last(classroom: Classroom) -> None:
+    """One student's failure stops nobody else; a later run takes nothing away; who leaves keeps the lab."""
+    assert GUIDE == ["class", "status", "teardown"]
+    broken = '-e \'lab_workers={{ "many" if inventory_hostname == "beto" else 1 }}\''
+    first = classroom.make("class", broken)
+    assert first.returncode != 0
+    rows = table(first.stdout)
+    assert {lab: (row["state"], row["database"], row["API"]) for lab, row in rows.items()} == {
+        "ana": ("up", "32100", "32051"),
+        "beto": ("failed", "-", "-"),
+        "carla": ("up", "32300", "32053"),
+    }
+    assert re.search(r"^beto: FAILED .*workers-invalid", first.stdout, re.MULTILINE)
+    assert "2 of 3 labs are up, 1 failed" in first.stdout
+    assert not (classroom.place / "beto").exists()
+    if str(classroom.record("ana")["user"]).startswith("hc-"):
+        assert [classroom.record(lab)["user"] for lab in ("ana", "carla")] == ["hc-ana", "hc-carla"]
+        # The group is the lab's own.
+        assert all((classroom.place / lab).stat().st_mode & 0o007 == 0 for lab in ("ana", "carla"))
+
+    # Weeks later: a lab has rows of its student's and a worker more, and Carla is on the list no more.
+    classroom.ask("carla", "CREATE TABLE mia AS SELECT 7 AS numero")
+    grown = classroom.make("lab", "-e lab_workers=2", lab="ana")
+    assert grown.returncode == 0, grown.stdout + grown.stderr
+    classroom.roster.write_text(LIST.replace("Carla;carla@uni.edu;B\n", ""), encoding="utf-8")
+    again = classroom.make("class")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "Carla (make teardown LAB=carla" in " ".join(again.stderr.split())
+    rows = table(again.stdout)
+    assert {lab: (row["state"], row["workers"]) for lab, row in rows.items()} == {
+        "ana": ("up", "2"),
+        "beto": ("up", "2"),
+    }
+    assert rows["ana"]["changed"] == "0"
+    assert classroom.ask("ana", "SELECT count(*) FROM lab.nodes WHERE responds") == [(3,)]
+    assert classroom.ask("carla", "SELECT numero FROM mia") == [(7,)]
+
+    status = classroom.make("status")
+    assert status.returncode == 0
+    assert re.findall(r"^The lab (\w+).*workers$", status.stdout, re.MULTILINE) == ["ana", "beto"]
+    classroom.roster.write_text(LIST, encoding="utf-8")
+    removed = classroom.make("teardown")
+    assert removed.returncode == 0, removed.stdout
+    assert not list(classroom.place.iterdir())
+    assert processes_of(classroom.place) == []
+    assert not [user.pw_name for user in pwd.getpwall() if re.fullmatch("hc-(ana|beto|carla)", user.pw_name)]
+
+
+def test_a_class_of_a_wrong_list_makes_nothing(classroom: Classroom) -> None:
+    """Its one message stands alone."""
+    classroom.roster.write_text(f"{LIST}Dora;dora;B\nEva;ana@uni.edu;B\n", encoding="utf-8")
+    done = classroom.make("class")
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert [line for line in done.stderr.splitlines() if not line.startswith("make:")] == [
+        f"2 things are wrong in {classroom.roster}; nothing was changed:",
+        "  line 5 has the e-mail 'dora': one such as ana@uni.edu.co is needed",
+        "  line 6 has the e-mail ana@uni.edu, as line 2 has",
+    ]
+    assert not any(classroom.place.glob("*"))
