@@ -19,7 +19,8 @@ override KIND := $(value KIND)
 override FILE := $(value FILE)
 override STATE := $(value STATE)
 override ROSTER := $(value ROSTER)
-export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER
+override MAPPING := $(value MAPPING)
+export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING
 typed = '$(or $(PYTHON),python3)' requirements/typed
 # Every command begins with it: what a person exported for something else stays out. GNU make exports nothing to $(shell) itself.
 environment := roles/runtime/files/environment.sh
@@ -46,7 +47,7 @@ hosts = ansible -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") --lis
 
 suites := unit middleware integration kubernetes newcomer molecule
 
-.PHONY: help env docs lock lab class status diagnose verify psql login dump token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
+.PHONY: help env docs lock lab class status diagnose verify psql import login dump token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
 	@sed -n 's/\$$(suites)/$(suites)/; s/^\([a-z][^:= ]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -79,10 +80,13 @@ verify: env ## every promise, checked against the running lab
 	@$(call play,verify)
 
 psql: ## connect as the lab's administrator, or as LOGIN=ana: ARGS='-Atc "select 1"'
-	@LAB_LOGIN="$$LOGIN" $(typed) files/programs/psql
+	@LAB_LOGIN="$$LOGIN" $(typed) files/programs/lab psql
 
 dump: env ## a copy of the clinical history for any PostgreSQL: FILE=historia.sql
 	@$(call play,dump)
+
+import: ## patients and consultations of another hospital's file: FILE=hospital.csv MAPPING=hospital.yml; ARGS=--check only looks
+	@$(typed) files/programs/lab import "$$FILE" $(if $(MAPPING),--mapping "$$MAPPING")
 
 login: env ## a person's login to the database: LOGIN=ana reads; KIND=write writes too, KIND=none takes it away
 	@$(call play,login)

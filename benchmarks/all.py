@@ -2,8 +2,8 @@
 
     make bench ARGS='host-citus api'
 
-What each prints as JSON is kept in benchmarks/figures/NAME.json, with the day; `make docs` makes the table of figures of them (docs/en/benchmarks.md). Names
-choose some. Where one fails the others go on.
+What each prints as JSON is kept in benchmarks/figures/NAME.json, with the day; `make docs` makes the table of docs/en/benchmarks.md of
+them. Names choose some. Where one fails the others go on.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "host-postgres_fdw": ["host.py", "--engine", "postgres_fdw"],
     "queries": ["queries.py", "--patients", "200000", "--consultations", "5"],
     "load": ["load.py"],
+    "imports": ["imports.py"],
     "api-open": ["middleware.py", "--access", "open"],
     "api-rules": ["middleware.py", "--access", "rules"],
     "overload": ["overload.py"],

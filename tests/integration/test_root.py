@@ -241,9 +241,13 @@ def test_a_lab_that_was_its_users_becomes_roots_by_the_next_make_lab(own: Lab, t
     with tempfile.TemporaryDirectory() as state:
         (Path(state) / "historia-clinica").symlink_to(registry)
         # `make psql` looks below /var/lib; here its program is asked for another place.
-        program = (ROOT / "files/programs/psql").read_text().replace("state=/var/lib", f"state={state}")
+        program = (ROOT / "files/programs/lab").read_text().replace("state=/var/lib", f"state={state}")
         refused = subprocess.run(
-            ["bash", "-c", program], env={**os.environ, "LAB": own.name}, capture_output=True, text=True, check=False
+            ["bash", "-c", program, "lab", "psql"],
+            env={**os.environ, "LAB": own.name},
+            capture_output=True,
+            text=True,
+            check=False,
         )
     assert refused.returncode == 1
     assert "belongs to somebody else" in refused.stderr

@@ -40,6 +40,7 @@ ONE, CONSULTATIONS = "/pacientes/{cedula}", "/pacientes/{cedula}/consultas"
 ROUTES = [
     Route("GET", "/pacientes", "accesos_paginas", "pacientes"),
     Route("POST", "/pacientes", "cambios", "registro", {"cedula": "30008", **DATA}),
+    Route("POST", "/importaciones", "cambios", "registro", {"filas": [{"paciente": {"cedula": "30009", **DATA}}]}),
     Route("GET", ONE, "accesos", "paciente"),
     Route("PUT", ONE, "cambios", "registro", DATA),
     Route("PUT", ONE, "cambios", "reemplazo", DATA),

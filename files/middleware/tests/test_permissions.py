@@ -48,6 +48,7 @@ REQUESTS: dict[str, tuple[str, str, dict[str, Any] | None]] = {
     "consultas.buscar": ("GET", "/consultas", None),
     "consultas.leer": ("GET", "/pacientes/{}/consultas", None),
     "consultas.escribir": ("POST", "/pacientes/{}/consultas", CONSULTATION),
+    "importaciones.escribir": ("POST", "/importaciones", {"filas": [{"paciente": {}}]}),
     "historia.leer": ("GET", "/pacientes/{}/historia", None),
     "accesos.leer": ("GET", "/pacientes/{}/cambios", None),
     "accesos.buscar": ("GET", "/accesos/paginas", None),

@@ -23,12 +23,23 @@ def create_app(settings: Settings | None = None) -> Application:
     # Imported here so that the loader, which shares this package, does not pay for Flask.
     from historia_clinica import config, logs, operations, pool, problems, public, sessions
     from historia_clinica.application import Application
-    from historia_clinica.v1 import accesos, cluster, consultas, medicos, pacientes, sesiones, usuarios
+    from historia_clinica.v1 import accesos, cluster, consultas, importaciones, medicos, pacientes, sesiones, usuarios
 
     logs.configure()
     settings = settings or config.from_environment(os.environ)
     app = Application(__name__, __version__)
-    for module in (public, operations, sesiones, medicos, pacientes, consultas, accesos, usuarios, cluster):
+    for module in (
+        public,
+        operations,
+        sesiones,
+        medicos,
+        pacientes,
+        consultas,
+        importaciones,
+        accesos,
+        usuarios,
+        cluster,
+    ):
         app.register_blueprint(module.blueprint)
     problems.init_app(app)
     sessions.init_app(app, settings)

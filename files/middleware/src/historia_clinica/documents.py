@@ -7,6 +7,7 @@ with the same digits are two. Types, lengths and ages are those of RIPS (Resoluc
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import NamedTuple
 
 CEDULA = "CC"  # the type whose numbers stand alone
@@ -94,3 +95,11 @@ def fits_age(key: str, years: int) -> bool:
     """Whether somebody of an age can have the document."""
     kind = TYPES[parts(key)[0]]
     return kind.youngest <= years <= kind.oldest
+
+
+def unfit(key: str, born: date, today: date) -> str | None:
+    """Return why somebody who was born then cannot have the document today, or None."""
+    years = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+    return (
+        None if fits_age(key, years) else f"a los {years} años nadie tiene ese documento ({TYPES[parts(key)[0]].name})."
+    )

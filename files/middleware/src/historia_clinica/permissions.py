@@ -36,6 +36,7 @@ PERMISSIONS: Mapping[str, Mapping[str, Scope]] = {
     "consultas.leer": {"administrador": ALL, "medico": ALL, "resultados": ALL, "paciente": OWN},
     "consultas.escribir": {"administrador": ALL, "medico": OWN},
     "historia.leer": {"administrador": ALL, "medico": ALL, "paciente": OWN},
+    "importaciones.escribir": {"administrador": ALL},
     "accesos.leer": {"administrador": ALL, "paciente": OWN},
     "accesos.buscar": {"administrador": ALL},
     "usuarios.buscar": {"administrador": ALL},

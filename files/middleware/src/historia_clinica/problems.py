@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
 
 import psycopg
 from apiflask import HTTPError
@@ -19,11 +18,8 @@ from werkzeug.exceptions import HTTPException
 
 from historia_clinica.answers import PROBLEM
 from historia_clinica.errors import ProblemError
+from historia_clinica.messages import said
 from historia_clinica.redaction import told
-from historia_clinica.schemas import EXPECTED
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 logger = logging.getLogger(__name__)
 
@@ -71,24 +67,6 @@ DETAILS = {
     501: "Esa forma de enviar el cuerpo (Transfer-Encoding) no se admite.",
 }
 NO_HTTP = "La solicitud no es HTTP que se pueda leer."
-# pydantic's.
-MALFORMED = "no tiene la forma esperada."
-MESSAGES = {
-    "bool_type": "tiene que ser true o false.",
-    "extra_forbidden": "no es un campo que se conozca aquí.",
-    "greater_than_equal": "tiene que ser {ge} o más.",
-    "int_type": "tiene que ser un número entero.",
-    "less_than_equal": "tiene que ser {le} o menos.",
-    "literal_error": "tiene que ser {expected}.",
-    "missing": "es obligatorio.",
-    "model_type": "tiene que ser un objeto JSON.",
-    "string_too_long": "tiene más de {max_length} caracteres.",
-    "string_too_short": "tiene menos de {min_length} caracteres.",
-    "string_type": "tiene que ser un texto.",
-    "string_unicode": "tiene que ser un texto en Unicode.",
-    "timezone_aware": "le falta la zona horaria, como -05:00 o Z.",
-    "value_error": "{error}",
-}
 
 
 def init_app(app: Flask) -> None:
@@ -146,18 +124,10 @@ def _problem(error: ProblemError) -> Response:
 
 
 def _invalid_fields(error: ValidationError) -> Response:
-    found = [(".".join(map(str, each["loc"])) or "cuerpo", _expected(each)) for each in error.errors()]
+    found = said(error)
     field, expected = found[0]
     wrong = [{"campo": field, "mensaje": message} for field, message in found]
     return problem(INVALID, f"{field}: {expected}", campo=field, errores=wrong)
-
-
-def _expected(error: ErrorDetails) -> str:
-    """Say what a field has to be, in the language of the API."""
-    context: dict[str, Any] = error.get("ctx", {})
-    if error["type"] == "string_pattern_mismatch":
-        return EXPECTED.get(context["pattern"], MALFORMED)
-    return MESSAGES.get(error["type"], MALFORMED).format_map(context).replace(" or ", " o ")
 
 
 def _database_error(error: psycopg.Error) -> Response:

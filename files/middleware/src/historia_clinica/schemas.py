@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SkipValidation,
     StringConstraints,
     WithJsonSchema,
     create_model,
@@ -250,6 +251,25 @@ class ConsultaDatos(Entrada):
     tratamiento: Texto | None = None
 
 
+class ConsultaImportada(ConsultaDatos):
+    """A consultation that another system has; its moment is part of what tells it from others."""
+
+    fecha_consulta: Pasado
+
+
+class FilaImportada(Entrada):
+    """A patient of another system, and consultations of his."""
+
+    paciente: PacienteNuevo
+    consultas: Annotated[list[ConsultaImportada], Field(max_length=100)] = []
+
+
+class ImportacionDatos(Entrada):
+    """What another system brings. Each row is looked at by itself: one that cannot be does not hold up the others."""
+
+    filas: Annotated[list[SkipValidation[FilaImportada]], Field(min_length=1, max_length=500)]
+
+
 class Pagina(Entrada):
     """Which page of a patient's consultations."""
 
@@ -452,6 +472,19 @@ class ErrorDeCampo(BaseModel):
 
     campo: str
     mensaje: str
+
+
+class FilaRechazada(BaseModel):
+    """A row that was not taken: which, from 0, and why."""
+
+    fila: int
+    errores: list[ErrorDeCampo]
+
+
+Importacion = answer(
+    "Importacion", "What became of what another system brought; rows that were here already say nothing new.",
+    pacientes=int, consultas=int, repetidas=int, rechazadas=list[FilaRechazada],
+)  # fmt: skip
 
 
 class Problema(BaseModel):

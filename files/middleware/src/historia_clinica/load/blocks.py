@@ -10,7 +10,7 @@ always, would cost a question to every partition of every block.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import psycopg
 
@@ -95,6 +95,14 @@ def complete(connection: Connection, seed: int, block: int, wanted: Size) -> Add
         return _attempt(connection, seed, block, wanted, look=True)
 
 
+class _OfSomebody(Protocol):
+    @property
+    def cedula(self) -> str: ...
+
+
+_Someone = TypeVar("_Someone", bound=_OfSomebody)
+
+
 class _Person(NamedTuple):
     """What a block has to write of one patient; no row where the record says it was written."""
 
@@ -116,7 +124,7 @@ def _attempt(connection: Connection, seed: int, block: int, wanted: Size, *, loo
             _person(seed, first + place, have if place < have.patients else NOTHING, target)
             for place in range(target.patients)
         ]
-        people = _in_order_of_parts(connection, people)
+        people = in_order_of_parts(connection, people)
         if look:
             people = _missing(connection, people)
         patients = [person.row for person in people if person.row]
@@ -149,15 +157,16 @@ def _person(seed: int, number: int, have: Size, target: Size) -> _Person:
     )
 
 
-def _in_order_of_parts(connection: Connection, people: list[_Person]) -> list[_Person]:
+def in_order_of_parts(connection: Connection, people: list[_Someone]) -> list[_Someone]:
     """Put together what lies together: COPY sends rows to a foreign partition in one go.
 
-    In any order it would send a few rows to each of many partitions, again and again.
+    In any order it would send a few rows to each of many partitions, again and again; and two processes that write the same people would
+    wait for each other.
     """
     cedulas = {"cedulas": [person.cedula for person in people]}
     rows = connection.execute(statement("partition_hashes"), cedulas)
     part = {cedula: (key + HASH_COMBINE) % 2**64 % max(1, parts) for cedula, key, parts in rows}
-    return sorted(people, key=lambda person: part[person.cedula])
+    return sorted(people, key=lambda person: (part[person.cedula], person.cedula))
 
 
 def _missing(connection: Connection, people: list[_Person]) -> list[_Person]:

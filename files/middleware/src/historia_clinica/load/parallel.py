@@ -5,16 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
-from time import perf_counter
 
 import psycopg
 
 from historia_clinica.load import blocks
 from historia_clinica.load.blocks import Added, Size
+from historia_clinica.progress import Progress
 from historia_clinica.redaction import told
 
 Work = list[tuple[int, Size]]
@@ -42,7 +41,8 @@ def complete(work: Work, seed: int, jobs: int) -> Added:
         processes.append(process)
         readers.append(reader)
     patients = consultations = 0
-    progress = Progress(len(work))
+    progress = Progress()
+    done = 0
     try:
         while readers:
             ready = wait(readers)
@@ -58,7 +58,8 @@ def complete(work: Work, seed: int, jobs: int) -> Added:
                 else:
                     patients += message.patients
                     consultations += message.consultations
-                    progress.show(patients + consultations)
+                    done += 1
+                    progress.show(done / len(work), patients + consultations)
     finally:
         progress.end()
         for process in processes:
@@ -69,7 +70,7 @@ def complete(work: Work, seed: int, jobs: int) -> Added:
 
 def _job(writer: Pipe, work: Work, seed: int) -> None:
     """Complete blocks in a process of its own; send what each added, then None, or why not."""
-    _stop_with_parent()
+    stop_with_parent()
     # Ctrl-C reaches the parent too, which says so and ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -81,7 +82,7 @@ def _job(writer: Pipe, work: Work, seed: int) -> None:
         writer.send(told(error))
 
 
-def _stop_with_parent() -> None:
+def stop_with_parent() -> None:
     """End this process as soon as its parent is gone: a loader that is killed with -9 cannot stop its processes."""
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -112,31 +113,3 @@ def connect() -> blocks.Connection:
         autocommit=True,
         options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
     )
-
-
-class Progress:
-    """A bar on stderr, only where that is a terminal."""
-
-    WIDTH = 30
-
-    def __init__(self, blocks_to_do: int) -> None:
-        self._blocks = blocks_to_do
-        self._done = 0
-        self._start = perf_counter()
-        self._visible = sys.stderr.isatty()
-
-    def show(self, rows: int) -> None:
-        """Count one more block and draw the bar."""
-        self._done += 1
-        if self._visible:
-            full = self.WIDTH * self._done // self._blocks
-            rate = rows / (perf_counter() - self._start)
-            drawn = "#" * full + "-" * (self.WIDTH - full)
-            share = 100 * self._done // self._blocks
-            sys.stderr.write(f"\r[{drawn}] {share:3} %  {rows:,} rows  {rate:,.0f} rows/s ")
-            sys.stderr.flush()
-
-    def end(self) -> None:
-        """Leave the bar as it is and go to the next line."""
-        if self._visible:
-            sys.stderr.write("\n")

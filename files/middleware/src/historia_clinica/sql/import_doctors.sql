@@ -1,0 +1,1 @@
+SELECT id, registro, activo FROM medicos
