@@ -47,7 +47,7 @@ hosts = ansible -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") --lis
 
 suites := unit middleware integration kubernetes newcomer molecule
 
-.PHONY: help env docs lock lab class status diagnose verify psql import login dump token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
+.PHONY: help env docs lock lab class status diagnose verify psql import login rotate dump token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
 	@sed -n 's/\$$(suites)/$(suites)/; s/^\([a-z][^:= ]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -90,6 +90,9 @@ import: ## patients and consultations of another hospital's file: FILE=hospital.
 
 login: env ## a person's login to the database: LOGIN=ana reads; KIND=write writes too, KIND=none takes it away
 	@$(call play,login)
+
+rotate: env ## change every password and signing key while the lab is used; LOGIN=ana: that person's password alone
+	@$(call play,rotate)
 
 token: env ## a password and a token for the API: USUARIO=1072319876, else an administrator
 	@$(call play,token)

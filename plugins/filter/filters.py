@@ -18,6 +18,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.failur
     waited_in_vain,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.history import copy_page, left_page
+from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.rotation import rotation_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.status import status_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.summary import preflight_page, summary_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.verification import verification_page
@@ -45,6 +46,7 @@ class FilterModule:
             "left_page": left_page,
             "network_verdict": network_verdict,
             "preflight_page": preflight_page,
+            "rotation_page": rotation_page,
             "secret_credentials": secret_credentials,
             "server_programs": server_programs,
             "server_settings": server_settings,

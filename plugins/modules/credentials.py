@@ -11,8 +11,8 @@ short_description: Generate the passwords and keys of a lab once, and keep them
 description:
   - Keeps one password file of libpq for each login (C(LOGIN.pgpass), mode 0600) in a directory (mode 0700), and
     C(nodes.pgpass) with all of them (O(nodes)), which the servers read to log in to each other.
-  - Keeps one file for each kind of key too (C(NAME.keys), mode 0600), a secret in each line, the newest first. To rotate one, put a
-    line before the others; to end what an old one signed, take its line away.
+  - Keeps one file for each kind of key too (C(NAME.keys), mode 0600), a secret in each line, the newest first, and behind an older one,
+    after a tab, until when it is believed (M(aula.historia_clinica.rotation)).
   - What is there stays; what is missing is generated, 32 characters from the system's random source.
   - Use it with C(no_log), since it returns the passwords and the keys.
 options:
@@ -89,17 +89,15 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
     read_text,
     see_that_nobody_else_writes,
 )
+from ansible_collections.aula.historia_clinica.plugins.module_utils.rotation import (
+    password_file,
+    password_line,
+    read_password,
+)
 
 # Letters and digits: they need no quoting in a password file, a URL or a shell.
 ALPHABET = string.ascii_letters + string.digits
 LENGTH = 32
-
-
-def read_password(path: str, login: str) -> str:
-    """The password that the file at ``path`` holds for ``login``; empty where it holds none."""
-    lines = (read_text(path) or "").splitlines()
-    start = f"*:*:*:{login}:"
-    return next((line.removeprefix(start) for line in lines if line.startswith(start)), "")
 
 
 def read_keys(path: str) -> str:
@@ -137,18 +135,17 @@ def main() -> None:
         changed = ensure_directory(directory, owner.mode(0o700), owner.readable, write)
         for login in module.params["logins"]:
             path = os.path.join(directory, f"{login}.pgpass")
-            password = read_password(path, login)
+            password = read_password(read_text(path) or "", login)
             if not password:
                 generated.append(login)
                 if write:
                     password = random_secret()
             passwords[login] = password
             if password:
-                changed |= ensure_text(path, f"*:*:*:{login}:{password}\n", 0o600, owner, write)
+                changed |= ensure_text(path, password_line(login, password), 0o600, owner, write)
         if module.params["nodes"] and all(passwords.values()):
-            lines = (f"*:*:*:{login}:{password}\n" for login, password in passwords.items())
             path = os.path.join(directory, "nodes.pgpass")
-            changed |= ensure_text(path, "".join(lines), 0o600, owner, write)
+            changed |= ensure_text(path, password_file(passwords), 0o600, owner, write)
         for name in module.params["keys"]:
             path = os.path.join(directory, f"{name}.keys")
             keys[name] = read_keys(path)

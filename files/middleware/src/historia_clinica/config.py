@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -16,6 +16,8 @@ from typing import Literal, get_args
 Access = Literal["rules", "open"]
 
 REQUIRED = ("PGHOST", "PGUSER", "PGDATABASE")
+# The parameter of libpq that finds the password to try where the other is refused -> the variable that gives it.
+NEXT_PASSWORD = {"passfile": "HISTORIA_CLINICA_NEXT_PASSFILE", "service": "HISTORIA_CLINICA_NEXT_SERVICE"}
 
 LARGEST_BODY = 64 * 1024  # bytes of a request's body: many times the largest consultation
 
@@ -34,6 +36,9 @@ class Settings:
     connect_timeout: int = 2  # seconds to wait for a connection
     access: Access = "rules"  # whether the rules of who may do what hold, or are lifted for a first class
     signing_keys: Path | None = None  # the file with the keys that sign tokens, the newest first; needed by the rules
+    next_password: Mapping[str, str] = field(
+        default_factory=dict
+    )  # where the next one is while it is changed: a parameter of libpq
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -52,9 +57,11 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             " characters or more in each line, the newest first), or lift the rules with HISTORIA_CLINICA_ACCESS=open."
         )
     number = partial(_whole_number, environment)
+    next_password = {name: environment.get(variable, "") for name, variable in NEXT_PASSWORD.items()}
     return Settings(
         access="rules" if access == "rules" else "open",
         signing_keys=Path(keys) if keys else None,
+        next_password={name: value for name, value in next_password.items() if value},
         address=f"{environment['PGHOST']}:{environment.get('PGPORT') or '5432'}",
         pool_size=number("HISTORIA_CLINICA_POOL_SIZE", Settings.pool_size, 100),
         statement_timeout=number("HISTORIA_CLINICA_STATEMENT_TIMEOUT", Settings.statement_timeout, 600),

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import select
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import psycopg
 from psycopg import abc, pq
@@ -20,6 +21,7 @@ from psycopg.rows import DictRow
 
 # A connection keeps so many prepared statements; when there would be more it forgets all of them.
 MOST_PREPARED = 100
+REFUSED = "password authentication failed"  # libpq gives no SQLSTATE of a connection that was not made
 FINE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 Text = tuple[bytes, tuple[int, ...]]  # with $1, $2, ... and the types that are known of its values (OIDs, or 0)
 Result = tuple[list[DictRow], int]  # the rows, and how many were returned or changed
@@ -35,6 +37,23 @@ class Statement(NamedTuple):
 
 class Connection(psycopg.Connection[DictRow]):
     """A connection over which several statements go at once."""
+
+    @classmethod
+    def connect(  # type: ignore[override]  # psycopg's other parameters go on to it as they are
+        cls, conninfo: str = "", *, next_password: Mapping[str, str] | None = None, **named: Any
+    ) -> Self:
+        """Connect; where the server refuses the password, try the one that takes its place (a parameter of libpq that finds it).
+
+        Neither the server nor the file of passwords is first to learn of a change everywhere, so for a while it is the one or the other.
+        Raises psycopg.OperationalError: what was said to the first.
+        """
+        try:
+            return super().connect(conninfo, **named)
+        except psycopg.OperationalError as refusal:
+            if next_password and REFUSED in str(refusal):
+                with suppress(psycopg.OperationalError):
+                    return super().connect(conninfo, **{**named, **next_password})
+            raise
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)

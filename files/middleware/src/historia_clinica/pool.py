@@ -70,6 +70,7 @@ class Database:
             "options": f"-c statement_timeout={settings.statement_timeout}s -c timezone=UTC"
             " -c citus.propagate_set_commands=local",  # for whom we ask has to reach the shards
             "row_factory": dict_row,
+            "next_password": settings.next_password,
             # A server that vanished without a word (a pod's address that is gone) is noticed within seconds.
             **{"tcp_user_timeout": 4000, "keepalives_idle": 10, "keepalives_interval": 2, "keepalives_count": 2},
         }
@@ -176,7 +177,7 @@ class Database:
             if self._reason and self._reason != known:  # another thread has just found out
                 raise DatabaseUnavailableError(self._reason)
             try:
-                psycopg.connect(**self._arguments).close()
+                Connection.connect(**self._arguments).close()
             except psycopg.OperationalError as error:
                 reason = next(said for pattern, said in REASONS if re.search(pattern, str(error), re.IGNORECASE))
                 raise self._unavailable(reason) from error

@@ -9,6 +9,7 @@ import logging
 import secrets
 import time
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,10 @@ SHORTEST_SECRET = 32  # characters
 
 
 class SigningKeys:
-    """The secrets that sign tokens: the newest signs, the older ones are still believed.
+    """The secrets that sign tokens: the newest signs, the older ones are still believed, each until the second that stands behind it.
 
-    Rotation is a new first line in the file; a line that is taken away ends every token that it signed. The file is read
-    again when it changes, without a restart; where it cannot be used any more, what was read before goes on to hold.
+    Rotation is a new first line in the file; a line that is taken away, or whose time is over, ends every token that it signed. The file
+    is read again when it changes, without a restart; where it cannot be used any more, what was read before goes on to hold.
     """
 
     def __init__(self, file: Path) -> None:
@@ -51,7 +52,8 @@ class SigningKeys:
                     "Las claves de firma no sirven; siguen valiendo las anteriores.",
                     extra={"datos": {"error": str(error)}},
                 )
-        return self._keys
+        now = time.time()
+        return {kid: secret for kid, (secret, until) in self._keys.items() if until > now}
 
     def refresh_secret(self, session: str) -> str:
         """Return what renews a session, once: 43 characters that nobody can guess, and of which we see that they are ours."""
@@ -92,16 +94,27 @@ def _changed(file: Path) -> int:
         return 0
 
 
-def _read(file: Path) -> dict[str, str]:
+def _read(
+    file: Path,
+) -> dict[str, tuple[str, float]]:  # by `kid`: the secret, and until when (seconds since 1970) it is believed
     try:
         lines = [line.strip() for line in file.read_text(encoding="ascii").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"The signing keys cannot be read from {file}: {error}") from error
-    if not lines or min(map(len, lines)) < SHORTEST_SECRET:
+    parts = [line.partition("\t") for line in lines]
+    if not parts or min(len(secret) for secret, _, _ in parts) < SHORTEST_SECRET:
         raise ConfigurationError(
             f"{file}: each line has to hold a secret of {SHORTEST_SECRET} characters or more, and there has to be one."
         )
-    return {hashlib.sha256(secret.encode()).hexdigest()[:16]: secret for secret in lines}
+    if parts[0][1] or any(tab and not until.isdecimal() for _, tab, until in parts):
+        raise ConfigurationError(
+            f"{file}: behind an older secret may stand a tab and the second since 1970 until which it is believed,"
+            " and nothing behind the first, which signs."
+        )
+    return {
+        hashlib.sha256(secret.encode()).hexdigest()[:16]: (secret, float(until) if tab else inf)
+        for secret, tab, until in parts
+    }
 
 
 @lru_cache(maxsize=4096)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
+from time import sleep
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
 import psycopg
@@ -17,11 +18,16 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow
 
 from historia_clinica.errors import SessionClosedError
-from historia_clinica.pipeline import Connection, Result, Statement
+from historia_clinica.pipeline import REFUSED, Connection, Result, Statement
 from historia_clinica.pool import current_database
 from historia_clinica.sql import statement
 
 ATTEMPTS = 3  # of a transaction that crossed another one
+PAUSES = (
+    0.1,
+    0.3,
+    0.6,
+)  # seconds, while a password is being changed: a node knows the new one, and the next in a moment
 OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 Values = Mapping[str, Any]
 P = ParamSpec("P")
@@ -95,11 +101,29 @@ class Transaction:
             opening.append(Statement(statement("sesion_open"), {"id": self._on_behalf.session}))
         ending = [Statement(b"COMMIT")] if end else []
         before, self._later = [*opening, *self._later], []
-        results = self._connection.send([*before, Statement(query, values or {}), *ending])
+        results = self._first([*before, Statement(query, values or {}), *ending])
         self._begun, self._explicit = True, self._explicit and not end
         if len(opening) > 1 and not results[len(opening) - 1][0]:
             raise SessionClosedError("La sesión se cerró.")
         return results[len(before)]
+
+    def _first(self, statements: list[Statement]) -> list[Result]:
+        """Send statements; those with which the transaction begins once more, where one node has just changed the password for another."""
+        for pause in () if self._begun else PAUSES:
+            try:
+                return self._connection.send(statements)
+            except psycopg.Error as error:
+                if not node_refused(error):
+                    raise
+            if self._connection.pgconn.transaction_status in OPEN:
+                self._connection.rollback()
+            sleep(pause)
+        return self._connection.send(statements)
+
+
+def node_refused(error: psycopg.Error) -> bool:
+    """Say whether it is that one node did not let in another one: nothing was done, and nothing is left."""
+    return (error.sqlstate or "").startswith("08") and REFUSED in str(error)
 
 
 @contextmanager
@@ -127,7 +151,8 @@ def require_open_session() -> None:
 def in_transaction(work: Callable[Concatenate[Transaction, P], T], *, single: bool = False) -> Callable[P, T]:
     """Return the function with a transaction as its first argument, which ends with it.
 
-    Where another transaction got in between (class 40 of SQLSTATE) nothing of it is left: it is run again, a few times at most.
+    Where another transaction got in between (class 40 of SQLSTATE), or one node did not let in another, nothing of it is left: it is run
+    again, a few times at most.
     """
 
     @wraps(work)
@@ -140,6 +165,10 @@ def in_transaction(work: Callable[Concatenate[Transaction, P], T], *, single: bo
                 except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
                     if attempt == ATTEMPTS:
                         raise
+                except psycopg.Error as error:
+                    if attempt == ATTEMPTS or not node_refused(error):
+                        raise
+                    sleep(PAUSES[-1])
         raise AssertionError("the last attempt returns or raises")
 
     return wrapper

@@ -90,6 +90,41 @@ BEGIN
 END
 $$;
 
+-- Remembers passwords that were changed on purpose, so that the next run of the playbook does not take them for somebody's change.
+CREATE OR REPLACE FUNCTION lab.remember_passwords(cuentas name[], clases text[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  UPDATE lab.installed i SET estado = n.estado FROM lab.catalogue_now() n
+   WHERE (n.clase, n.relacion, n.nombre) = (i.clase, i.relacion, i.nombre) AND n.clase = ANY (clases) AND n.nombre = ANY (cuentas)
+     AND n.estado <> i.estado;
+END
+$$;
+
+-- Gives a login of the service's or of a person another password.
+CREATE OR REPLACE FUNCTION lab.rotate_login(cuenta name, clave text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET log_min_error_statement = panic SET log_error_verbosity = terse AS $$
+BEGIN
+  PERFORM lab.change_password(cuenta, clave);
+  PERFORM lab.remember_passwords(ARRAY[cuenta], ARRAY['password', 'password between the nodes']);
+  UPDATE lab.applied SET huella = left(encode(sha256(convert_to(clave, 'UTF8')), 'hex'), 12), aplicado_en = now()
+   WHERE nombre = 'login ' || cuenta;
+END
+$$;
+
+-- Changes the passwords that nobody is given, once the others are changed. Must be the first statement of its transaction.
+CREATE OR REPLACE FUNCTION lab.end_rotation() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM lab.finish_rotation();
+  -- Whose sessions Citus moves shards in (owner.sql).
+  IF lab.login_mark('clinical_owner') IS NOT NULL THEN
+    PERFORM lab.change_password('clinical_owner', replace(concat(gen_random_uuid(), gen_random_uuid()), '-', ''));
+    PERFORM lab.remember_passwords(ARRAY['clinical_owner'::name], ARRAY['password']);
+  END IF;
+  PERFORM lab.remember_passwords((SELECT array_agg(rolname) FROM pg_roles), ARRAY['password between the nodes']);
+END
+$$;
+
 -- Takes a login away, with its sessions. Says whether there was one.
 CREATE OR REPLACE FUNCTION lab.forget_login(cuenta name) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -115,4 +150,5 @@ BEGIN
   RETURN true;
 END
 $$;
-REVOKE EXECUTE ON FUNCTION lab.check_login_name(name), lab.register_login(name, text), lab.login_error(name), lab.give_login(name, text), lab.forget_login(name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION lab.check_login_name(name), lab.register_login(name, text), lab.login_error(name), lab.give_login(name, text), lab.forget_login(name),
+  lab.remember_passwords(name[], text[]), lab.rotate_login(name, text), lab.end_rotation() FROM PUBLIC;

@@ -266,6 +266,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   faltan text;
 BEGIN
+  -- One that comes back with another password (lab.finish_rotation) is waited for.
+  IF EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND (classid::bigint << 32 | objid::bigint) = lab.rotation_lock()) THEN
+    PERFORM lab.becomes_true('SELECT bool_and(lab.copying(w.subscription) IS NOT DISTINCT FROM ''sync'') FROM lab.workers w', '3 s');
+  END IF;
   SELECT string_agg(format('%s (%s:%s)', w.node_name, w.host, w.port), ', ' ORDER BY w.node_name) INTO faltan
     FROM lab.workers w WHERE lab.copying(w.subscription) IS DISTINCT FROM 'sync';
   IF faltan IS NOT NULL THEN
