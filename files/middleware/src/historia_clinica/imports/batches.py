@@ -71,26 +71,33 @@ def write(connection: Connection, records: Sequence[Record], who: Who) -> Writte
     """
     if not records:
         return Written(0, 0, 0, [])
-    for look in (False, *(ATTEMPTS - 1) * (True,)):
-        try:
-            with connection.transaction():
-                return _write(connection, records, who, look=look)
-        except _CROSSED as error:
-            refusal: psycopg.Error = error
-        except _REFUSED as error:
-            refusal = error
-            if look:
-                break
-    if not isinstance(refusal, _REFUSED):
-        raise refusal
+    written = _tried(connection, records, who)
+    if isinstance(written, Written):
+        return written
+    if not isinstance(written, _REFUSED):
+        raise written
     if len(records) > 1:
         # The database refuses one of them: halves go on, until that one stands alone.
         middle = len(records) // 2
         first, second = (write(connection, half, who) for half in (records[:middle], records[middle:]))
         return first.and_then(second)
-    if isinstance(refusal, psycopg.InternalError):
-        raise refusal
-    return Written(0, 0, 0, [Refused(records[0].line, records[0].fields, told(refusal))])
+    if isinstance(written, psycopg.InternalError):
+        raise written
+    return Written(0, 0, 0, [Refused(records[0].line, records[0].fields, told(written))])
+
+
+def _tried(connection: Connection, records: Sequence[Record], who: Who) -> Written | psycopg.Error:
+    """Return what became of the records; or why the database refuses them, though what is there was left out."""
+    looked = False
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            with connection.transaction():
+                return _write(connection, records, who, look=looked)
+        except (*_CROSSED, *_REFUSED) as error:
+            if not left or (looked and not isinstance(error, _CROSSED)):
+                return error
+            looked = True
+    raise AssertionError("the last attempt returns")
 
 
 def look(connection: Connection, records: Sequence[Record], _who: Who) -> Written:
