@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from typing import Any
+from unicodedata import normalize
 
 import psycopg
 import pytest
 
 from support.labs import Lab
 
+#: The columns whose text has to say something.
+TEXTS = {
+    "medicos": ["nombre", "especialidad", "registro", "ciudad"],
+    "pacientes": ["nombre", "apellido", "ciudad"],
+    "consultas": ["motivo", "diagnostico"],
+    "usuario": ["nombre"],
+}
 #: What makes a lab's tables what the release before made.
 BEFORE = [
     "SELECT lab.ddl('ALTER TABLE pacientes DROP COLUMN tipo_documento')",
@@ -19,8 +27,22 @@ BEFORE = [
     "SELECT lab.ddl($$ALTER TABLE usuario ADD CONSTRAINT usuario_documento_id_check CHECK (documento_id ~ '^[0-9]{5,10}$')$$)",
     "SELECT lab.ddl('ALTER TABLE consultas DROP CONSTRAINT consultas_cie10_check')",
     r"SELECT lab.ddl($$ALTER TABLE consultas ADD CONSTRAINT consultas_codigo_cie10_check CHECK (codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?$')$$)",
-    "DELETE FROM lab.installed WHERE clase IN ('column', 'constraint') AND relacion IN ('public.pacientes', 'public.usuario', 'public.consultas')",
-    "INSERT INTO lab.installed SELECT * FROM lab.catalogue_now() WHERE clase IN ('column', 'constraint') AND relacion IN ('public.pacientes', 'public.usuario', 'public.consultas')",
+    "SELECT lab.ddl('ALTER TABLE pacientes DROP COLUMN orden')",
+    "SELECT lab.ddl('CREATE INDEX pacientes_apellido_nombre_idx ON pacientes (apellido, nombre)')",
+    "SELECT lab.ddl('ALTER TABLE medicos DROP CONSTRAINT medicos_clave_registro_key')",
+    "SELECT lab.ddl('ALTER TABLE medicos DROP COLUMN clave_registro')",
+    "SELECT lab.ddl('ALTER TABLE medicos ADD CONSTRAINT medicos_registro_key UNIQUE (registro)')",
+    *(
+        f"SELECT lab.ddl($$ALTER TABLE {table} {change}$$)"
+        for table, columns in TEXTS.items()
+        for column in columns
+        for change in (
+            f"DROP CONSTRAINT {table}_{column}_texto_check",
+            f"ADD CONSTRAINT {table}_{column}_check CHECK (btrim({column}) <> '')",
+        )
+    ),
+    "DELETE FROM lab.installed WHERE clase IN ('column', 'constraint', 'index') AND relacion IN ('public.medicos', 'public.pacientes', 'public.usuario', 'public.consultas')",
+    "INSERT INTO lab.installed SELECT * FROM lab.catalogue_now() WHERE clase IN ('column', 'constraint', 'index') AND relacion IN ('public.medicos', 'public.pacientes', 'public.usuario', 'public.consultas')",
     "DELETE FROM lab.applied WHERE nombre = 'schema'",
 ]
 #: A diagnosis as somebody wrote it then, and as it is kept now; what is no code of CIE-10 stays.
@@ -41,7 +63,8 @@ def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
             connection.execute(statement)
         connection.execute(
             "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
-            " SELECT cedula, 'Ana', 'Núñez', '1990-01-01', 'F', 'Cali' FROM unnest(ARRAY['0072345', '72345']) AS cedula"
+            " SELECT cedula, 'Ana', %s, '1990-01-01', 'F', 'Cali' FROM unnest(ARRAY['0072345', '72345']) AS cedula",
+            [normalize("NFD", "Núñez")],
         )
         for code, _ in CODES:
             connection.execute(
@@ -61,6 +84,11 @@ def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
             ("CC", "0072345"),
             ("CC", "72345"),
         ]  # two numbers: nobody says that they are one person
+        names = ask(lab, "SELECT cedula, apellido, orden FROM pacientes WHERE cedula IN ('0072345', '72345')")
+        assert sorted(names) == [
+            ("0072345", normalize("NFD", "Núñez"), "nun~ez  ana"),  # the form of its key lets nobody change it
+            ("72345", "Núñez", "nun~ez  ana"),
+        ]
         with lab.connect() as connection, pytest.raises(psycopg.errors.CheckViolation):
             connection.execute("UPDATE consultas SET codigo_cie10 = 'J06.9' WHERE paciente_id = '72345'")
         again = lab.play("site.yml")

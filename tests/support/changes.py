@@ -363,9 +363,9 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "on a worker: a check dropped",
         "en un worker: se quitó una restricción CHECK",
-        sql("ALTER TABLE consultas DROP CONSTRAINT consultas_motivo_check", node="citus-worker-2"),
+        sql("ALTER TABLE consultas DROP CONSTRAINT consultas_motivo_texto_check", node="citus-worker-2"),
         "as-installed",
-        "constraint consultas consultas_motivo_check on citus-worker-2: found absent",
+        "constraint consultas consultas_motivo_texto_check on citus-worker-2: found absent",
         engines=FDW,
     ),
     Change(

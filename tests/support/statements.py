@@ -76,8 +76,8 @@ STATEMENTS: tuple[Statement, ...] = (
         probe=("SELECT count(*) FROM pacientes WHERE prueba ~ '^[^0-9+ ]'", [(0,)]),
     ),
     Statement(
-        "ALTER TABLE pacientes ALTER COLUMN apellido TYPE varchar(200)",
-        undo=("ALTER TABLE pacientes ALTER COLUMN apellido TYPE text",),
+        "ALTER TABLE pacientes ALTER COLUMN ciudad TYPE varchar(200)",
+        undo=("ALTER TABLE pacientes ALTER COLUMN ciudad TYPE text",),
         probe=("SELECT count(*) FROM pacientes WHERE apellido <> ''", [(1000,)]),
     ),
     Statement(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,6 +18,7 @@ from werkzeug.test import TestResponse
 from historia_clinica import documents
 
 V1 = "/api/v1"
+Form = Literal["NFC", "NFD"]
 PROBLEM = "application/problem+json"
 DOCTOR = {"nombre": "Ángela Núñez", "especialidad": "Pediatría", "registro": "RM-1", "ciudad": "Popayán"}
 PATIENT = {
@@ -124,14 +126,66 @@ def test_search_of_consultations_by_its_conditions(client: FlaskClient, conditio
     assert len(client.get(f"{V1}/consultas?{conditions}").get_json()["consultas"]) == expected
 
 
-def test_search_of_patients_by_city_and_surname(client: FlaskClient) -> None:
-    """A surname is searched by its beginning, case and accents as they are written."""
+def test_search_of_patients_by_city(client: FlaskClient) -> None:
+    """By the whole name of the city."""
     client.put(f"{V1}/pacientes/10009", json=PATIENT)
-    assert [each["cedula"] for each in client.get(f"{V1}/pacientes?apellido=Ib%C3%A1").get_json()["pacientes"]] == [
-        "10009"
-    ]
-    assert client.get(f"{V1}/pacientes?apellido=iba").get_json()["pacientes"] == []
     assert len(client.get(f"{V1}/pacientes?ciudad=Pasto").get_json()["pacientes"]) == 3
+
+
+NUNEZ = "Núñez Ibáñez"
+#: Beginnings of family names, and whether they find her.
+BEGINNINGS = [
+    ("Núñez", True),
+    ("Nuñez", True),
+    ("nuñez", True),
+    ("NÚÑEZ IB", True),
+    ("Nunez", True),  # of a keyboard without ñ
+    ("nunez ibanez", True),
+    ("N", True),
+    ("Nú\u200bñez", True),
+    ("Ñuñez", False),
+    ("Nuñoz", False),
+    ("úñez", False),
+    ("N.ñez", False),  # no pattern of the caller's
+    ("Nuñez%", False),
+]
+
+
+@pytest.mark.parametrize(("beginning", "found"), BEGINNINGS)
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+@pytest.mark.parametrize("asked", ["NFC", "NFD"])
+def test_a_name_is_found_however_it_is_typed(
+    client: FlaskClient, lab: Lab, beginning: str, found: bool, stored: Form, asked: Form
+) -> None:
+    """With accents or without, as one sign or as two, in what is asked and in what somebody else wrote into the table."""
+    lab.admin.execute(
+        "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
+        " VALUES ('10009', 'Eva', %s, '1990-01-01', 'F', 'Cali')",
+        [unicodedata.normalize(stored, NUNEZ)],
+    )
+    answer = client.get(f"{V1}/pacientes", query_string={"apellido": unicodedata.normalize(asked, beginning)})
+    assert [each["cedula"] for each in answer.get_json()["pacientes"]] == ["10009"] * found
+
+
+def test_texts_are_kept_in_one_form(client: FlaskClient, lab: Lab) -> None:
+    """A letter and its accent as one sign, whoever sends two."""
+    sent = {**PATIENT, "apellido": unicodedata.normalize("NFD", NUNEZ)}
+    assert client.put(f"{V1}/pacientes/10009", json=sent).get_json()["apellido"] == NUNEZ
+    assert lab.value("SELECT apellido FROM pacientes WHERE cedula = '10009'") == NUNEZ
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\u00ad \u2060", "\ufeff", "\u00a0", "\u0301"])
+def test_what_cannot_be_seen_is_no_text(client: FlaskClient, text: str) -> None:
+    """Of what has no width or no letter nothing can be read."""
+    sent = {**PATIENT, "nombre": text}
+    problem(client.put(f"{V1}/pacientes/10009", json=sent), 422, "nombre")
+
+
+@pytest.mark.parametrize("register", ["rm-1", "RM-1", "RM\u200b-1"])
+def test_a_register_is_one_doctors_however_it_is_written(client: FlaskClient, register: str) -> None:
+    """Capitals and what cannot be seen make no other register."""
+    assert client.post(f"{V1}/medicos", json=DOCTOR).status_code == 201
+    problem(client.post(f"{V1}/medicos", json={**DOCTOR, "registro": register}), 409, "registro")
 
 
 @pytest.mark.parametrize(
@@ -473,7 +527,7 @@ def test_consultation_is_put_under_an_identifier_of_the_caller(client: FlaskClie
     "text",
     [
         "Ñandú «a» 'b' \"c\" \\ / % $1",
-        "\x01 \x1f \x7f \u0085 \u2028",
+        "a\x01 \x1f \x7f \u0085 \u2028",
         "a\n\tb\r\b\f",
         "\U0001f468\u200d\u2695\ufe0f",
         "e\u0301",
@@ -588,13 +642,13 @@ def test_other_media_are_refused(client: FlaskClient) -> None:
 
 
 def test_text_of_any_script_comes_back_as_it_was(client: FlaskClient) -> None:
-    """Accents, signs outside of the basic plane, right-to-left, quotes and SQL are only text."""
+    """Accents, signs outside of the basic plane, right-to-left, quotes and SQL are only text; a letter and its accent are one."""
     address = f"{V1}/pacientes/55555"
     assert client.put(address, json=PATIENT).status_code == 201
     for text in ("Ñandú", "🩺 𐍈r", "محمد", 'O\'Brien "x" \\', "'; DROP TABLE pacientes; --", "a\nb\tc", "e\u0301"):
         answer = client.patch(address, json={"nombre": text}, headers={"If-Match": "*"})
-        assert answer.get_json()["nombre"] == text
-        assert client.get(address).get_json()["nombre"] == text
+        assert answer.get_json()["nombre"] == unicodedata.normalize("NFC", text)
+        assert client.get(address).get_json()["nombre"] == unicodedata.normalize("NFC", text)
 
 
 # ---------------------------------------------------------------- the description

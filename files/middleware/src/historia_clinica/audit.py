@@ -14,7 +14,7 @@ from typing import Any, Literal
 from flask import g, request
 from psycopg.rows import DictRow
 
-from historia_clinica import permissions
+from historia_clinica import permissions, texts
 from historia_clinica.errors import FieldError
 from historia_clinica.schemas import EXPECTED, MOTIVO
 from historia_clinica.sql import statement
@@ -41,9 +41,9 @@ def read_reason() -> None:
         return
     with suppress(UnicodeError):  # curl sends UTF-8, which the server reads as Latin-1; browsers send that
         sent = sent.encode("latin-1").decode()
-    if not re.match(MOTIVO, sent):
+    if not re.match(MOTIVO, sent) or not texts.says_something(sent):
         raise FieldError(HEADER, EXPECTED[MOTIVO])
-    g.reason = sent
+    g.reason = texts.composed(sent)
 
 
 def read_one(transaction: Transaction, cedula: str, action: str, reason: str | None = None) -> None:

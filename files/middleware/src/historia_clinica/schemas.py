@@ -23,7 +23,7 @@ from pydantic import (
     create_model,
 )
 
-from historia_clinica import documents
+from historia_clinica import documents, texts
 from historia_clinica.config import whole
 from historia_clinica.permissions import Rol
 
@@ -77,6 +77,16 @@ def _diagnosis(value: Any) -> Any:
     )
 
 
+def _composed(value: Any) -> Any:
+    return texts.composed(value) if isinstance(value, str) else value
+
+
+def _readable(text: str) -> str:
+    if not texts.says_something(text):
+        raise ValueError(EXPECTED[TEXTO])
+    return text
+
+
 def _number(text: str) -> str:
     if int(text) > LARGEST_ID:
         raise ValueError(EXPECTED[NUMERO])
@@ -128,8 +138,12 @@ def _yes_or_no(value: Any) -> bool:
 Cedula = Annotated[str, BeforeValidator(_document), StringConstraints(pattern=CEDULA)]
 Numero = Annotated[str, StringConstraints(pattern=NUMERO), AfterValidator(_number)]
 Codigo = Annotated[str, BeforeValidator(_diagnosis), StringConstraints(pattern=CIE10)]
-Nombre = Annotated[str, StringConstraints(pattern=TEXTO, max_length=200)]
-Texto = Annotated[str, StringConstraints(pattern=TEXTO, max_length=4000)]
+Nombre = Annotated[
+    str, StringConstraints(pattern=TEXTO, max_length=200), BeforeValidator(_composed), AfterValidator(_readable)
+]
+Texto = Annotated[
+    str, StringConstraints(pattern=TEXTO, max_length=4000), BeforeValidator(_composed), AfterValidator(_readable)
+]
 Dia = Annotated[
     str,
     StringConstraints(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
@@ -290,7 +304,7 @@ class ConsultasFiltro(Pagina):
 class Motivo(Entrada):
     """Why a history is read."""
 
-    motivo: Annotated[str, StringConstraints(pattern=TEXTO, max_length=200)] | None = None
+    motivo: Nombre | None = None
 
 
 class PaginaConMotivo(Pagina, Motivo):

@@ -184,7 +184,7 @@ $$;
 CREATE OR REPLACE FUNCTION lab.migrate(sentencia text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  antes jsonb := (SELECT jsonb_agg(to_jsonb(n)) FROM lab.catalogue_now() n WHERE n.clase IN ('column', 'constraint'));
+  antes jsonb := (SELECT jsonb_agg(to_jsonb(n)) FROM lab.catalogue_now() n WHERE n.clase IN ('column', 'constraint', 'index'));
 BEGIN
   PERFORM lab.ddl(sentencia);
   WITH before AS (
@@ -196,7 +196,7 @@ BEGIN
   )
   INSERT INTO lab.installed (clase, relacion, nombre, estado)
   SELECT n.clase, n.relacion, n.nombre, n.estado FROM lab.catalogue_now() n LEFT JOIN before b USING (clase, relacion, nombre)
-   WHERE n.clase IN ('column', 'constraint') AND n.estado IS DISTINCT FROM b.estado
+   WHERE n.clase IN ('column', 'constraint', 'index') AND n.estado IS DISTINCT FROM b.estado
      AND EXISTS (SELECT FROM lab.installed i WHERE i.relacion = n.relacion)
       ON CONFLICT (clase, relacion, nombre) DO UPDATE SET estado = excluded.estado;
 END

@@ -25,3 +25,51 @@ DO $$ BEGIN
   PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
   PERFORM lab.replace_check('public.consultas', 'consultas_codigo_cie10_check', 'consultas_cie10_check', $c$codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z][0-9X]$'$c$);
 END $$;
+
+-- A letter and its accent are one sign (NFC), in what is stored too. Rows that keep an older form of a document or a code are left.
+DO $$ BEGIN
+  UPDATE public.medicos SET nombre = normalize(nombre), especialidad = normalize(especialidad), registro = normalize(registro), ciudad = normalize(ciudad)
+   WHERE nombre IS NOT NFC NORMALIZED OR especialidad IS NOT NFC NORMALIZED OR registro IS NOT NFC NORMALIZED OR ciudad IS NOT NFC NORMALIZED;
+  UPDATE public.pacientes SET nombre = normalize(nombre), apellido = normalize(apellido), ciudad = normalize(ciudad)
+   WHERE (nombre IS NOT NFC NORMALIZED OR apellido IS NOT NFC NORMALIZED OR ciudad IS NOT NFC NORMALIZED) AND cedula !~ '^0';
+  UPDATE public.consultas SET motivo = normalize(motivo), diagnostico = normalize(diagnostico), tratamiento = normalize(tratamiento)
+   WHERE (motivo IS NOT NFC NORMALIZED OR diagnostico IS NOT NFC NORMALIZED OR tratamiento IS NOT NFC NORMALIZED)
+     AND codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z][0-9X]$';
+  UPDATE public.usuario SET nombre = normalize(nombre) WHERE nombre IS NOT NFC NORMALIZED AND documento_id !~ '^0';
+END $$;
+
+-- A text says something: blanks and what has no width are nothing.
+DO $$
+DECLARE
+  c record;
+BEGIN
+  PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
+  FOR c IN SELECT * FROM (VALUES ('medicos', 'nombre'), ('medicos', 'especialidad'), ('medicos', 'registro'), ('medicos', 'ciudad'), ('pacientes', 'nombre'), ('pacientes', 'apellido'), ('pacientes', 'ciudad'), ('consultas', 'motivo'), ('consultas', 'diagnostico'), ('usuario', 'nombre')) AS v (tabla, columna) LOOP
+    PERFORM lab.replace_check(format('public.%I', c.tabla)::regclass, format('%s_%s_check', c.tabla, c.columna)::name, format('%s_%s_texto_check', c.tabla, c.columna)::name,
+                              format($c$%I ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]'$c$, c.columna));
+  END LOOP;
+END $$;
+
+-- One key sorts and finds names on every server. Two registrations of the same key are left, and then only their spellings are unique.
+DO $$ BEGIN
+  PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
+  IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'public.pacientes'::regclass AND attname = 'orden') THEN
+    RETURN;
+  END IF;
+  PERFORM lab.migrate($m$ALTER TABLE public.pacientes ADD COLUMN orden text COLLATE "C" NOT NULL
+    GENERATED ALWAYS AS (regexp_replace(replace(lower(normalize(apellido || '  ' || nombre, NFKD)), 'n' || chr(771), 'n~'), '[\u0300-\u036f\u00ad\u200b-\u200f\u2060\ufeff]', '', 'g')) STORED$m$);
+  PERFORM lab.migrate('CREATE INDEX IF NOT EXISTS pacientes_orden_idx ON public.pacientes (orden)');
+  PERFORM lab.migrate('DROP INDEX IF EXISTS public.pacientes_apellido_nombre_idx');
+END $$;
+DO $$ BEGIN
+  PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
+  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'public.medicos'::regclass AND attname = 'clave_registro') THEN
+    PERFORM lab.migrate($m$ALTER TABLE public.medicos ADD COLUMN clave_registro text COLLATE "C" NOT NULL
+      GENERATED ALWAYS AS (regexp_replace(replace(lower(normalize(registro, NFKD)), 'n' || chr(771), 'n~'), '[\u0300-\u036f\u00ad\u200b-\u200f\u2060\ufeff]', '', 'g')) STORED$m$);
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'public.medicos'::regclass AND conname = 'medicos_clave_registro_key')
+     AND NOT EXISTS (SELECT 1 FROM public.medicos GROUP BY clave_registro HAVING count(*) > 1) THEN
+    PERFORM lab.migrate('ALTER TABLE public.medicos ADD CONSTRAINT medicos_clave_registro_key UNIQUE (clave_registro)');
+    PERFORM lab.migrate('ALTER TABLE public.medicos DROP CONSTRAINT IF EXISTS medicos_registro_key');
+  END IF;
+END $$;

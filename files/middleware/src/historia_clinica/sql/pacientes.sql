@@ -9,6 +9,8 @@ SELECT cedula AS paciente_id,
    AND cedula = %(cedula)s  -- optional
    AND cedula > %(despues)s  -- optional
    AND ciudad = %(ciudad)s  -- optional
-   AND starts_with(apellido, %(apellido)s)  -- optional
+   AND orden >= %(orden_desde)s  -- optional
+   AND orden < %(orden_hasta)s  -- optional
+   AND orden ~ %(orden_patron)s  -- optional
  ORDER BY cedula
  LIMIT %(limite)s + 1

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from flask import Response, request
 
-from historia_clinica import answers, audit, idempotency, schemas, store
+from historia_clinica import answers, audit, idempotency, schemas, store, texts
 from historia_clinica.idempotency import Created
 from historia_clinica.resource import Resource
 from historia_clinica.sql import statement
@@ -23,8 +23,11 @@ ONE = "/<cedula>"
     leaves="accesos_paginas",
 )  # fmt: skip
 def search(conditions: schemas.PacientesFiltro) -> Response:
-    """List patients by their cedula."""
-    return store.clinical_page("pacientes", conditions.model_dump(exclude_none=True), ["cedula"])
+    """List patients by their cedula; by the beginning of their family names too, however it is typed."""
+    given = conditions.model_dump(exclude_none=True)
+    if beginning := given.pop("apellido", None):
+        given |= dict(zip(("orden_desde", "orden_hasta", "orden_patron"), texts.beginning(beginning), strict=True))
+    return store.clinical_page("pacientes", given, ["cedula"])
 
 
 @blueprint.operation(
