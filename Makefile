@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 ifeq ($(origin INVENTORY),undefined)
-INVENTORY := $(if $(or $(value ROSTER),$(filter class,$(MAKECMDGOALS))),inventories/classroom,inventories/lab)
+INVENTORY := $(if $(or $(value ROSTER),$(filter class handout,$(MAKECMDGOALS))),inventories/classroom,inventories/lab)
 endif
 # Typed, they arrive as typed: make would take a dollar for a variable of its own. Recipes read them as the shell's, in quotes.
 override ARGS := $(value ARGS)
@@ -20,7 +20,8 @@ override FILE := $(value FILE)
 override STATE := $(value STATE)
 override ROSTER := $(value ROSTER)
 override MAPPING := $(value MAPPING)
-export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING
+override LAB_LANGUAGE := $(value LAB_LANGUAGE)
+export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING LAB_LANGUAGE
 typed = '$(or $(PYTHON),python3)' requirements/typed
 # Every command begins with it: what a person exported for something else stays out. GNU make exports nothing to $(shell) itself.
 environment := roles/runtime/files/environment.sh
@@ -38,7 +39,7 @@ one = if [[ $$INVENTORY != inventories/lab ]] || grep -q "^ *$$LAB: *$$" invento
 	then one=(--limit "$$LAB"); else one=(-e lab_name="$$LAB"); fi;
 play = $(if $(LAB),$(one)) $(typed) ansible-playbook -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") $(if $(LAB),"$${one[@]}") $(if $(USUARIO),-e middleware_token_document="$$USUARIO") \
 	$(if $(LOGIN),-e clinical_schema_login="$$LOGIN") $(if $(KIND),-e clinical_schema_login_kind="$$KIND") $(if $(FILE),-e clinical_schema_dump_file="$(file)") \
-	$(if $(STATE),-e autostart_state="$$STATE") playbooks/$(1).yml $(if $(LAB),|| { [[ $${one[0]} == -e ]] || $(say_labs); exit 1; })
+	$(if $(STATE),-e autostart_state="$$STATE") $(if $(LAB_LANGUAGE),-e handout_language="$$LAB_LANGUAGE") playbooks/$(1).yml $(if $(LAB),|| { [[ $${one[0]} == -e ]] || $(say_labs); exit 1; })
 file = $$([[ $$FILE == /* ]] || echo "$$PWD/")$$FILE
 roster = $$([[ $$ROSTER == /* ]] || echo "$$PWD/")$$ROSTER
 say_labs = { $(hosts) "$$LAB" 2>/dev/null | grep -q '(0)' \
@@ -47,7 +48,7 @@ hosts = ansible -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") --lis
 
 suites := unit middleware integration kubernetes newcomer molecule
 
-.PHONY: help env docs lock lab class status diagnose verify psql import login rotate dump token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
+.PHONY: help env docs lock lab class handout status diagnose verify psql import login rotate dump token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
 	@sed -n 's/\$$(suites)/$(suites)/; s/^\([a-z][^:= ]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -66,6 +67,9 @@ class: export ANSIBLE_STRATEGY := ansible.builtin.host_pinned
 class: export ANSIBLE_STDOUT_CALLBACK := aula.historia_clinica.classroom
 class: env ## make the labs of a class, or bring them up to date: ROSTER=roster.csv, a list of students
 	@$(call play,class)
+
+handout: env ## a folder and a zip file for each student, with what opens the lab: ROSTER=roster.csv, LAB_LANGUAGE=en
+	@$(call play,handout)
 
 preflight: env ## what is missing, busy or too small here; changes nothing but the runtime
 	@$(call play,preflight)

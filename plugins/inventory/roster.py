@@ -131,6 +131,7 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible has
             Display().warning(
                 f"no longer in {roster.name}, with a lab that stays until it is removed: {', '.join(stays)}"
             )
+        self.inventory.set_variable("all", "roster_file", str(roster))
         for student in group.students:
             self._add(student)
 

@@ -7,7 +7,10 @@ import os
 import pwd
 import re
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -93,7 +96,7 @@ def classroom(workshop: Workshop) -> Iterator[Classroom]:
 
 def test_a_class_from_the_first_week_to_the_last(classroom: Classroom) -> None:
     """One student's failure stops nobody else; a later run takes nothing away; who leaves keeps the lab."""
-    assert GUIDE == ["class", "status", "teardown"]
+    assert GUIDE == ["class", "handout", "status", "teardown"]
     broken = '-e \'lab_workers={{ "many" if inventory_hostname == "beto" else 1 }}\''
     first = classroom.make("class", broken)
     assert first.returncode != 0
@@ -128,6 +131,8 @@ def test_a_class_from_the_first_week_to_the_last(classroom: Classroom) -> None:
     assert classroom.ask("ana", "SELECT count(*) FROM lab.nodes WHERE responds") == [(3,)]
     assert classroom.ask("carla", "SELECT numero FROM mia") == [(7,)]
 
+    handout_opens_only_its_own_lab(classroom)
+
     status = classroom.make("status")
     assert status.returncode == 0
     assert re.findall(r"^The lab (\w+).*workers$", status.stdout, re.MULTILINE) == ["ana", "beto"]
@@ -137,6 +142,55 @@ def test_a_class_from_the_first_week_to_the_last(classroom: Classroom) -> None:
     assert not list(classroom.place.iterdir())
     assert processes_of(classroom.place) == []
     assert not [user.pw_name for user in pwd.getpwall() if re.fullmatch("hc-(ana|beto|carla)", user.pw_name)]
+
+
+def handout_opens_only_its_own_lab(classroom: Classroom) -> None:
+    """What is in the folder is enough, and is all that is in it; a second run gives out nothing new."""
+    given = classroom.make("handout", "-e handout_server=aula.uni.edu.co")
+    assert given.returncode == 0, given.stdout + given.stderr
+    place = classroom.roster.with_name("mi curso.handouts")
+    files = ["LEAME.md", "api.json", "pg_service.conf", "pgpass"]
+    assert sorted(path.name for path in place.iterdir()) == ["ana", "ana.zip", "beto", "beto.zip"]
+    assert sorted(path.name for path in (place / "ana").iterdir()) == files
+    assert {path.stat().st_mode & 0o077 for path in [place, *place.rglob("*")]} == {0}
+    page = (place / "ana/LEAME.md").read_text(encoding="utf-8")
+    assert "ssh -N -L 32100:127.0.0.1:32100 -L 32051:127.0.0.1:32051 CUENTA@aula.uni.edu.co" in page
+    texts = [path.read_text(encoding="utf-8") for path in (place / "ana").iterdir()]
+    secret = (place / "beto/pgpass").read_text(encoding="utf-8").rpartition(":")[2].strip()
+    assert len(secret) == 32
+    assert not any(secret in text for text in [*texts, given.stdout, given.stderr])
+    asked = subprocess.run(
+        [psql_program(classroom), "service=lab", "-Atc", "SELECT count(*) FROM pacientes"],
+        cwd=place / "ana",
+        env={"PGSERVICEFILE": "pg_service.conf", "PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert asked.stdout == "10\n", asked.stderr
+    assert logged_in(32051, place / "ana/api.json") == 201
+    assert logged_in(32052, place / "ana/api.json") == 401
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    again = classroom.make("handout", "-e handout_server=aula.uni.edu.co")
+    assert re.findall(r"changed=(\d+)", again.stdout) == ["0", "0"], again.stdout
+    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+
+
+def logged_in(port: int, body: Path) -> int:
+    """The status of a log-in to a lab's API."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/v1/sesiones", body.read_bytes(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 # http, of this machine
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def psql_program(classroom: Classroom) -> Path:
+    """The runtime's psql, as a student has one."""
+    return next(Path(classroom.roster.parent, "runtime").rglob("pginstall/bin/psql"))
 
 
 def test_a_class_of_a_wrong_list_makes_nothing(classroom: Classroom) -> None:
