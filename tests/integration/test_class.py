@@ -15,6 +15,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
+from support import isolation
 from support.labs import ROOT, Workshop, processes_of
 
 LIST = "Nombre;Correo;Grupo\nAna;ana@uni.edu;A\nBeto;beto@uni.edu;A\nCarla;carla@uni.edu;B\n"
@@ -132,6 +134,8 @@ def test_a_class_from_the_first_week_to_the_last(classroom: Classroom) -> None:
     assert classroom.ask("carla", "SELECT numero FROM mia") == [(7,)]
 
     handout_opens_only_its_own_lab(classroom)
+    if os.geteuid() == 0:  # else the labs are one account's
+        nobody_reaches_a_neighbour(classroom)
 
     status = classroom.make("status")
     assert status.returncode == 0
@@ -174,6 +178,46 @@ def handout_opens_only_its_own_lab(classroom: Classroom) -> None:
     again = classroom.make("handout", "-e handout_server=aula.uni.edu.co")
     assert re.findall(r"changed=(\d+)", again.stdout) == ["0", "0"], again.stdout
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+
+
+def nobody_reaches_a_neighbour(classroom: Classroom) -> None:
+    """Each way from Ana's lab to Beto's, as Ana's processes and as the administrator of her database: none is open."""
+    ana, beto = owned(classroom, "ana", 32100, 32051), owned(classroom, "beto", 32200, 32052)
+    other = isolation.seen("hc-beto", classroom.place / "beto", (32200, 32201, 32202), 32052)
+    assert len(other.processes) > 5
+    assert len(other.places) > 50
+    registry = classroom.roster.parent / "registry"
+
+    def tried_by(own: isolation.Own) -> tuple[int, list[str]]:
+        count, found = Ownership.of(own.user, own.user).act(
+            lambda: isolation.open_ways(isolation.ways(own, other, registry))
+        )
+        return count, found
+
+    count, found = tried_by(ana)
+    print(f"isolation on a host: {count} ways tried, {len(found)} open")
+    assert found == []
+    # To Beto himself ways of each kind are open: whatever tries them can tell.
+    kinds = [
+        *("list /", "read /", "write /", "connect to", "shared memory"),
+        *("read /proc", "list the files", "enter", "signal"),
+        *("log in to port", "in his own database", "log in to the API", "GET pacientes with"),
+    ]
+    _count, found = tried_by(beto)
+    assert [kind for kind in kinds if not any(way.startswith(kind) for way in found)] == []
+    assert [
+        way for way in found if "a secret in" in way or "without" in way or "no password" in way or str(registry) in way
+    ] == []
+
+
+def owned(classroom: Classroom, lab: str, port: int, api_port: int) -> isolation.Own:
+    """What a student has, of the lab and of the handout."""
+    passwords = {
+        path.stem: path.read_text(encoding="utf-8").rpartition(":")[2].strip()
+        for path in (classroom.place / lab / "credentials").glob("*.pgpass")
+    }
+    log_in = (classroom.roster.with_name("mi curso.handouts") / lab / "api.json").read_bytes()
+    return isolation.Own(f"hc-{lab}", port, api_port, passwords, log_in, isolation.token(api_port, log_in))
 
 
 def logged_in(port: int, body: Path) -> int:
