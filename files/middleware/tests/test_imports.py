@@ -247,6 +247,17 @@ def test_a_file_that_does_not_go_with_its_columns_is_refused(
     assert list(tmp_path.glob("*rechazadas*")) == []
 
 
+def test_a_database_that_does_not_answer_is_said(hospital: Lab, tmp_path: Path) -> None:
+    """In a sentence, and with what is left to do."""
+    hospital.environment["PGPORT"] = "1"
+    done = run(hospital, written(tmp_path, HEADER, ROW))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(
+        r"The import stopped: connection.*refused(.|\n)*run the same command again to go on\.\n", done.stderr
+    ), done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_import_that_is_killed_goes_on(hospital: Lab, tmp_path: Path) -> None:
     """What was taken is whole, batch by batch; run again it adds the rest. Its processes end with it."""
     people = [ROW.replace("1.072.319.876", str(1_000_000_000 + number)) for number in range(20_000)]

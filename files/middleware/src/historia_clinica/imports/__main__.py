@@ -19,12 +19,13 @@ from time import perf_counter
 
 import psycopg
 
-from historia_clinica.imports import mapping, parallel
+from historia_clinica.imports import batches, mapping, parallel
 from historia_clinica.imports.batches import MISSING, Who, Written
 from historia_clinica.imports.files import FileError, Row, Table, table
 from historia_clinica.imports.mapping import KEY, MappingError, Plan
 from historia_clinica.imports.records import Refused
 from historia_clinica.imports.refused import RefusedRows
+from historia_clinica.load.parallel import connect
 from historia_clinica.progress import Progress
 from historia_clinica.redaction import told
 
@@ -34,7 +35,7 @@ SHOWN = 20  # refused rows that are told here; all of them are in the file
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args(arguments)
-    go_on = "" if options.check else " What was taken stays: run the same command again to go on."
+    go_on = "" if options.check else "What was taken stays: run the same command again to go on."
     if not options.file.is_file():
         print(f"There is no file {options.file}: make import FILE=hospital.csv names it.", file=sys.stderr)
         return 1
@@ -42,19 +43,21 @@ def main(arguments: list[str] | None = None) -> int:
         source = table(options.file)
         plan = mapping.plan(mapping.read(options.mapping), source.header)
         who = Who(options.user, f"importación de {options.file.name}")
-        return _import(source, parallel.Work(plan, who, options.check), options.jobs)
+        with connect() as connection:
+            doctors = batches.doctors(connection)
+        return _import(source, parallel.Work(plan, doctors, who, options.check), options.jobs)
     except (FileError, MappingError, OSError) as error:
         print(f"The file could not be imported: {error}", file=sys.stderr)
         return 1
     except (parallel.ImportFailedError, psycopg.Error) as error:
         reason = told(error) if isinstance(error, psycopg.Error) else error
-        print(f"The import stopped: {reason}.{go_on}", file=sys.stderr)
+        print(f"The import stopped: {reason}\n{go_on}".strip(), file=sys.stderr)
         return 1
     except BrokenProcessPool:
-        print(f"The import stopped: one of its processes ended (no database, or killed).{go_on}", file=sys.stderr)
+        print(f"The import stopped: one of its processes was killed.\n{go_on}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"Stopped.{go_on}", file=sys.stderr)
+        print(f"Stopped.\n{go_on}".strip(), file=sys.stderr)
         return 130
 
 

@@ -16,7 +16,7 @@ from historia_clinica.imports import batches
 from historia_clinica.imports.batches import Who, Written
 from historia_clinica.imports.files import Row
 from historia_clinica.imports.mapping import Plan
-from historia_clinica.imports.records import Refused
+from historia_clinica.imports.records import Doctor, Refused
 from historia_clinica.imports.rows import RefusedError, Rows
 from historia_clinica.load.blocks import Connection
 from historia_clinica.load.parallel import connect, stop_with_parent
@@ -35,6 +35,7 @@ class Work(NamedTuple):
     """What each process has to know."""
 
     plan: Plan
+    doctors: list[Doctor]
     who: Who
     check: bool  # only look
 
@@ -78,8 +79,7 @@ def results(rows: Iterable[Row], work: Work, jobs: int) -> Iterator[tuple[list[R
 def _prepare(work: Work) -> None:
     stop_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, too, which ends this process
-    connection = connect()
-    _here.append(_Process(connection, Rows(work.plan, batches.doctors(connection)), work))
+    _here.append(_Process(connect(), Rows(work.plan, work.doctors), work))
 
 
 def _take(batch: Sequence[Row]) -> Written | str:
