@@ -19,9 +19,12 @@ override KIND := $(value KIND)
 override FILE := $(value FILE)
 override STATE := $(value STATE)
 override ROSTER := $(value ROSTER)
+override FAULT := $(value FAULT)
+override NODE := $(value NODE)
+override DURATION := $(value DURATION)
 override MAPPING := $(value MAPPING)
 override LAB_LANGUAGE := $(value LAB_LANGUAGE)
-export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING LAB_LANGUAGE
+export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING LAB_LANGUAGE FAULT NODE DURATION
 typed = '$(or $(PYTHON),python3)' requirements/typed
 # Every command begins with it: what a person exported for something else stays out. GNU make exports nothing to $(shell) itself.
 environment := roles/runtime/files/environment.sh
@@ -39,6 +42,7 @@ one = if [[ $$INVENTORY != inventories/lab ]] || grep -q "^ *$$LAB: *$$" invento
 	then one=(--limit "$$LAB"); else one=(-e lab_name="$$LAB"); fi;
 play = $(if $(LAB),$(one)) $(typed) ansible-playbook -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") $(if $(LAB),"$${one[@]}") $(if $(USUARIO),-e middleware_token_document="$$USUARIO") \
 	$(if $(LOGIN),-e clinical_schema_login="$$LOGIN") $(if $(KIND),-e clinical_schema_login_kind="$$KIND") $(if $(FILE),-e clinical_schema_dump_file="$(file)") \
+	$(if $(FAULT),-e chaos_fault="$$FAULT") $(if $(NODE),-e chaos_node="$$NODE") $(if $(DURATION),-e chaos_seconds="$$DURATION") \
 	$(if $(STATE),-e autostart_state="$$STATE") $(if $(LAB_LANGUAGE),-e handout_language="$$LAB_LANGUAGE") playbooks/$(1).yml $(if $(LAB),|| { [[ $${one[0]} == -e ]] || $(say_labs); exit 1; })
 file = $$([[ $$FILE == /* ]] || echo "$$PWD/")$$FILE
 roster = $$([[ $$ROSTER == /* ]] || echo "$$PWD/")$$ROSTER
@@ -48,7 +52,7 @@ hosts = ansible -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") --lis
 
 suites := unit middleware integration kubernetes newcomer molecule
 
-.PHONY: help env docs lock lab class handout status diagnose verify psql import login rotate dump token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
+.PHONY: help env docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
 	@sed -n 's/\$$(suites)/$(suites)/; s/^\([a-z][^:= ]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -97,6 +101,9 @@ login: env ## a person's login to the database: LOGIN=ana reads; KIND=write writ
 
 rotate: env ## change every password and signing key while the lab is used; LOGIN=ana: that person's password alone
 	@$(call play,rotate)
+
+chaos: env ## break a node for a while: FAULT=kill, freeze, cut or fill, NODE=citus-worker-1, DURATION=20
+	@$(call play,chaos)
 
 token: env ## a password and a token for the API: USUARIO=1072319876, else an administrator
 	@$(call play,token)

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import command, invocation_of
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.autostart import autostart_page
+from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.chaos import chaos_page, chaos_plan
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.diagnosis import diagnosis_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.failure import (
     first_error,
@@ -39,6 +40,8 @@ class FilterModule:
         """Each filter by its name."""
         return {
             "autostart_page": autostart_page,
+            "chaos_page": chaos_page,
+            "chaos_plan": chaos_plan,
             "command": command_of,
             "copy_page": copy_page,
             "diagnosis_page": diagnosis_page,

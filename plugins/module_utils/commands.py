@@ -27,6 +27,9 @@ WORDS = re.compile(r"/[\w./ -]*[\w./-]")
 #: What `make` has a word of its own for.
 MAKE_VARIABLES = {
     "autostart_state": "STATE",
+    "chaos_fault": "FAULT",
+    "chaos_node": "NODE",
+    "chaos_seconds": "DURATION",
     "clinical_schema_dump_file": "FILE",
     "clinical_schema_login": "LOGIN",
     "clinical_schema_login_kind": "KIND",

@@ -113,6 +113,8 @@ started:
 """
 
 import os
+import subprocess
+import sys
 import xmlrpc.client
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -224,6 +226,34 @@ def told(work: Callable[[], Answer]) -> Callable[[], Answer]:
     return done
 
 
+def mend(supervisor: Supervisor) -> bool:
+    """Undo what `make chaos` has left, where it was killed; whether there was something.
+
+    Raises:
+        SupervisionError: that does not go.
+    """
+    directory = supervisor.places.directory
+    program = os.path.join(directory, "bin", "fault.py")
+    left = os.path.join(directory, "run", "fault.json")
+    if not (os.path.exists(program) and supervisor.owner.act(lambda: os.path.exists(left))):
+        return False
+
+    def undo() -> str:
+        done = subprocess.run(
+            [sys.executable, program, f"--directory={directory}", "--undo"],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            env=supervisor.environment,
+            check=False,
+        )
+        return done.stdout if done.returncode else ""
+
+    if said := supervisor.owner.act(undo):
+        raise SupervisionError(f"a fault of chaos is still there, and is not undone: {said.strip()}")
+    return True
+
+
 def bring(supervisor: Supervisor, parameters: dict[str, Any], check: bool) -> dict[str, Any]:
     """Take programs in and out of the configuration, and let the lab's user run them."""
     programs = [
@@ -294,12 +324,14 @@ def main() -> None:
                 module.exit_json(changed=True, started=[program["name"] for program in parameters["programs"]])
             raise SupervisionError("there is no lab in it")
         with locked(supervisor.places, owner, not check):
+            mended = not check and mend(supervisor)
             if parameters["state"] == "stopped":
                 result = owner.act(told(lambda: stop(supervisor, check)))
             elif parameters["state"] == "restarted":
                 result = owner.act(told(lambda: restart(supervisor, parameters["names"], check)))
             else:
                 result = bring(supervisor, parameters, check)
+        result["changed"] |= mended
     except (SupervisionError, OSError, KeyError) as error:
         module.fail_json(msg=f"{parameters['directory']}: {error}")
     module.exit_json(**result)

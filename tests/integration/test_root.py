@@ -168,6 +168,7 @@ def test_root_runs_and_follows_nothing_that_a_labs_user_puts_in_its_way(own: Lab
         for name in (
             "bin/psql",
             "bin/boot.py",
+            "bin/fault.py",
             "config/supervisord.conf",
             "lab.json",
             "middleware/src/sitecustomize.py",
@@ -195,6 +196,7 @@ def test_root_runs_and_follows_nothing_that_a_labs_user_puts_in_its_way(own: Lab
     assert refused == [
         "bin/psql",
         "bin/boot.py",
+        "bin/fault.py",
         "config/supervisord.conf",
         "lab.json",
         "middleware/src/sitecustomize.py",
