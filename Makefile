@@ -24,7 +24,11 @@ override NODE := $(value NODE)
 override DURATION := $(value DURATION)
 override MAPPING := $(value MAPPING)
 override LAB_LANGUAGE := $(value LAB_LANGUAGE)
-export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING LAB_LANGUAGE FAULT NODE DURATION
+
+override WORKERS := $(value WORKERS)
+override KEEP := $(value KEEP)
+override BY := $(value BY)
+export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING LAB_LANGUAGE FAULT NODE DURATION WORKERS KEEP BY
 typed = '$(or $(PYTHON),python3)' requirements/typed
 # Every command begins with it: what a person exported for something else stays out. GNU make exports nothing to $(shell) itself.
 environment := roles/runtime/files/environment.sh
@@ -43,7 +47,8 @@ one = if [[ $$INVENTORY != inventories/lab ]] || grep -q "^ *$$LAB: *$$" invento
 play = $(if $(LAB),$(one)) $(typed) ansible-playbook -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") $(if $(LAB),"$${one[@]}") $(if $(USUARIO),-e middleware_token_document="$$USUARIO") \
 	$(if $(LOGIN),-e clinical_schema_login="$$LOGIN") $(if $(KIND),-e clinical_schema_login_kind="$$KIND") $(if $(FILE),-e clinical_schema_dump_file="$(file)") \
 	$(if $(FAULT),-e chaos_fault="$$FAULT") $(if $(NODE),-e chaos_node="$$NODE") $(if $(DURATION),-e chaos_seconds="$$DURATION") \
-	$(if $(STATE),-e autostart_state="$$STATE") $(if $(LAB_LANGUAGE),-e handout_language="$$LAB_LANGUAGE") playbooks/$(1).yml $(if $(LAB),|| { [[ $${one[0]} == -e ]] || $(say_labs); exit 1; })
+	$(if $(STATE),-e autostart_state="$$STATE") $(if $(LAB_LANGUAGE),-e handout_language="$$LAB_LANGUAGE") \
+	$(if $(WORKERS),-e scale_workers="$$WORKERS") $(if $(KEEP),-e scale_keep="$$KEEP") $(if $(BY),-e rebalance_by="$$BY") playbooks/$(1).yml $(if $(LAB),|| { [[ $${one[0]} == -e ]] || $(say_labs); exit 1; })
 file = $$([[ $$FILE == /* ]] || echo "$$PWD/")$$FILE
 roster = $$([[ $$ROSTER == /* ]] || echo "$$PWD/")$$ROSTER
 say_labs = { $(hosts) "$$LAB" 2>/dev/null | grep -q '(0)' \
@@ -52,7 +57,7 @@ hosts = ansible -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") --lis
 
 suites := unit middleware integration kubernetes newcomer molecule
 
-.PHONY: help env docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
+.PHONY: help env docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart scale rebalance teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
 	@sed -n 's/\$$(suites)/$(suites)/; s/^\([a-z][^:= ]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -116,6 +121,12 @@ start: env ## start a lab that was stopped, or after a reboot
 
 autostart: env ## let the lab start by itself after a reboot; STATE=off: no more
 	@$(call play,autostart)
+
+scale: env ## give the lab more workers or fewer, while it is used: WORKERS=4; KEEP=yes keeps the data of those that leave
+	@$(call play,scale)
+
+rebalance: env ## spread the shards over the workers: BY=size by bytes, else by number; ARGS=--check shows the plan
+	@$(call play,rebalance)
 
 teardown: env ## remove the lab: processes, data, directory, user
 	@$(call play,teardown)

@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "queries": ["queries.py", "--patients", "200000", "--consultations", "5"],
     "load": ["load.py"],
     "imports": ["imports.py"],
+    "scale": ["scale.py"],
     "api-open": ["middleware.py", "--access", "open"],
     "api-rules": ["middleware.py", "--access", "rules"],
     "overload": ["overload.py"],

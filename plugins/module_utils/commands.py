@@ -35,6 +35,9 @@ MAKE_VARIABLES = {
     "clinical_schema_login_kind": "KIND",
     "lab_roster": "ROSTER",
     "middleware_token_document": "USUARIO",
+    "rebalance_by": "BY",
+    "scale_keep": "KEEP",
+    "scale_workers": "WORKERS",
 }
 #: Targets that need arguments: the make target and placeholder values.
 COMMANDS_WITH_ARGUMENTS = {

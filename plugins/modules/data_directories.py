@@ -20,31 +20,34 @@ options:
     description: Absolute path of the directory that holds one data directory for each server.
     type: path
     required: true
-  config_directory:
-    description: Directory of the servers' settings; C(NAME.conf) in it is included by the server's own configuration.
-    type: path
-    required: true
   names:
     description: Names of the servers.
     type: list
     elements: str
     required: true
+  state:
+    description:
+      - V(present) makes what is not there.
+      - V(absent) removes the data directories of O(names), whose servers have ended; V(kept) sets them aside, as C(NAME.kept), where
+        nothing uses them.
+    type: str
+    choices: [present, absent, kept]
+    default: present
+  config_directory:
+    description: Directory of the servers' settings; C(NAME.conf) in it is included by the server's own configuration.
+    type: path
   postgres_bin:
     description: Folder with C(initdb) and C(postgres).
     type: path
-    required: true
   superuser:
     description: The database superuser.
     type: str
-    required: true
   password_file:
     description: The superuser's password file (libpq's format).
     type: path
-    required: true
   database:
     description: The database to create.
     type: str
-    required: true
   extensions:
     description: Extensions to create in O(database). Each is loaded as a shared library for that.
     type: list
@@ -209,22 +212,52 @@ def look(directory: str, names: list[str]) -> dict[str, list[str]]:
     }
 
 
+def take_away(directory: str, names: list[str], keep: bool) -> None:
+    """Remove data directories, or set them aside, and forget that they were made.
+
+    Raises:
+        CreationError: a server still works on one.
+        OSError: the files cannot be removed.
+    """
+    for name in names:
+        path = os.path.join(directory, name)
+        if os.path.exists(os.path.join(path, "postmaster.pid")):
+            raise CreationError(f"the server {name} has not ended: {path} stays")
+    made = os.path.join(directory, CREATED)
+    remember(made, read_names(made).difference(names))
+    for name in names:
+        path = os.path.join(directory, name)
+        away = os.path.join(directory, f"{name}.kept" if keep else f".{name}.gone")
+        number = 1
+        while keep and os.path.lexists(away):
+            number += 1
+            away = os.path.join(directory, f"{name}.kept-{number}")
+        shutil.rmtree(away, ignore_errors=True)
+        os.rename(path, away)
+        if not keep:
+            shutil.rmtree(away)
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "directory": {"type": "path", "required": True},
-            "config_directory": {"type": "path", "required": True},
             "names": {"type": "list", "elements": "str", "required": True},
-            "postgres_bin": {"type": "path", "required": True},
-            "superuser": {"type": "str", "required": True},
-            "password_file": {"type": "path", "required": True, "no_log": False},
-            "database": {"type": "str", "required": True},
+            "state": {"choices": ["present", "absent", "kept"], "default": "present"},
+            "config_directory": {"type": "path"},
+            "postgres_bin": {"type": "path"},
+            "superuser": {"type": "str"},
+            "password_file": {"type": "path", "no_log": False},
+            "database": {"type": "str"},
             "extensions": {"type": "list", "elements": "str", "default": []},
             "owner": {"type": "str"},
             "group": {"type": "str"},
             "commands": {"type": "dict", "default": {}},
         },
+        required_if=[
+            ("state", "present", ("config_directory", "postgres_bin", "superuser", "password_file", "database"))
+        ],
         supports_check_mode=True,
     )
     parameters = module.params
@@ -235,6 +268,14 @@ def main() -> None:
         seen = owner.act(lambda: look(directory, parameters["names"]))
     except (OSError, KeyError) as error:
         module.fail_json(msg=f"{directory}: {error}")
+    if parameters["state"] != "present":
+        keep, names = parameters["state"] == "kept", seen["there"]
+        try:
+            if names and not module.check_mode:
+                owner.act(lambda: take_away(directory, names, keep))
+        except (CreationError, OSError) as error:
+            module.fail_json(msg=f"{directory}: {error}")
+        module.exit_json(changed=bool(names), created=[])
     there, known = set(seen["there"]), set(seen["known"])
     missing = [name for name in parameters["names"] if name not in there]
     lost = sorted(known.intersection(missing)) if there else []

@@ -34,7 +34,9 @@ options:
       - V(auto) is V(citus) where the servers have it, which in pods they do on amd64, else V(postgres_fdw).
     type: raw
   workers:
-    description: How many workers, 1 to 64. The default is 2.
+    description:
+      - How many workers, 1 to 64. The default is 2.
+      - A lab that is there keeps its own, whatever is chosen, and a warning says so; with O(purpose=scale) it gets these.
     type: raw
   directory:
     description: The lab's directory, absolute. The default lies in the state directory of the user.
@@ -84,12 +86,13 @@ options:
       - V(build) checks everything.
       - V(renew) is V(build) of a lab that is removed first. What is left open is as the lab was, and nothing contradicts its record; the
         engine is decided anew where another target or another PostgreSQL is chosen.
+      - V(scale) is V(build) of a lab that is there and runs, which gets O(workers) and is as its record says in all else.
       - V(use) is for a lab that is there (status, stop). The record is obeyed, whatever was chosen, and the machine's
         sizes and ports are not looked at. A missing lab is a problem.
       - V(remove) is V(use), but a record that is missing or broken is no problem. A directory that holds something
         else is.
     type: str
-    choices: [build, renew, use, remove]
+    choices: [build, renew, scale, use, remove]
     default: build
   unread:
     description: What was typed for a variable and left unread, as Ansible keeps it in C(_raw_params).
@@ -145,7 +148,7 @@ ansible_facts:
         (empty in check mode while the runtime is not there, and in pods), runtime, runtime_state (there, gone, or wanted for the removal),
         python, interpreter (the same for modules, in an environment of the lab's), autostart (what starts it after a reboot, in words),
         autostart_possible (something here could), nodes (name, role, host, port of each, as the nodes reach each other),
-        exists (recorded before), absent (for whoever removes it, that nothing of it is there), listed (`make psql` finds it),
+        exists (recorded before), recorded_workers (how many it had then), absent (for whoever removes it, that nothing of it is there), listed (`make psql` finds it),
         way (how the person reaches it), libpq (environment of an administrator's connection; no password), environment (that,
         and where C(kubernetes.core) finds the cluster), owner (whose lab it is, as its namespace says). Empty on V(host)
         are kubeconfig, context, namespace, owner, database_image, python_image; middleware_image is empty where one is to

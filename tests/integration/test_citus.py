@@ -333,13 +333,11 @@ def test_a_lab_grows_and_shrinks_by_hand_and_the_removed_worker_writes_nothing(
     """Every shard that should move does; a worker that was drained and removed neither writes nor reads; the next run takes it back."""
     grown = workshop.lab("test-grown", lab.engine, clinical_schema_patients=100)
     assert grown.play("site.yml").rc == 0
-    assert grown.play("site.yml", "-e", "lab_workers=3").rc == 0
+    assert grown.play("scale.yml", "-e", "scale_workers=3").rc == 0
     address = ["127.0.0.1", grown.port("citus-worker-3")]
     count = "SELECT (SELECT count(*) FROM pacientes), (SELECT count(*) FROM consultas)"
     with grown.connect() as admin:
         before = rows(admin, count)
-        [(job,)] = rows(admin, "SELECT citus_rebalance_start()")
-        admin.execute("SELECT citus_job_wait(%s)", [job])
         assert rows(admin, "SELECT state::text FROM citus_rebalance_status()") == [("finished",)]
         assert rows(admin, "SELECT shards > 20 FROM lab.nodes WHERE node_name = 'citus-worker-3'") == [(True,)]
         admin.execute("SELECT citus_drain_node(%s, %s)", address)

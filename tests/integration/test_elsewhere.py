@@ -129,7 +129,7 @@ def test_a_runtime_from_which_a_forgotten_lab_runs_stays(lab: Lab) -> None:
 @pytest.mark.long
 def test_reset_makes_it_anew_at_its_place_or_leaves_it_alone(lab: Lab) -> None:
     """With the ports and the workers that it had; where it could not be made again, nothing of it is removed."""
-    grown = lab.play("site.yml", "-e", "lab_workers=3")
+    grown = lab.play("scale.yml", "-e", "scale_workers=3")
     assert grown.rc == 0, grown.stdout
     before = lab.record
     with lab.connect() as connection:

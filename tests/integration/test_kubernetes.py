@@ -26,6 +26,7 @@ from support.exported import EXPORTED, everything_works, together
 from support.failing import DOCUMENT, NAME, fail_all
 from support.labs import ENGINES, ROOT, isolated, processes_of
 from support.pods import CLUSTER_ENGINES, CONTEXT, KUBECONFIG, PodLab, PodWorkshop, missing
+from support.steady import steady
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 once = pytest.mark.parametrize("lab", ["postgres_fdw"], indirect=True, scope="module")
@@ -406,6 +407,36 @@ def test_manifests_are_accepted_by_the_server_and_clean_in_checkov(lab: PodLab, 
     ]
     done = subprocess.run(checkov, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_lab_is_scaled_out_and_in_while_it_is_used(pods: PodWorkshop, engine: str) -> None:
+    """A pod with a volume of its own comes and goes; no client sees an error; a volume that was kept is given to nobody."""
+    if engine not in CLUSTER_ENGINES:
+        pytest.skip(f"the cluster has no image of {engine} (LAB_TEST_CLUSTER_ENGINES names those that it has)")
+    lab = pods.lab("test-pods-scaled", engine, clinical_schema_patients=100)
+    assert changed(lab) > 0
+    keep = ("-e", "scale_keep=true")
+    for workers, more in ((3, ()), (2, keep)):
+        with steady(lambda: lab.connect("middleware"), pause=0.05, first=10**8 * workers) as seen:
+            run = lab.play("scale.yml", "-e", f"scale_workers={workers}", *more)
+        print(f"\n{engine}, {workers} workers in {run.seconds:.0f} s: {seen.report()}")
+        assert run.rc == 0, run.stdout
+        assert seen.errors == []
+        with lab.connect() as admin:
+            assert seen.lost(admin) == []
+            held = admin.execute("SELECT count(*) FROM lab.nodes WHERE role = 'worker' AND shards > 20").fetchone()
+        assert held == (workers,)
+        assert changed(lab) == 0
+        assert lab.play("verify.yml").rc == 0
+    assert "citus-worker-3" not in lab.kubectl("get", "pods,services", "-o", "name")
+    assert "data-citus-worker-3" in lab.kubectl("get", "pvc", "-o", "name")
+    refused = lab.play("scale.yml", "-e", "scale_workers=3")
+    assert refused.rc != 0
+    assert "delete pvc data-citus-worker-3" in " ".join(refused.stdout.split())
+    assert lab.record["workers"] == 2
+    assert lab.play("teardown.yml").rc == 0
 
 
 def test_teardown_leaves_nothing_and_may_be_run_twice(lab: PodLab) -> None:

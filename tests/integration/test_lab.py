@@ -242,7 +242,7 @@ def test_status_shows_every_node_and_table(lab: Lab) -> None:
 
 
 def test_runs_that_were_killed_come_together_when_they_are_run_again(workshop: Workshop, lab: Lab) -> None:
-    """Killed while the lab is made, grows, is stopped and is removed; `make interrupted` does it for longer."""
+    """Killed while the lab is made, is scaled out and in, is stopped and is removed; `make interrupted` does it for longer."""
     seed = random.randrange(10**6)
     print(f"\nseed {seed}: make interrupted ARGS='--engine {lab.engine} --rounds 1 --seed {seed}'")
     Interrupted(workshop.lab("test-killed", lab.engine), random.Random(seed), print, left_on_host).round()

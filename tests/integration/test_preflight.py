@@ -153,10 +153,10 @@ def test_a_lab_is_remembered_obeyed_and_forgotten(folder: Path, choices: dict[st
     left_out = {key: choices[key] for key in ("lab_directory", "runtime_directory")}
     code, output = play(folder, left_out, "--diff")
     assert (code, changed(output)) == (0, [0]), output
-    code, output = play(folder, {**left_out, "lab_api_port": "24598", "lab_workers": 1})
+    code, output = play(folder, {**left_out, "lab_api_port": "24598", "lab_engine": "citus"})
     assert code == 2
     assert "lab_api_port is 24598, but the lab was made with 24599" in output
-    assert "lab_workers is 1, but the lab was made with 2" in output
+    assert "lab_engine is citus, but the lab was made with postgres_fdw" in output
     assert "Traceback" not in output
     code, output = play(folder, {**left_out, "preflight_purpose": "remove", "record": "absent"})
     assert (code, changed(output)) == (0, [1]), output

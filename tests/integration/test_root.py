@@ -33,7 +33,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("autostart.yml", "-e", "autostart_state=off"),
     ("stop.yml",),
     ("start.yml",),
-    ("site.yml", "-e", "lab_workers=3"),
+    ("rebalance.yml",),
+    ("scale.yml", "-e", "scale_workers=3"),
 )
 #: What the lab's user may write into, below the lab's directory; of the files in credentials, each alone.
 OWNED = {"data", "logs", "run"}

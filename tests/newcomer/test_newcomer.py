@@ -65,6 +65,7 @@ EXPECTED = {
     r"make status": r"citus-worker-2 +running.*historia_clinica, answers",
     r"make diagnose": r"Processes, .*Last lines of the logs.*failed=0",
     r"make token": r'"token": "ey',
+    r"make scale ": r"\(100 %\).*citus-worker-3: \d+ shards.*failed=0",
     r"make verify": r"(\d+) of \1 checks passed",
     r"make stop": r"changed=1 .*failed=0",
     r"make start": r"changed=[01] .*failed=0",

@@ -227,6 +227,11 @@ def break_record(place: Place) -> None:
     (place.directory / "lab.json").write_text("{")
 
 
+def stop(place: Place) -> None:
+    """The lab is stopped."""
+    place.follow(place.command("stop", ""))
+
+
 def lose_runtime(place: Place) -> None:
     """The runtime is lost."""
     shutil.rmtree(place.runtime)
@@ -248,7 +253,7 @@ PROVOCATIONS = (
     Provocation("name-taken", "lab", "lab_directory=FOLDER/other", ("lab", "lab")),
     Provocation("record-target", "lab", "lab_target=minikube", ("lab", "reset")),
     Provocation("record-engine", "lab", "lab_engine=citus", ("lab", "reset")),
-    Provocation("record-workers", "lab", "lab_workers=1", ("lab", "reset")),
+    Provocation("lab-stopped", "scale", "scale_workers=1", ("start",), stop),
     Provocation("record-ports", "lab", "lab_api_port=30490", ("lab", "reset")),
     Provocation("record-missing", "status", "", ("reset",), lose_record),
     Provocation("record-unreadable", "lab", "", ("ls", "reset"), break_record),

@@ -35,10 +35,10 @@ class Interrupted:
     left: Callable[[Lab], list[str]]
 
     def round(self) -> int:
-        """Make a lab, let it grow, stop it, remove it, each killed once and run again.
+        """Make a lab, scale it out and in, stop it, remove it, each killed once and run again.
 
         Returns:
-            How many of the four runs were killed: the others had ended before their moment.
+            How many of the five runs were killed: the others had ended before their moment.
 
         Raises:
             AssertionError: what was run again failed, lost a row, or left something.
@@ -51,12 +51,18 @@ class Interrupted:
                 " VALUES (%s, 'Rosa', 'Que Queda', '1980-01-01', 'F', 'Tunja')",
                 [CEDULA],
             )
-        growth = ("-e", "lab_workers=3", "-e", "clinical_schema_patients=2000")
-        killed += self._killed_and_run_again("site.yml", *growth)
-        again = self._run("site.yml", *growth)
-        assert again.recap[self.lab.name]["changed"] == 0, again.stdout
-        self._run("verify.yml")
-        self._nothing_is_lost()
+        more = ("-e", "clinical_schema_patients=2000")
+        self._run("site.yml", *more)
+        for workers in (3, 2):
+            killed += self._killed_and_run_again("scale.yml", "-e", f"scale_workers={workers}", *more)
+            # The inventory may say another number: the record does.
+            again = self._run("site.yml", "-e", "lab_workers=5", *more)
+            assert again.recap[self.lab.name]["changed"] == 0, again.stdout
+            self._run("verify.yml")
+            self._nothing_is_lost()
+            with self.lab.connect() as connection:
+                held = connection.execute("SELECT shards > 0 FROM lab.nodes WHERE role = 'worker'").fetchall()
+            assert held == [(True,)] * workers
         killed += self._killed_and_run_again("stop.yml")
         self._run("start.yml")
         self._nothing_is_lost()
@@ -109,4 +115,4 @@ def left_of_pods(lab: Lab) -> list[str]:
 
 
 #: About as many seconds as each playbook takes, so that most moments lie before its end.
-LONGEST = {"site.yml": 25.0, "stop.yml": 5.0, "teardown.yml": 5.0}
+LONGEST = {"site.yml": 25.0, "scale.yml": 40.0, "stop.yml": 5.0, "teardown.yml": 5.0}

@@ -16,6 +16,7 @@ VERBS = {
     "preflight": r"No problems found for .*failed=0",
     "lab": r" is ready\..*failed=0",
     "site": r" is ready\..*failed=0",
+    "scale": r"No shard has to move.*failed=0",
     "reset": r" is ready\..*failed=0",
     "psql": r"\A(?!.*error)",
 }

@@ -154,7 +154,9 @@ def inspect_machine(
         free_database_port=free_ports(plan.database_port, plan.workers + 1, 100, taken),
         neighbours=neighbours,
         postgres=Installation() if plan.pods else inspect_postgres(plan.postgres_bin, plan, identity),
-        data_major=data_major(choices.directory, plan) if choices.directory and choices.purpose == "build" else None,
+        data_major=data_major(choices.directory, plan)
+        if choices.directory and choices.purpose in ("build", "scale")
+        else None,
         runtime_there=os.path.isdir(plan.postgres_bin),
         runtime_blocked_by=blocked_for_lab(runtime_python, plan, identity) if os.path.exists(runtime_python) else "",
         minikube_state=minikube_state,

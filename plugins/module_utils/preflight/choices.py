@@ -20,9 +20,9 @@ TARGETS = ("host", "minikube", "kubernetes")
 #: Those whose nodes are pods of a cluster.
 PODS = TARGETS[1:]
 ENGINES = ("citus", "postgres_fdw")
-#: What the facts are wanted for: a lab that is made or brought up to date, one that goes and is made anew, one that is there,
-#: one that goes.
-PURPOSES = ("build", "renew", "use", "remove")
+#: What the facts are wanted for: a lab that is made or brought up to date, one that goes and is made anew, one that gets another
+#: number of workers, one that is there, one that goes.
+PURPOSES = ("build", "renew", "scale", "use", "remove")
 #: Purposes that remove the existing lab, so a damaged one is not a problem.
 GOES = ("renew", "remove")
 
@@ -97,8 +97,8 @@ class Choices:
 
     @property
     def builds(self) -> bool:
-        """Whether the lab is going to be made."""
-        return self.purpose in ("build", "renew")
+        """Whether the lab, or more of it, is going to be made."""
+        return self.purpose in ("build", "renew", "scale")
 
     @property
     def profile_name(self) -> str | None:
@@ -136,16 +136,24 @@ def read_choices(params: Mapping[str, Any], root: Path) -> tuple[Choices, list[P
     name = "" if isinstance(name, Problem) else name
     if params.get("unread"):
         problems.append(_cut(params["unread"]))
+    scales = params.get("purpose") == "scale"
     made = {each: params[each] for each in CHOICES if not values.is_left_open(params.get(each))}
     taken: dict[str, Any] = {}
     for each, value in made.items():
         variable = each if each == "runtime_directory" else f"lab_{each}"
+        variable, verb = ("scale_workers", "scale") if scales and each == "workers" else (variable, "lab")
         example = CHOICES[each].example.format(name=name or "lab")
-        read = CHOICES[each].read(Given(variable, value, example, invocation))
+        read = CHOICES[each].read(Given(variable, value, example, invocation, verb))
         if isinstance(read, Problem):
             problems.append(read)
         else:
             taken[each] = read
+    if scales and "workers" not in made:
+        problems.append(
+            Given("scale_workers", None, "3", invocation, "scale").wrong(
+                "workers-invalid", "a number of workers", found="not set"
+            )
+        )
     refused = frozenset(made) - frozenset(taken)
     taken.setdefault("runtime_directory", str(paths.runtime_directory(root)))
     taken.setdefault("directory", str(paths.lab_directory(root, name)) if name and "directory" not in made else "")

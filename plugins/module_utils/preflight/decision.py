@@ -56,7 +56,7 @@ def decide(case: Case) -> Decision:
         if case.record is None or (builds and case.record.target == case.plan.target):
             found += pods.unnamed_cluster(case)
     reasons = {"target": target_reason(case), "engine": engine_reason}
-    return Decision({**_fact(case), "reasons": reasons}, in_order(found), ports.warnings(case))
+    return Decision({**_fact(case), "reasons": reasons}, in_order(found), record.warnings(case) + ports.warnings(case))
 
 
 def headline(name: str, problems: list[Problem]) -> str:
@@ -102,6 +102,7 @@ def _fact(case: Case) -> dict[str, object]:
         "interpreter": os.path.join(plan.runtime, "bin", "lab-python" if machine.interpreter_there else "python"),
         "nodes": plan.nodes,
         "exists": case.record is not None,
+        "recorded_workers": case.record.workers if case.record else 0,
         "absent": record.absent(case) if chosen.purpose == "remove" else "",
         "listed": machine.listed,
         "invocation": asdict(_later_invocation(case)),

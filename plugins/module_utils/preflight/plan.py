@@ -112,7 +112,7 @@ def make_plan(
     """Make one plan of choices, record and defaults.
 
     To build, a choice comes first, then the record, then the default; a lab that is there, or goes, is as its record
-    says, whatever was chosen.
+    says, whatever was chosen. How many workers a lab has is chosen for a new one; later its record says it, until it is scaled.
 
     Args:
         choices: the choices.
@@ -123,7 +123,8 @@ def make_plan(
     """
     settings = profile_settings(choices, record)
     obeyed = record is not None and not choices.builds
-    chosen = choices.without_recorded() if obeyed else choices
+    chosen = choices.without_recorded() if obeyed or choices.purpose == "scale" else choices
+    workers = choices.workers if record is None or choices.purpose in ("renew", "scale") else None
     target = chosen.target or (record.target if record else _default_target(minikube_state, settings))
     base = record or NO_RECORD
     # The record's cluster settings apply only to its own target.
@@ -132,7 +133,7 @@ def make_plan(
         name=choices.name or "lab",
         target=target,
         engine=chosen.engine or base.engine or None,
-        workers=chosen.workers or base.workers,
+        workers=workers or base.workers,
         directory=choices.directory,
         database_port=chosen.database_port or base.database_port,
         api_port=chosen.api_port or base.api_port,

@@ -18,6 +18,7 @@ def problems(case: Case) -> Iterator[Problem]:
     # A lab whose record is lost may well have the ports that look taken: nobody is told to end its servers.
     if not case.record and (case.record_error or machine.folder.kind == "remains"):
         return
+    scales = case.choices.purpose == "scale"
     database, api = not refused & {"database_port", "workers"}, "api_port" not in refused
     first, last = plan.database_port, plan.database_ports[-1]
     if database and last > 65535:
@@ -25,7 +26,9 @@ def problems(case: Case) -> Iterator[Problem]:
             "port-invalid",
             f"lab_database_port {first} and {plan.workers} workers need ports up to {last}",
             "ports up to 65535: worker N has lab_database_port + N",
-            case.run("lab", lab_database_port=DEFAULTS["database_port"]),
+            case.run("scale", scale_workers=65535 - first)
+            if scales
+            else case.run("lab", lab_database_port=DEFAULTS["database_port"]),
         )
     overlap = database and api and plan.api_port in plan.database_ports
     if overlap:
@@ -35,7 +38,9 @@ def problems(case: Case) -> Iterator[Problem]:
             "ports-overlap",
             f"lab_api_port is {plan.api_port}, and the database has {theirs}",
             "a port of its own for the API",
-            case.run("lab", lab_api_port=free),
+            case.run("scale", scale_workers=plan.api_port - first - 1)
+            if scales
+            else case.run("lab", lab_api_port=free),
         )
     wanted = {
         "lab_database_port": list(plan.database_ports) if database else [],
@@ -45,7 +50,9 @@ def problems(case: Case) -> Iterator[Problem]:
     spare = {"lab_database_port": machine.free_database_port, "lab_api_port": machine.free_api_port}
     others = {variable: spare[variable] or "ANOTHER" for variable in taken}
     # A lab keeps its ports: what a new lab does by choosing others, one that is there must get back.
-    other = case.run("reset" if case.record else "lab", **others)
+    other = case.run(
+        "reset" if case.record else "lab", **{**others, **({"lab_workers": plan.workers} if scales else {})}
+    )
     if case.record:
         other = f"or, giving up the lab's data: {other}"
     for variable, ports in taken.items():

@@ -92,7 +92,7 @@ def _without_record(case: Case) -> Iterator[Problem]:
             "the record that the lab wrote when it was made",
             _put_back(case),
         )
-    elif case.choices.purpose == "use":
+    elif case.choices.purpose in ("use", "scale"):
         yield Problem("lab-missing", f"there is {_no_lab(case)}", "a lab that was made", case.run("lab"))
 
 
@@ -116,16 +116,21 @@ def _with_record(case: Case, record: Record) -> Iterator[Problem]:
             "the runtime, from which the lab's programs run",
             f"{case.run('lab')} (it makes the runtime anew, and keeps the lab's data)",
         )
+    if purpose == "scale" and not any(each.own for each in case.machine.listeners.values()):
+        yield Problem(
+            "lab-stopped",
+            f"nothing of the lab listens on port {plan.database_port}",
+            "a lab that runs: its data move from node to node",
+            case.run("start"),
+        )
 
 
 def _contradictions(case: Case, record: Record) -> Iterator[Problem]:
     """What was chosen otherwise than the lab was made."""
     choices = case.choices
-    fewer = choices.workers if (choices.workers or 0) < record.workers else None  # a lab may grow
     compared: list[tuple[str, str, object, object]] = [
         ("record-target", "lab_target", choices.target, record.target),
         ("record-engine", "lab_engine", choices.engine, record.engine),
-        ("record-workers", "lab_workers", fewer, record.workers),
         ("record-ports", "lab_database_port", choices.database_port, record.database_port),
         ("record-ports", "lab_api_port", choices.api_port, record.api_port),
     ]
@@ -151,6 +156,17 @@ def _contradictions(case: Case, record: Record) -> Iterator[Problem]:
                 f"leave {variable} out ({case.run('lab', variable)}); or, giving up the lab's data: "
                 + case.run("reset", **{variable: chosen}),
             )
+
+
+def warnings(case: Case) -> list[str]:
+    """That the lab keeps its number of workers, whatever was chosen."""
+    chosen, record = case.choices.workers, case.record
+    if case.choices.purpose != "build" or record is None or chosen in (None, record.workers):
+        return []
+    return [
+        f"lab_workers is {chosen}: with so many a lab begins. This one has {record.workers}, as {RECORD_NAME} remembers, and keeps"
+        f" them. To change that: {case.run('scale', scale_workers=chosen)}"
+    ]
 
 
 def _put_back(case: Case) -> str:

@@ -30,16 +30,18 @@ class Given:
         value: the value.
         example: one that would do.
         invocation: how the person reaches the lab.
+        verb: what the value is given to, as `make` calls it.
     """
 
     variable: str
     value: object
     example: object
     invocation: Invocation
+    verb: str = "lab"
 
     def instead(self, value: object = None) -> str:
         """The command with another value: the example, unless one is named."""
-        return choose(self.invocation, "lab", {self.variable: value or self.example})
+        return choose(self.invocation, self.verb, {self.variable: value or self.example})
 
     def wrong(self, id_: str, needed: str, remedy: str = "", found: str = "") -> Problem:
         """That the value will not do."""

@@ -137,7 +137,7 @@ CASES = [
     Wrong("record-user", record={"user": "hc-lab"}),
     Wrong("record-target", {"target": "host"}, {"target": "minikube"}),
     Wrong("record-engine", {"engine": "postgres_fdw"}, {"engine": "citus"}),
-    Wrong("record-workers", {"workers": 2}, {"workers": 3}),
+    Wrong("lab-stopped", {"purpose": "scale", "workers": 3}, {"workers": 2}),
     Wrong("record-ports", record={"api_port": 10999}),
     Wrong(
         "record-cluster", record={"target": "kubernetes", "context": "casa", "namespace": "hc-lab"}, pods="kubernetes"

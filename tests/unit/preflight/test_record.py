@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.aula.historia_clinica.plugins.module_utils.machine import registered
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record, record_path
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.choices import PURPOSES
+from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.observation import Listener
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import register, unregister
 from support.preflight import ROOT, STOCK, Bench, listening, port_of, reasons
 
@@ -38,26 +39,89 @@ def test_citus_that_came_later_is_named(bench: Bench) -> None:
     assert "reset" not in reasons(bench)["engine"]
 
 
-def test_more_workers_than_recorded_are_taken(bench: Bench) -> None:
-    """A lab may grow."""
+@pytest.mark.parametrize("chosen", ["1", "4"])
+def test_the_record_says_how_many_workers_a_lab_has(bench: Bench, chosen: str) -> None:
+    """Another number changes nothing and names what does, so that a class's next run does not undo what a student has scaled."""
     bench.record(workers=2)
-    bench.choose(workers="4")
+    bench.choose(workers=chosen)
     decision = bench.decide()
-    assert (decision.problems, decision.lab["workers"]) == ([], 4)
+    assert (decision.problems, decision.lab["workers"]) == ([], 2)
+    (warning,) = decision.warnings
+    assert f"lab_workers is {chosen}" in warning
+    assert f"make scale WORKERS={chosen}" in warning
+    bench.choose(workers="2")
+    assert bench.decide().warnings == []
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """Another number of workers for a lab of 2 that runs.
+
+    Attributes:
+        workers: what is typed for WORKERS.
+        problems: the ids of what is wrong with it.
+        remedy: a command of the first of them.
+    """
+
+    workers: object
+    problems: tuple[str, ...] = ()
+    remedy: str = ""
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Scaled("1"),
+        Scaled("2"),
+        Scaled("7"),
+        Scaled(None, ("workers-invalid",), "make scale WORKERS=3"),
+        Scaled("0", ("workers-invalid",), "make scale WORKERS=2"),
+        Scaled("65", ("workers-invalid",), "make scale WORKERS=2"),
+        Scaled("many", ("workers-invalid",), "make scale WORKERS=2"),
+        Scaled("9", ("ports-overlap",), "make scale WORKERS=8"),
+    ],
+    ids=lambda case: str(case.workers),
+)
+def test_a_lab_that_runs_gets_another_number_of_workers(bench: Bench, case: Scaled) -> None:
+    """It is as its record says in all else, and what cannot be is refused before anything is changed."""
+    first = bench.params["database_port"]
+    bench.record(workers=2, api_port=first + 9)
+    bench.choose(api_port=None)
+    bench.during(listening(first))
+    bench.seen = {"listeners": {first: Listener(first, own=True)}}
+    bench.choose(purpose="scale", workers=case.workers, engine="citus")
+    decision = bench.decide()
+    assert [problem.id for problem in decision.problems] == list(case.problems)
+    assert decision.lab["engine"] == "postgres_fdw"
+    assert decision.lab["recorded_workers"] == 2
+    if case.problems:
+        assert case.remedy in decision.problems[0].remedy
+    else:
+        assert decision.lab["workers"] == int(str(case.workers))
+
+
+def test_a_lab_whose_last_port_is_near_the_end_grows_to_it(bench: Bench) -> None:
+    """The number that would do is in the remedy."""
+    bench.record(database_port=65530)
+    bench.choose(database_port=None, purpose="scale", workers=9)
+    bench.seen = {"listeners": {65530: Listener(65530, own=True)}}
+    problem = bench.only("port-invalid")
+    assert "need ports up to 65539" in problem.found
+    assert problem.remedy == "make scale WORKERS=5"
 
 
 def test_a_contradiction_has_both_values_and_the_way_out(bench: Bench) -> None:
     """All contradictions at once, each with what was chosen, what was recorded, and reset."""
     bench.record(target="host", engine="citus", workers=5, database_port=20001, api_port=20099)
     bench.runtime()
-    bench.choose(target="minikube", engine="postgres_fdw", workers=1)
+    bench.choose(target="minikube", engine="postgres_fdw", workers=5)
     problems = {problem.id: problem for problem in bench.problems()}
-    assert set(problems) == {"record-target", "record-engine", "record-workers", "record-ports"}
+    assert set(problems) == {"record-target", "record-engine", "record-ports"}
     assert bench.ids().count("record-ports") == 2
-    workers = problems["record-workers"]
-    assert "lab_workers is 1" in workers.found
-    assert "made with 5" in workers.found
-    assert "make reset ARGS='-e lab_workers=1'" in workers.remedy
+    engine = problems["record-engine"]
+    assert "lab_engine is postgres_fdw" in engine.found
+    assert "made with citus" in engine.found
+    assert "make reset ARGS='-e lab_engine=postgres_fdw'" in engine.remedy
 
 
 @dataclass(frozen=True)
@@ -206,7 +270,7 @@ def test_a_registered_directory_that_holds_another_lab_is_told(bench: Bench) -> 
     bench.record(name="beto", directory=str(bench.folder / FAR))
     register(bench.folder / "runtime", "lab", bench.folder / FAR)
     for purpose in PURPOSES:
-        bench.choose(directory=None, purpose=purpose)
+        bench.choose(directory=None, purpose=purpose, workers=2)
         assert bench.ids() == ["record-name"]
 
 

@@ -513,13 +513,14 @@ BEGIN
         RETURN;
     END IF;
 
+    -- BYPASSRLS is another one's to give and to take: without it for a moment, the login would see no row, and be told nothing.
     -- Through a connection of its own: no worker sees what this transaction has not committed, and the role has to be
     -- on a worker before its password can be. Citus carries the role to the workers, copy_logins the password.
     SELECT a.success, a.result INTO answer
     FROM lab.known_nodes() AS k, LATERAL master_run_on_worker(ARRAY[k.host], ARRAY[k.port], ARRAY[
         format('DO %L', format(
             'BEGIN SET LOCAL log_min_error_statement = panic; SET LOCAL lock_timeout = ''5s'';'
-            ' %s ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD %L;'
+            ' %s ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION PASSWORD %L;'
             ' DELETE FROM pg_catalog.pg_dist_authinfo WHERE nodeid = 0 AND rolename = %L;'
             ' INSERT INTO pg_catalog.pg_dist_authinfo VALUES (0, %L, %L); END',
             CASE WHEN present THEN 'ALTER' ELSE 'CREATE' END, rol, clave, rol, rol, secret))], true) AS a

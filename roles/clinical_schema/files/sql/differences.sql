@@ -156,7 +156,8 @@ BEGIN
         END IF;
       WHEN 'role' THEN
         IF d.found <> 'absent' THEN
-          EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION %s', d.nombre,
+          EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION %s %s', d.nombre,
+                         CASE WHEN d.wanted LIKE '%BYPASSRLS%' THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END,
                          CASE WHEN d.wanted LIKE '%LOGIN%' THEN 'LOGIN' ELSE 'NOLOGIN' END);
         END IF;
       WHEN 'membership' THEN

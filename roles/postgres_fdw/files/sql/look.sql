@@ -62,6 +62,7 @@ WITH settings AS (
                       'lab.create_reference_table(regclass)', 'lab.add_foreign_key(regclass,name,name,regclass,name)',
                       'lab.create_login(name,text)', 'lab.login_mark(name)', 'lab.drop_login(name)', 'lab.set_groups(name,name[])',
                       'lab.grant(text,regclass[],name[])', 'lab.change_password(name,text)', 'lab.finish_rotation()', 'lab.ddl(text)', 'lab.settle(text,text,text)', 'lab.all_definitions()',
+                      'lab.shard_groups()', 'lab.move_group(integer,integer,text)', 'lab.remove_node(text)',
                       'public.master_get_active_worker_nodes()']) AS f
    UNION ALL
   SELECT 'event trigger ' || t, (SELECT CASE evtenabled WHEN 'O' THEN 'enabled' ELSE 'disabled' END FROM pg_catalog.pg_event_trigger WHERE evtname = t), 'enabled'

@@ -138,7 +138,8 @@ SET log_error_verbosity = terse AS $$
 DECLARE
   nodo text;
 BEGIN
-  PERFORM lab.set_login(rol, 'NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', clave);
+  -- BYPASSRLS is another one's to give and to take: without it for a moment, the login would see no row, and be told nothing.
+  PERFORM lab.set_login(rol, 'NOCREATEDB NOCREATEROLE NOREPLICATION', clave);
   FOR nodo IN SELECT node_name FROM lab.workers ORDER BY node_name LOOP
     PERFORM lab.map_login(rol, nodo, 'nodes', lab.nodes_password());
     PERFORM lab.on_node(nodo, lab.roles_script());
