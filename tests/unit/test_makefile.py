@@ -139,11 +139,16 @@ def test_a_quote_that_is_not_closed_is_named(tmp_path: Path) -> None:
 
 
 def test_a_make_that_a_command_starts_has_words_of_its_own(tmp_path: Path) -> None:
-    """`make test ARGS=newcomer` runs tests that run make."""
-    inner = "inner:\n\t@echo '[$(ARGS)]'\n"
+    """`make test ARGS=newcomer` runs tests that run make: none of what was typed for the outer one is the inner one's, but LAB."""
+    [exported] = re.findall(r"^export (ARGS .*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    words = [name for name in exported.split() if name != "LAB"]
+    assert len(words) > 10
+    inner = f"inner:\n\t@echo '{'|'.join(f'$({name})' for name in words)}'\n"
     rules = inner + f"outer:\n\t@$(typed) sh -c 'make --no-print-directory -f Makefile -f {tmp_path}/more.mk inner'\n"
-    done = make(tmp_path, rules, "outer", "ARGS=newcomer")
-    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
+    done = make(tmp_path, rules, "outer", *(f"{name}=typed" for name in words))
+    assert done.stdout.strip() == "|".join("inventories/lab" if name == "INVENTORY" else "" for name in words), (
+        done.stderr
+    )
 
 
 @pytest.mark.parametrize("word", ["lab", "test-long", "k8s", "two_words", "lab-%", "class/lab"])
