@@ -248,7 +248,7 @@ def hold(lab: Lab, fault: str, node: str, port: int, seconds: float) -> int:
         print(json.dumps({"error": "a fault is under way: one at a time"}))
         return BUSY
     except (FaultError, OSError, psycopg.Error, psutil.Error, xmlrpc.client.Error) as error:
-        print(json.dumps({"error": str(error).strip().split("\n")[0]}))
+        print(json.dumps({"error": str(error).strip().partition("\n")[0]}))
         return 1
     return 0
 
@@ -266,7 +266,7 @@ def end(lab: Lab) -> int:
         with alone(lab, 2 * BACK_SECONDS):
             undone = undo_left(lab)
     except (FaultError, OSError, psycopg.Error, psutil.Error, xmlrpc.client.Error) as error:
-        print(json.dumps({"error": str(error).strip().split("\n")[0]}))
+        print(json.dumps({"error": str(error).strip().partition("\n")[0]}))
         return 1
     print(json.dumps({"undone": undone}))
     return 0

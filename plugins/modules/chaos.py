@@ -323,7 +323,7 @@ class Chaos:
 
     def _probers(self, sample: list[tuple[str, str]]) -> Iterator[Prober]:
         password = self.password()
-        for node in sorted({node for _, node in sample}):
+        for node in sorted({home for _key, home in sample}):
             keys = [key for key, home in sample if home == node]
             for kind, statement in (("read", READ), ("write", WRITE)):
                 ask = Session(self.lab["libpq"], password, statement)

@@ -102,11 +102,11 @@ def _read(
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"The signing keys cannot be read from {file}: {error}") from error
     parts = [line.partition("\t") for line in lines]
-    if not parts or min(len(secret) for secret, _, _ in parts) < SHORTEST_SECRET:
+    if not parts or min(len(part[0]) for part in parts) < SHORTEST_SECRET:
         raise ConfigurationError(
             f"{file}: each line has to hold a secret of {SHORTEST_SECRET} characters or more, and there has to be one."
         )
-    if parts[0][1] or any(tab and not until.isdecimal() for _, tab, until in parts):
+    if parts[0][1] or any(tab and not until.isdecimal() for _secret, tab, until in parts):
         raise ConfigurationError(
             f"{file}: behind an older secret may stand a tab and the second since 1970 until which it is believed,"
             " and nothing behind the first, which signs."
