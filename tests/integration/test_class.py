@@ -118,7 +118,7 @@ def test_a_class_from_the_first_week_to_the_last(classroom: Classroom) -> None:
 
     # Weeks later: a lab has rows of its student's and a worker more, and Carla is on the list no more.
     classroom.ask("carla", "CREATE TABLE mia AS SELECT 7 AS numero")
-    grown = classroom.make("lab", "-e lab_workers=2", lab="ana")
+    grown = classroom.make("scale", "-e scale_workers=2", lab="ana")
     assert grown.returncode == 0, grown.stdout + grown.stderr
     classroom.roster.write_text(LIST.replace("Carla;carla@uni.edu;B\n", ""), encoding="utf-8")
     again = classroom.make("class")
@@ -139,7 +139,7 @@ def test_a_class_from_the_first_week_to_the_last(classroom: Classroom) -> None:
 
     status = classroom.make("status")
     assert status.returncode == 0
-    assert re.findall(r"^The lab (\w+).*workers$", status.stdout, re.MULTILINE) == ["ana", "beto"]
+    assert sorted(re.findall(r"^The lab (\w+).*workers$", status.stdout, re.MULTILINE)) == ["ana", "beto"]
     classroom.roster.write_text(LIST, encoding="utf-8")
     removed = classroom.make("teardown")
     assert removed.returncode == 0, removed.stdout
