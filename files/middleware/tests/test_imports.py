@@ -137,6 +137,10 @@ def test_an_import_keeps_refused_rows_to_be_mended(hospital: Lab, tmp_path: Path
     assert counts(hospital) == (1, 1, 2)
     assert f"{len(REFUSED)} refused" in done.stdout
     found = {int(row["linea_rechazada"]): row for row in refused(file)}
+    # In their order, but for the one whose patient could have come in a later row.
+    in_order = [line for line, row in found.items() if "no hay paciente" not in row["por_que"]]
+    assert in_order == sorted(in_order)
+    assert len(in_order) == len(REFUSED) - 1
     for line, (name, (row, why)) in enumerate(REFUSED.items(), start=2):
         assert re.match(why, found[line]["por_que"]), (name, found[line]["por_que"])
         assert list(found[line].values())[:3] == row.split(";")[:3], name

@@ -72,12 +72,13 @@ class _Told:
     def add(self, written: Written) -> None:
         """Count a batch."""
         self.total = self.total.and_then(written._replace(refused=[]))
-        for row in written.refused:
+        refused = sorted(written.refused, key=lambda row: row.line)  # they were sorted by where their patients lie
+        for row in refused:
             self.refused += 1
             if self._kept is None or self.refused <= SHOWN:  # else all of them are in the file
                 print(f"line {row.line}: {row.why}")
         if self._kept:
-            self._kept.add(written.refused)
+            self._kept.add(refused)
 
 
 def _import(source: Table, work: parallel.Work, jobs: int) -> int:
