@@ -6,6 +6,7 @@ import ipaddress
 import os
 import pwd
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -34,8 +35,11 @@ def test_no_secret_is_in_an_argument_or_the_environment_of_a_process(lab: Lab) -
     """`ps` and /proc show none."""
     names = set()
     for process in family(lab):
-        names.add(process.name())
-        shown = " ".join([*process.cmdline(), *process.environ().values()])
+        try:
+            name, shown = process.name(), " ".join([*process.cmdline(), *process.environ().values()])
+        except psutil.NoSuchProcess:  # a session's that ended meanwhile
+            continue
+        names.add(name)
         assert [name for name, secret in secrets(lab).items() if secret in shown] == [], process
     assert "postgres" in names
     assert len(names) > 1  # the supervisor's and the middleware's, too
@@ -43,12 +47,11 @@ def test_no_secret_is_in_an_argument_or_the_environment_of_a_process(lab: Lab) -
 
 def test_every_port_listens_on_loopback_only(lab: Lab) -> None:
     """Those of the servers and the API are all there, and none can be reached from outside."""
-    listening = [
-        connection.laddr
-        for process in family(lab)
-        for connection in process.net_connections(kind="inet")
-        if connection.status == psutil.CONN_LISTEN
-    ]
+    listening = []
+    for process in family(lab):
+        with suppress(psutil.NoSuchProcess):  # a session's that ended meanwhile
+            connections = process.net_connections(kind="inet")
+            listening += [each.laddr for each in connections if each.status == psutil.CONN_LISTEN]
     assert {lab.database_port, lab.database_port + 1, lab.database_port + 2, lab.api_port} <= {
         address.port for address in listening
     }
