@@ -1,4 +1,5 @@
--- What a copy of the history has to know: the statements that give its tables the columns that they have here (`column`), the rows
+-- What a copy of the history has to know: the statements that give its tables the columns that they have here (`column`), what its rows would
+-- not let in if it came before them (`after`), the rows
 -- of each table (`rows`), and what of others' making is not in it (`left out`). Reads only.
 WITH tables AS (
   SELECT to_regclass('public.' || t) AS oid, t AS name
@@ -19,6 +20,12 @@ SELECT 'column' AS kind,
 SELECT 'column', format('ALTER TABLE public.%I DROP COLUMN %I CASCADE;', i.table_name, i.attname)
   FROM installed i JOIN tables t ON t.name = i.table_name
  WHERE NOT EXISTS (SELECT FROM columns c WHERE (i.table_name, i.attname) = (c.table_name, c.attname))
+ UNION ALL
+-- A check for rows to come alone: rows of an older lab do not keep it.
+SELECT k.kind, format('ALTER TABLE public.%I %s;', t.name, CASE k.kind WHEN 'column' THEN format('DROP CONSTRAINT %I', c.conname)
+                                                            ELSE format('ADD CONSTRAINT %I %s', c.conname, pg_get_constraintdef(c.oid)) END)
+  FROM tables t JOIN pg_constraint c ON c.conrelid = t.oid AND c.contype = 'c' AND NOT c.convalidated
+ CROSS JOIN (VALUES ('column'), ('after')) AS k (kind)
  UNION ALL
 SELECT 'rows', format('%s %s', table_name, rows) FROM lab.tables WHERE table_name IN (SELECT name FROM tables)
  UNION ALL
