@@ -58,7 +58,7 @@ def memory(process: subprocess.Popen[str]) -> float:
             highest = max(highest, sum(one.memory_full_info().pss for one in family) / 1e6)
         except psutil.NoSuchProcess:
             continue
-        time.sleep(0.2)
+        time.sleep(0.2)  # nobody tells when memory is at its highest: five looks a second
     return highest
 
 

@@ -72,7 +72,7 @@ def plain_copy(lab: Lab) -> float:
             if table not in TABLES:
                 continue
             columns = TABLES[table]
-            out, into = f"COPY (SELECT {columns} FROM {shard}) TO STDOUT", f"COPY {table} ({columns}) FROM STDIN"  # noqa: S608
+            out, into = f"COPY (SELECT {columns} FROM {shard}) TO STDOUT", f"COPY {table} ({columns}) FROM STDIN"  # noqa: S608 # names of the lab's own
             with (
                 lab.connect(node=str(node)) as source,
                 source.cursor().copy(out.encode()) as reading,

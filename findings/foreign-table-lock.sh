@@ -32,7 +32,7 @@ CREATE FOREIGN TABLE part_1 PARTITION OF patients FOR VALUES WITH (MODULUS 2, RE
 SQL
 held="SELECT string_agg(relation::regclass || ' ' || mode, ', ' ORDER BY relation::regclass::text) FROM pg_locks WHERE relation::regclass::text LIKE 'part\\_%'"
 parent=$(ask -c 'BEGIN' -c 'LOCK TABLE patients IN SHARE MODE' -c "$held")
-name=$(ask -v VERBOSITY=sqlstate -c BEGIN -c 'LOCK TABLE part_0 IN SHARE MODE' 2>&1 || true)
+name=$(ask -v VERBOSITY=sqlstate -c BEGIN -c 'LOCK TABLE part_0 IN SHARE MODE' 2>&1 || true) # its error is what is looked for
 option=$(ask -c 'BEGIN' -c "ALTER FOREIGN TABLE part_0 OPTIONS (SET table_name 'part_0')" -c "$held")
 "$bin/postgres" --version
 echo "the parent:    $parent"

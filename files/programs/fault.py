@@ -106,7 +106,7 @@ class Lab:
                     raise FaultError(
                         f"the server at the port {port} does not answer over its socket: {error}"
                     ) from error
-            time.sleep(0.1)
+            time.sleep(0.1)  # a server does not tell when it answers again
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
@@ -204,7 +204,7 @@ def alone(lab: Lab, seconds: float = 0) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > limit:
                     raise
-            time.sleep(0.05)
+            time.sleep(0.05)  # a lock that is waited for has no limit of time
         yield
 
 

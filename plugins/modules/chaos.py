@@ -309,7 +309,7 @@ class Chaos:
             self._wait(lambda: all(prober.clean for prober in probers), 60, "the lab is not well: nothing was broken")
             zero = time.monotonic() - (time.time() - self.break_node())
             ended = time.monotonic() if self.fault == "kill" else None
-            time.sleep(self.seconds)
+            time.sleep(self.seconds)  # so long it is to be broken
             self.undo()  # it does so by itself: this waits for it
             ended = ended or time.monotonic()
             self._wait(
@@ -373,7 +373,7 @@ class Chaos:
         while not condition():
             if time.monotonic() > limit:
                 raise ChaosError(otherwise)
-            time.sleep(0.05)
+            time.sleep(0.05)  # the probers ask meanwhile
 
 
 def main() -> None:

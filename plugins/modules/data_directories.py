@@ -232,7 +232,8 @@ def take_away(directory: str, names: list[str], keep: bool) -> None:
         while keep and os.path.lexists(away):
             number += 1
             away = os.path.join(directory, f"{name}.kept-{number}")
-        shutil.rmtree(away, ignore_errors=True)
+        if os.path.lexists(away):  # what a removal that was killed has left
+            shutil.rmtree(away)
         os.rename(path, away)
         if not keep:
             shutil.rmtree(away)

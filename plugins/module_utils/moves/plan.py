@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 #: How a balance is reckoned: so many groups of shards each, or so many bytes. The names are those of Citus' strategies.
@@ -63,7 +63,7 @@ def plan_moves(groups: Sequence[Group], nodes: Sequence[str], by: str) -> list[M
     return moves
 
 
-def _plan(groups: Sequence[Group], nodes: Sequence[str], weigh, tolerance: float) -> list[Move]:  # type: ignore[no-untyped-def]
+def _plan(groups: Sequence[Group], nodes: Sequence[str], weigh: Callable[[Group], int], tolerance: float) -> list[Move]:
     at: dict[str, list[Group]] = {node: [] for node in nodes}
     homeless: list[Group] = []
     for group in groups:

@@ -51,7 +51,12 @@ class Written(NamedTuple):
 
     def and_then(self, other: Written) -> Written:
         """Return what became of both."""
-        return Written(*(one + more for one, more in zip(self, other, strict=True)))  # type: ignore[operator]
+        return Written(
+            self.patients + other.patients,
+            self.consultations + other.consultations,
+            self.present + other.present,
+            self.refused + other.refused,
+        )
 
 
 def doctors(connection: Connection) -> list[Doctor]:
