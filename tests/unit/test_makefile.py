@@ -149,6 +149,14 @@ def test_a_make_that_a_command_starts_has_words_of_its_own(tmp_path: Path) -> No
     )
 
 
+def test_a_make_that_a_command_starts_speaks_as_the_first(tmp_path: Path) -> None:
+    """Its failure is not `make[1]`'s: a message is the same from `make class` and from a test of it under `make test`."""
+    rules = f"fail:\n\t@false\nouter:\n\t@$(typed) make --no-print-directory -f Makefile -f {tmp_path}/more.mk fail\n"
+    inner, outer = make(tmp_path, rules, "outer").stderr.splitlines()
+    assert inner.startswith("make: ***")
+    assert outer.startswith("make: ***")
+
+
 @pytest.mark.parametrize("word", ["lab", "test-long", "k8s", "two_words", "lab-%", "class/lab"])
 def test_every_word_with_a_description_is_listed(tmp_path: Path, word: str) -> None:
     """Hyphens, digits and prefixes, too."""
