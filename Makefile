@@ -28,7 +28,9 @@ override LAB_LANGUAGE := $(value LAB_LANGUAGE)
 override WORKERS := $(value WORKERS)
 override KEEP := $(value KEEP)
 override BY := $(value BY)
-export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING LAB_LANGUAGE FAULT NODE DURATION WORKERS KEEP BY
+override EXERCISE := $(value EXERCISE)
+override EXERCISES_PATH := $(value EXERCISES_PATH)
+export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING LAB_LANGUAGE FAULT NODE DURATION WORKERS KEEP BY EXERCISE EXERCISES_PATH
 typed = '$(or $(PYTHON),python3)' requirements/typed
 # Every command begins with it: what a person exported for something else stays out. GNU make exports nothing to $(shell) itself.
 environment := roles/runtime/files/environment.sh
@@ -53,11 +55,12 @@ file = $$([[ $$FILE == /* ]] || echo "$$PWD/")$$FILE
 roster = $$([[ $$ROSTER == /* ]] || echo "$$PWD/")$$ROSTER
 say_labs = { $(hosts) "$$LAB" 2>/dev/null | grep -q '(0)' \
 	&& { echo "There is no lab $$LAB in $$INVENTORY. It has:" && $(hosts) all | tail -n +2; } >&2; }
+exercises = @$(typed) python files/programs/exercises $(if $(LAB_LANGUAGE),--language "$$LAB_LANGUAGE") $(if $(EXERCISES_PATH),--path "$$EXERCISES_PATH")
 hosts = ansible -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") --list-hosts
 
 suites := unit middleware integration kubernetes newcomer molecule
 
-.PHONY: help env docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart scale rebalance teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
+.PHONY: help env docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart scale rebalance exercises exercise check hint exercise-reset exercise-test teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
 	@sed -n 's/\$$(suites)/$(suites)/; s/^\([a-z][^:= ]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -128,6 +131,24 @@ scale: env ## give the lab more workers or fewer, while it is used: WORKERS=4; K
 rebalance: env ## spread the shards over the workers: BY=size by bytes, else by number; ARGS=--check shows the plan
 	@$(call play,rebalance)
 
+exercises: env ## the exercises, with state and points: LAB_LANGUAGE=en, EXERCISES_PATH=/folder/of/mine
+	$(exercises) list
+
+exercise: env ## what is to be done in an exercise, and its stage in the lab: EXERCISE=name
+	$(exercises) show "$$EXERCISE"
+
+check: env ## what is right in an exercise and what is missing: EXERCISE=name
+	$(exercises) check "$$EXERCISE"
+
+hint: env ## the next hint of an exercise: EXERCISE=name
+	$(exercises) hint "$$EXERCISE"
+
+exercise-reset: env ## the stage of an exercise as at the beginning, and nothing else: EXERCISE=name
+	$(exercises) reset "$$EXERCISE"
+
+exercise-test: env ## prove an exercise on the lab: untouched, solved, with each wrong answer: EXERCISE=name
+	$(exercises) test "$$EXERCISE"
+
 teardown: env ## remove the lab: processes, data, directory, user
 	@$(call play,teardown)
 
@@ -163,7 +184,8 @@ lint: env ## ansible-lint, yamllint, ruff, mypy; ansible-test sanity, galaxy-imp
 	@ruff check .
 	@ruff format --check .
 	@mypy --package ansible_collections.aula.historia_clinica.plugins
-	@mypy tests docs benchmarks files/programs
+	@mypy tests docs benchmarks files/programs files/grading/src
+	@for check in exercises/*/check.py; do mypy "$$check"; done
 	@cd files/middleware && MYPYPATH=src:tests mypy --strict src tests
 	@ansible-lint --offline
 	@python tests/collection.py

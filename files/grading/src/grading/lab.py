@@ -1,0 +1,277 @@
+"""A student's lab as it really is: its databases, asked in a way that nothing which a student makes there can bend."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
+from grading.exercise import ExerciseError
+
+COORDINATOR = "citus-coordinator"
+#: Milliseconds that one statement of a check may take, and wait for a lock: less than the check itself (checks.SECONDS).
+STATEMENT, LOCK = 4000, 2000
+#: What a session of the grader has, whatever was set for the database or the login: what the client asks for at its start goes first.
+#: Nothing of a student's is found by a name without a schema, and no trigger of a login runs.
+SETTINGS = {
+    "search_path": "pg_catalog, pg_temp",
+    "event_triggers": "off",
+    "default_transaction_read_only": "on",
+    "row_security": "off",
+    "statement_timeout": str(STATEMENT),
+    "lock_timeout": str(LOCK),
+    "session_replication_role": "origin",
+    "client_min_messages": "warning",
+    "enable_seqscan": "on",
+    "timezone": "UTC",
+}
+
+
+class Unreachable(Exception):  # noqa: N818 - a reason why checks are not run
+    """A server of the lab does not answer; the message is what was said."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How a table is spread, as the catalogues have it.
+
+    Attributes:
+        column: by which column.
+        parts: the node of each part, by what the part holds.
+    """
+
+    column: str
+    parts: Mapping[str, str]
+
+    def lies_with(self, other: Distribution) -> bool:
+        """Whether each part lies where the same part of another table does."""
+        return bool(self.parts) and dict(self.parts) == dict(other.parts)
+
+
+@dataclass
+class Lab:
+    """A lab, for checks.
+
+    Attributes:
+        record: what the lab remembers of itself.
+        stage: what is known of the exercise's stage from when it was made.
+    """
+
+    record: Record
+    stage: Mapping[str, Any] = field(default_factory=dict)
+    _connections: dict[str, psycopg.Connection[dict[str, Any]]] = field(default_factory=dict)
+
+    @property
+    def engine(self) -> str:
+        """`postgres_fdw` or `citus`."""
+        return self.record.engine
+
+    @property
+    def workers(self) -> list[str]:
+        """The names of the workers."""
+        return [f"citus-worker-{number}" for number in range(1, self.record.workers + 1)]
+
+    def rows(self, statement: str, *values: Any, node: str = COORDINATOR) -> list[dict[str, Any]]:
+        """What a statement answers on a node. Names of the student's tables need their schema.
+
+        Raises:
+            Unreachable: the node does not answer.
+        """
+        return self._connection(node).execute(statement, values or None).fetchall()
+
+    def value(self, statement: str, *values: Any, node: str = COORDINATOR) -> Any:
+        """The first column of the first row of what a statement answers; None where it answers no row."""
+        rows = self.rows(statement, *values, node=node)
+        return next(iter(rows[0].values())) if rows else None
+
+    def kind(self, table: str) -> str:
+        """What a name of the schema public is: table, partitioned, view, materialized view, foreign; empty where there is none."""
+        kinds = {"r": "table", "p": "partitioned", "v": "view", "m": "materialized view", "f": "foreign"}
+        found = self.value(
+            "SELECT c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = 'public' AND c.relname = %s",
+            table,
+        )
+        return kinds.get(found or "", "")
+
+    def columns(self, table: str) -> list[str]:
+        """The columns of a table of the schema public, in order."""
+        return [
+            row["attname"]
+            for row in self.rows(
+                "SELECT a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+                " JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE n.nspname = 'public' AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+                table,
+            )
+        ]
+
+    def distribution(self, table: str) -> Distribution | None:
+        """How a table of the schema public is distributed over the workers; None where it is not.
+
+        The servers' own catalogues say so; what the schema lab says of it is a student's to change.
+        """
+        rows = self.rows(DISTRIBUTION[self.engine], table)
+        parts = {row["part"]: self._node(row["server"], row["port"]) for row in rows}
+        return Distribution(rows[0]["column"], parts) if rows else None
+
+    def rows_by_node(self, table: str) -> dict[str, int]:
+        """How many rows of a distributed table lie on each worker, counted there.
+
+        Raises:
+            Unreachable: a worker does not answer.
+        """
+        counts: Counter[str] = Counter()
+        for node, names in self._shards(table).items():
+            for name in names:
+                query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("public", name))
+                counts[node] += self.value(query.as_string(), node=node)
+        return dict(counts)
+
+    @contextlib.contextmanager
+    def acting_as(self, role: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        """A session of its own in which the administrator acts as somebody else; nothing of it stays.
+
+        Raises:
+            Unreachable: the coordinator does not answer.
+            psycopg.Error: there is no such role.
+        """
+        with self._open(COORDINATOR) as connection:
+            connection.execute("SET row_security = on")
+            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+            yield connection
+
+    def is_refused(self, role: str, statement: str) -> bool:
+        """Whether a role may not do what a statement does: the server itself is asked, and nothing stays."""
+        with self.acting_as(role) as connection:
+            try:
+                connection.execute(statement)
+            except psycopg.errors.InsufficientPrivilege:
+                return True
+        return False
+
+    def answer(self, exercise: str, question: str) -> float | None:
+        """The number that the student has put into the table respuestas; None where there is none."""
+        if self.kind("respuestas") != "table" or self.columns("respuestas")[:3] != ["ejercicio", "pregunta", "valor"]:
+            return None
+        found = self.value(
+            "SELECT valor::text FROM public.respuestas WHERE ejercicio::text = %s AND pregunta::text = %s",
+            exercise,
+            question,
+        )
+        try:
+            return float(found)
+        except (TypeError, ValueError):  # none, or no number
+            return None
+
+    def close(self) -> None:
+        """End the sessions."""
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
+
+    def _connection(self, node: str) -> psycopg.Connection[dict[str, Any]]:
+        if node not in self._connections or self._connections[node].closed:
+            self._connections[node] = self._open(node)
+        return self._connections[node]
+
+    def _open(self, node: str) -> psycopg.Connection[dict[str, Any]]:
+        port = self.record.database_port
+        if node != COORDINATOR:
+            port += 1 + self.workers.index(node)
+        try:
+            return psycopg.connect(
+                host="127.0.0.1",
+                port=port,
+                user="admin",
+                dbname="historia_clinica",
+                passfile=str(passfile(self.record)),
+                connect_timeout=2,
+                application_name="grading",
+                options=" ".join(f"-c {name}={value.replace(' ', '')}" for name, value in SETTINGS.items()),
+                autocommit=True,
+                row_factory=dict_row,
+            )
+        except psycopg.OperationalError as error:
+            raise Unreachable(f"{node}: {str(error).strip().splitlines()[0]}") from error
+
+    def _node(self, server: str, port: int) -> str:
+        """The name of a node by what a catalogue says: on a host by its port, in pods by its Service."""
+        number = port - self.record.database_port
+        return f"citus-worker-{number}" if self.record.target == "host" and number > 0 else server
+
+    def _shards(self, table: str) -> dict[str, list[str]]:
+        """The names of a table's parts as each worker has them."""
+        if self.engine == "postgres_fdw":
+            distribution = self.distribution(table)
+            return {node: [table] for node in sorted(set(distribution.parts.values()))} if distribution else {}
+        found: dict[str, list[str]] = {}
+        for row in self.rows(DISTRIBUTION["citus"], table):
+            found.setdefault(self._node(row["server"], row["port"]), []).append(f"{table}_{row['shard']}")
+        return found
+
+
+#: A row for each part of a table: by which column, what it holds, where it lies. From the servers' own catalogues.
+DISTRIBUTION = {
+    "postgres_fdw": """
+        SELECT a.attname::text AS column, pg_get_expr(c.relpartbound, c.oid) AS part, s.srvname::text AS server,
+               (SELECT o.option_value FROM pg_options_to_table(s.srvoptions) o WHERE o.option_name = 'port')::integer AS port
+          FROM pg_class t
+          JOIN pg_namespace n ON n.oid = t.relnamespace AND n.nspname = 'public'
+          JOIN pg_partitioned_table p ON p.partrelid = t.oid AND p.partstrat = 'h' AND p.partnatts = 1
+          JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = p.partattrs[0]
+          JOIN pg_inherits i ON i.inhparent = t.oid
+          JOIN pg_class c ON c.oid = i.inhrelid
+          JOIN pg_foreign_table f ON f.ftrelid = c.oid
+          JOIN pg_foreign_server s ON s.oid = f.ftserver
+         WHERE t.relname = %s ORDER BY 2
+        """,
+    "citus": """
+        SELECT column_to_column_name(p.logicalrelid, p.partkey) AS column, s.shardminvalue AS part, d.nodename AS server,
+               d.nodeport AS port, s.shardid AS shard
+          FROM pg_class t
+          JOIN pg_namespace n ON n.oid = t.relnamespace AND n.nspname = 'public'
+          JOIN pg_dist_partition p ON p.logicalrelid = t.oid AND p.partmethod = 'h'
+          JOIN pg_dist_shard s ON s.logicalrelid = t.oid
+          JOIN pg_dist_placement l ON l.shardid = s.shardid
+          JOIN pg_dist_node d ON d.groupid = l.groupid AND d.noderole = 'primary'
+         WHERE t.relname = %s ORDER BY s.shardid
+        """,
+}
+
+
+def passfile(record: Record) -> Path:
+    """Where the administrator's password of a lab is kept."""
+    return Path(record.directory) / "credentials" / "admin.pgpass"
+
+
+def identity(record: Record) -> str:
+    """The coordinator's system identifier: it is another one where a lab was made anew.
+
+    Raises:
+        ExerciseError: the lab does not answer.
+    """
+    lab = Lab(record)
+    try:
+        return str(lab.value("SELECT system_identifier FROM pg_control_system()"))
+    except Unreachable as error:
+        raise down(record.name, str(error)) from error
+    finally:
+        lab.close()
+
+
+def down(name: str, said: str) -> ExerciseError:
+    """What is said where a lab does not answer."""
+    start = "make start" if name == "lab" else f"make start LAB={name}"
+    return ExerciseError(
+        f"el laboratorio {name} no responde ({said}). Inícielo con: {start}",
+        f"the lab {name} does not answer ({said}). Start it with: {start}",
+    )

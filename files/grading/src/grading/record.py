@@ -1,0 +1,101 @@
+"""What the grader keeps of what it did: lines of JSON, one file for each lab, in one folder that only the grader's user reads.
+
+A line has `format`, `time` (UTC), `kind`, `lab`, `database` (the coordinator's system identifier: another one is a lab that was made anew),
+`exercise`, and what belongs to its kind:
+
+- `stage`: `facts`, what the setup said of the stage that it made: checks compare with these, and not with what a student could have changed;
+- `check`: `points`, `of`, `seconds`, and `checks`, each with `name`, `verdict`, `points`, `of`, `message` by language, `seconds`;
+- `hint`: `number`, from 1.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from grading.checks import PASSED, Verdict
+
+FORMAT = 1
+
+
+class Log:
+    """The lines about one lab.
+
+    Args:
+        root: the folder of the state that the lab belongs to.
+        lab: its name.
+        database: the coordinator's system identifier, in text.
+    """
+
+    def __init__(self, root: Path, lab: str, database: str) -> None:
+        self.path = root / "grading" / f"{lab}.jsonl"
+        self._same = {"lab": lab, "database": database}
+
+    def add(self, kind: str, exercise: str, **rest: Any) -> dict[str, Any]:
+        """Keep a line, and give it back.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        line = {"format": FORMAT, "time": time, "kind": kind, **self._same, "exercise": exercise, **rest}
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            os.fchmod(file.fileno(), 0o600)
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        return line
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines about this lab as it is now, not about one that was called like it; one that was cut off is left out."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return []
+        found = []
+        for line in text.splitlines():
+            try:
+                read = json.loads(line)
+            except ValueError:
+                continue
+            if read.get("format") == FORMAT and read.get("database") == self._same["database"]:
+                found.append(read)
+        return found
+
+    def facts(self, exercise: str) -> dict[str, Any] | None:
+        """What is known of the stage of an exercise; None where there is none."""
+        stages = [line for line in self.lines() if line["kind"] == "stage" and line["exercise"] == exercise]
+        return stages[-1]["facts"] if stages else None
+
+    def since_stage(self, exercise: str, kind: str) -> list[dict[str, Any]]:
+        """The lines of a kind about an exercise, of its present stage."""
+        found: list[dict[str, Any]] = []
+        for line in self.lines():
+            if line["exercise"] == exercise:
+                if line["kind"] == "stage":
+                    found = []
+                elif line["kind"] == kind:
+                    found.append(line)
+        return found
+
+
+def summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """What a line of the kind `check` holds."""
+    return {
+        "points": sum(each.points for each in verdicts),
+        "of": sum(each.of for each in verdicts),
+        "seconds": round(sum(each.seconds for each in verdicts), 3),
+        "checks": [asdict(each) for each in verdicts],
+    }
+
+
+def is_passed(line: Mapping[str, Any]) -> bool:
+    """Whether all checks of a line passed."""
+    return all(each["verdict"] == PASSED for each in line["checks"])
