@@ -1,9 +1,3 @@
-CREATE TABLE IF NOT EXISTS public.respuestas (
-  ejercicio text NOT NULL,
-  pregunta text NOT NULL,
-  valor numeric NOT NULL,
-  PRIMARY KEY (ejercicio, pregunta)
-);
 CREATE TABLE public.recetas_recibidas AS
 SELECT c.id, c.paciente_id, c.codigo_cie10 AS codigo, 1 + abs(hashtext(c.id::text)) % 3 AS cajas FROM public.consultas AS c;
 ALTER TABLE public.recetas_recibidas ADD PRIMARY KEY (id);

@@ -15,7 +15,6 @@ from grading.checks import LANGUAGES
 Text = Annotated[str, StringConstraints(min_length=3, strip_whitespace=True)]
 #: Where the hints begin, by language. They are the last section, a numbered list.
 HINTS = {"es": "## Pistas", "en": "## Hints"}
-PREPARED = "setup", "clean"
 CLASSES = {
     "distributed": {"es": "bases de datos distribuidas", "en": "distributed databases"},
     "governance": {"es": "gobierno de datos", "en": "data governance"},
@@ -59,6 +58,18 @@ class Needs(BaseModel):
     )
 
 
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$")]
+
+
+class Makes(BaseModel):
+    """What an exercise and its students make, by name: a reset removes it, and nothing else."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    relations: list[Name] = Field(default=[], description="Tables and views of the schema public")
+    roles: list[Name] = Field(default=[], description="Roles, with all that they were given")
+
+
 class Description(BaseModel):
     """What exercise.yml says of an exercise."""
 
@@ -73,6 +84,7 @@ class Description(BaseModel):
     minutes: int = Field(ge=1, le=180, description="How long a student needs")
     points: int = Field(ge=1, le=100, description="What it is worth: the sum of its checks' points")
     needs: Needs = Field(default_factory=Needs)
+    makes: Makes = Field(default_factory=Makes)
     stage: Both = Field(description="What `make exercise` changes in the lab, in a sentence")
 
 

@@ -138,19 +138,21 @@ class Lab:
 
     @contextlib.contextmanager
     def acting_as(self, role: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
-        """A session of its own in which the administrator acts as somebody else; nothing of it stays.
+        """A session of its own in which the administrator acts as somebody else, in a transaction that is rolled back.
 
         Raises:
             Unreachable: the coordinator does not answer.
             psycopg.Error: there is no such role.
         """
-        with self._open(COORDINATOR) as connection:
-            connection.execute("SET row_security = on")
-            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+        with contextlib.closing(self._open(COORDINATOR)) as connection:
+            connection.autocommit = False
+            connection.execute("SET TRANSACTION READ WRITE")  # else a write would be refused as one, whoever asks
+            connection.execute("SET LOCAL row_security = on")
+            connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
             yield connection
 
     def is_refused(self, role: str, statement: str) -> bool:
-        """Whether a role may not do what a statement does: the server itself is asked, and nothing stays."""
+        """Whether a role lacks the privilege for a statement: the server itself is asked, and nothing stays."""
         with self.acting_as(role) as connection:
             try:
                 connection.execute(statement)
@@ -162,14 +164,16 @@ class Lab:
         """The number that the student has put into the table respuestas; None where there is none."""
         if self.kind("respuestas") != "table" or self.columns("respuestas")[:3] != ["ejercicio", "pregunta", "valor"]:
             return None
-        found = self.value(
-            "SELECT valor::text FROM public.respuestas WHERE ejercicio::text = %s AND pregunta::text = %s",
+        found = self.rows(
+            "SELECT valor::text AS valor FROM public.respuestas WHERE ejercicio::text = %s AND pregunta::text = %s",
             exercise,
             question,
         )
+        if len(found) != 1:  # none; or all numbers that there are
+            return None
         try:
-            return float(found)
-        except (TypeError, ValueError):  # none, or no number
+            return float(found[0]["valor"])
+        except (TypeError, ValueError):
             return None
 
     def close(self) -> None:
@@ -205,8 +209,10 @@ class Lab:
 
     def _node(self, server: str, port: int) -> str:
         """The name of a node by what a catalogue says: on a host by its port, in pods by its Service."""
+        if self.record.target != "host":
+            return server
         number = port - self.record.database_port
-        return f"citus-worker-{number}" if self.record.target == "host" and number > 0 else server
+        return f"citus-worker-{number}" if 1 <= number <= self.record.workers else f"{server}:{port}"
 
     def _shards(self, table: str) -> dict[str, list[str]]:
         """The names of a table's parts as each worker has them."""

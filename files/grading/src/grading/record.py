@@ -41,16 +41,20 @@ class Log:
         """Keep a line, and give it back.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: it cannot be written: the disk is full, or the folder somebody else's.
         """
         time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = {"format": FORMAT, "time": time, "kind": kind, **self._same, "exercise": exercise, **rest}
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "ab", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            os.fchmod(file.fileno(), 0o600)
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            os.fchmod(descriptor, 0o600)
+            size = os.fstat(descriptor).st_size
+            cut = (
+                size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            )  # where the disk was full: that line is lost, this one is not
+            file.write(b"\n" * cut + json.dumps(line, ensure_ascii=False).encode() + b"\n")
         return line
 
     def lines(self) -> list[dict[str, Any]]:

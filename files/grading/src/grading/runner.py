@@ -101,7 +101,7 @@ def _work(record: Record, outcomes: Sequence[Outcome], stages: Mapping[str, Mapp
     known = {outcome.exercise.id: outcome for outcome in outcomes}
     at, begun = outcomes[0].exercise.id, ""
     here, there = os.pipe()
-    with _process(asked, there) as process, os.fdopen(here, "rb", buffering=0) as file:
+    with _process(asked, there), os.fdopen(here, "rb", buffering=0) as file:
         os.close(there)
         answers = Answers(file)
         for line in answers:
@@ -118,21 +118,23 @@ def _work(record: Record, outcomes: Sequence[Outcome], stages: Mapping[str, Mapp
             elif "check" in line:
                 seconds = line.get("seconds", 0.0)
                 outcome.take(line["check"], line["verdict"], line["message"], seconds, line.get("after", ""))
-        hangs = process.poll() is None
     said = (
-        {"es": f"tardó más de {answers.limit:g} s y se cortó", "en": f"took more than {answers.limit:g} s and was cut off"}
-        if hangs
+        {
+            "es": f"tardó más de {answers.limit:g} s y se cortó",
+            "en": f"took more than {answers.limit:g} s and was cut off",
+        }
+        if answers.hangs
         else {"es": "su proceso terminó sin decir nada", "en": "its process ended without a word"}
     )
     if begun:
-        known[at].take(begun, BROKEN, said, answers.limit if hangs else 0.0)
+        known[at].take(begun, BROKEN, said, answers.limit if answers.hangs else 0.0)
     else:
         known[at].error = f"check.py: {said['en']}"
     return at
 
 
 @contextlib.contextmanager
-def _process(asked: Mapping[str, Any], answers: int) -> Iterator[subprocess.Popen[bytes]]:
+def _process(asked: Mapping[str, Any], answers: int) -> Iterator[None]:
     """The process that runs checks, with nothing of this one's environment; killed with all that it started."""
     path = os.pathsep.join(filter(None, sys.path))
     with subprocess.Popen(
@@ -149,7 +151,7 @@ def _process(asked: Mapping[str, Any], answers: int) -> Iterator[subprocess.Pope
             process.stdin.write(json.dumps(asked).encode())
             process.stdin.close()
         try:
-            yield process
+            yield
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -160,10 +162,12 @@ class Answers:
 
     Attributes:
         limit: seconds that the next line may take.
+        hangs: whether it said nothing for longer than that.
     """
 
     def __init__(self, file: io.FileIO) -> None:
         self.limit = START
+        self.hangs = False
         self._file = file
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -173,6 +177,7 @@ class Answers:
             deadline = time.monotonic() + self.limit
             while b"\n" not in waiting:
                 ready, _write, _error = select.select([self._file], [], [], max(0.0, deadline - time.monotonic()))
+                self.hangs = not ready
                 read = self._file.read(65536) if ready else b""
                 if not read:
                     return

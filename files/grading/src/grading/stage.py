@@ -15,6 +15,10 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import
 from grading.exercise import Exercise, ExerciseError
 from grading.lab import COORDINATOR, passfile
 
+#: The table in which students write down what they measured.
+ANSWERS = Path(__file__).with_name("sql") / "answers.sql"
+#: What removes what an exercise makes.
+CLEAN = ANSWERS.with_name("clean.sql")
 #: Seconds that a script may take: a stage is reset in less than 30.
 LIMIT = 60
 
@@ -48,7 +52,9 @@ def remove(exercise: Exercise, record: Record) -> None:
     Raises:
         ExerciseError: that does not go.
     """
-    run(script(exercise, "clean"), record)
+    about = exercise.about.makes
+    run(ANSWERS, record, exercise=exercise.id)
+    run(CLEAN, record, relations=",".join(about.relations), roles=",".join(about.roles))
 
 
 def script(exercise: Exercise, name: str) -> Path:
@@ -81,15 +87,17 @@ def answers(exercise: Exercise, kind: str, engine: str) -> Iterator[tuple[Path, 
             yield path, says.get("fails", "")
 
 
-def run(path: Path, record: Record) -> str:
+def run(path: Path, record: Record, **variables: str) -> str:
     """Run a script against a lab, as its administrator; what it prints.
 
-    SQL goes through psql, statement by statement. A shell's script has psql's variables (`PGHOST`, ...), and `API`.
+    SQL goes through psql, statement by statement, with these variables. A shell's script has psql's variables (`PGHOST`, ...), and `API`.
 
     Raises:
         ExerciseError: it fails; the message is what it said.
     """
-    psql = [f"{record.postgres_bin}/psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-f", str(path)]
+    psql = [f"{record.postgres_bin}/psql", "-XqAt", "-v", "ON_ERROR_STOP=1"]
+    psql += [word for name, value in variables.items() for word in ("-v", f"{name}={value}")]
+    psql += ["-f", str(path)]
     command = psql if path.suffix == ".sql" else ["bash", "-eu", "-o", "pipefail", str(path)]
     environment = {
         "PATH": os.pathsep.join(

