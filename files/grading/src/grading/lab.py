@@ -39,6 +39,10 @@ class Unreachable(Exception):  # noqa: N818 - a reason why checks are not run
     """A server of the lab does not answer; the message is what was said."""
 
 
+class Changed(Exception):  # noqa: N818 - a reason why checks are not run
+    """What PostgreSQL itself gives was changed on a server, and nothing that it answers can be believed; the message names it."""
+
+
 @dataclass(frozen=True)
 class Distribution:
     """How a table is spread, as the catalogues have it.
@@ -192,7 +196,7 @@ class Lab:
         if node != COORDINATOR:
             port += 1 + self.workers.index(node)
         try:
-            return psycopg.connect(
+            connection = psycopg.connect(
                 host="127.0.0.1",
                 port=port,
                 user="admin",
@@ -204,8 +208,13 @@ class Lab:
                 autocommit=True,
                 row_factory=dict_row,
             )
+            changed = changed_words(connection)
         except psycopg.OperationalError as error:
             raise Unreachable(f"{node}: {str(error).strip().splitlines()[0]}") from error
+        if changed:
+            connection.close()
+            raise Changed(f"{node}: {', '.join(changed)}")
+        return connection
 
     def _node(self, server: str, port: int) -> str:
         """The name of a node by what a catalogue says: on a host by its port, in pods by its Service."""
@@ -223,6 +232,43 @@ class Lab:
         for row in self.rows(DISTRIBUTION["citus"], table):
             found.setdefault(self._node(row["server"], row["port"]), []).append(f"{table}_{row['shard']}")
         return found
+
+
+#: What initdb makes has numbers below this one.
+FIRST_NUMBER = 16384
+PG_CATALOG = 11
+#: The languages of functions that are no text: internal, and C. A built-in function of these is called by its number, whatever pg_proc says.
+COMPILED = (12, 13)
+
+
+def changed_words(connection: psycopg.Connection[dict[str, Any]]) -> list[str]:
+    """The functions, operators and casts of pg_catalog that were added or rewritten since initdb: a superuser can.
+
+    The catalogues are read whole, and compared here: a condition in SQL would be answered by what is in question. What an extension brought is
+    no change.
+    """
+
+    def read(catalogue: str, columns: str) -> list[dict[str, Any]]:
+        return connection.execute(f"SELECT oid, xmin, {columns} FROM pg_catalog.{catalogue}").fetchall()  # noqa: S608 # ours, below
+
+    born = next(int(row["xmin"]) for row in read("pg_database", "datname") if row["datname"] == "template0")
+    added = []
+    for row in read("pg_proc", "proname, pronamespace, prolang"):
+        if row["pronamespace"] == PG_CATALOG and (
+            row["oid"] >= FIRST_NUMBER or (int(row["xmin"]) > born and row["prolang"] not in COMPILED)
+        ):
+            added.append((row["oid"], str(row["proname"])))
+    for row in read("pg_operator", "oprname, oprnamespace"):
+        if row["oid"] >= FIRST_NUMBER and row["oprnamespace"] == PG_CATALOG:
+            added.append((row["oid"], str(row["oprname"])))
+    for row in read("pg_cast", "castsource, casttarget"):
+        if row["oid"] >= FIRST_NUMBER > max(row["castsource"], row["casttarget"]):
+            added.append((row["oid"], "cast"))
+    if not added:
+        return []
+    members = connection.execute("SELECT objid, deptype FROM pg_catalog.pg_depend").fetchall()
+    extensions = {row["objid"] for row in members if row["deptype"] in ("e", b"e")}
+    return sorted({name for number, name in added if number not in extensions})
 
 
 #: A row for each part of a table: by which column, what it holds, where it lies. From the servers' own catalogues.
@@ -270,6 +316,11 @@ def identity(record: Record) -> str:
         return str(lab.value("SELECT system_identifier FROM pg_control_system()"))
     except Unreachable as error:
         raise down(record.name, str(error)) from error
+    except Changed as error:
+        raise ExerciseError(
+            f"el PostgreSQL del laboratorio {record.name} fue modificado ({error}), y no se le puede creer. Crea otro: make reset",
+            f"the PostgreSQL of the lab {record.name} was modified ({error}), and cannot be believed. What makes another: make reset",
+        ) from error
     finally:
         lab.close()
 

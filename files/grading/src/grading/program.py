@@ -19,7 +19,7 @@ from grading.runner import check_exercises
 
 TEXTS = {
     "es": {
-        "list": ("ejercicio", "título", "clase", "nivel", "min", "estado", "puntos"),
+        "list": ("ejercicio", "título", "nivel", "min", "estado", "puntos"),
         "new": "sin empezar",
         "begun": "empezado",
         "passed": "resuelto",
@@ -46,7 +46,7 @@ TEXTS = {
         BROKEN: "dañada",
     },
     "en": {
-        "list": ("exercise", "title", "class", "level", "min", "state", "points"),
+        "list": ("exercise", "title", "level", "min", "state", "points"),
         "new": "not begun",
         "begun": "begun",
         "passed": "passed",
@@ -88,6 +88,7 @@ class Session:
     def __init__(self, places: Sequence[Path], language: str, root: Path, lab: str = "") -> None:
         self.places = places
         self.language = language
+        self.root = root
         self.lab: Record = labs.find(root, lab)
         self.log = record.Log(root, self.lab.name, identity(self.lab))
 
@@ -131,18 +132,18 @@ class Session:
             state = "new" if self.log.facts(each.id) is None else "passed" if points == about.points else "begun"
             if not self.has_what(each):
                 state = "elsewhere"
+            kept = (self.say(state), f"{points}/{about.points}")
+            title = getattr(about.title, self.language)
             rows.append(
-                (
-                    each.id,
-                    getattr(about.title, self.language),
-                    CLASSES[about.class_][self.language],
-                    str(about.level),
-                    str(about.minutes),
-                    self.say(state),
-                    f"{points}/{about.points}",
-                )
+                (CLASSES[about.class_][self.language], (each.id, title, str(about.level), str(about.minutes), *kept))
             )
-        return [*columns(TEXTS[self.language]["list"], rows, right=(3, 4, 6)), "", self.say("next")]
+        lines = columns(TEXTS[self.language]["list"], [row for _class, row in rows], right=(2, 3, 5))
+        said = lines[:1]
+        for (title, _row), line in zip(rows, lines[1:], strict=True):
+            if title not in said:
+                said += ["", title]
+            said.append(line)
+        return [*said, "", self.say("next")]
 
     def show(self, name: str) -> list[str]:
         """The statement of an exercise, whose stage is prepared where it is not."""

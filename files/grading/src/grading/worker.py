@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
 from grading.checks import BROKEN, FAILED, NOT_RUN, PASSED, Check, CheckError, Failed, collect
-from grading.lab import Lab, Unreachable
+from grading.lab import Changed, Lab, Unreachable
 
 
 def load(path: Path) -> list[Check]:
@@ -47,6 +47,11 @@ def judge(check: Check, lab: Lab) -> tuple[str, dict[str, str]]:
         }
     except Unreachable as error:
         return NOT_RUN, {"es": f"no responde {error}", "en": f"no answer of {error}"}
+    except Changed as error:
+        return NOT_RUN, {
+            "es": f"el PostgreSQL del laboratorio fue modificado y no se le puede creer ({error}): make reset crea otro",
+            "en": f"the lab's PostgreSQL was modified and cannot be believed ({error}): make reset makes another one",
+        }
     except Exception as error:  # whatever it is, a student has not failed for it
         path = Path(check.function.__code__.co_filename)
         said = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}".strip(": ")
