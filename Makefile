@@ -55,7 +55,7 @@ file = $$([[ $$FILE == /* ]] || echo "$$PWD/")$$FILE
 roster = $$([[ $$ROSTER == /* ]] || echo "$$PWD/")$$ROSTER
 say_labs = { $(hosts) "$$LAB" 2>/dev/null | grep -q '(0)' \
 	&& { echo "There is no lab $$LAB in $$INVENTORY. It has:" && $(hosts) all | tail -n +2; } >&2; }
-exercises = @$(typed) python files/programs/exercises $(if $(LAB_LANGUAGE),--language "$$LAB_LANGUAGE") $(if $(EXERCISES_PATH),--path "$$EXERCISES_PATH")
+exercises = @$(typed) python files/programs/exercises.py $(if $(LAB_LANGUAGE),--language "$$LAB_LANGUAGE") $(if $(EXERCISES_PATH),--path "$$EXERCISES_PATH")
 hosts = ansible -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") --list-hosts
 
 suites := unit middleware integration kubernetes newcomer molecule

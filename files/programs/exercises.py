@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """The commands of the exercises: `make exercises`, `make check` and the others run it.
 
 It needs a Python that has psycopg, pydantic and PyYAML: the checkout's .venv, or that of the labs (`runtime/bin/python` beside their folder).
