@@ -3,8 +3,8 @@
     make interrupted ARGS='--engine citus --rounds 20 --seed 7'
     make interrupted ARGS='--pods --rounds 20'          # on the cluster that LAB_TEST_KUBECONFIG and LAB_TEST_CONTEXT name
 
-A round makes a lab, scales it out and in, stops it and removes it, each killed once on the way: one run of site.yml, two of scale.yml, one of stop.yml,
-one of teardown.yml. A row that was acknowledged has to be there; what is left at the end has to be nothing.
+A round makes a lab, scales it out and in, changes its secrets, stops it and removes it, each killed once on the way: one run of site.yml, two of
+scale.yml, one of rotate.yml, one of stop.yml, one of teardown.yml. A row that was acknowledged has to be there; what is left at the end has to be nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> None:
     """Run it; an exception where something is lost, left, or does not come together."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--engine", choices=ENGINES, default="citus" if citus_servers() else "postgres_fdw")
-    parser.add_argument("--rounds", type=int, default=10, help="each kills five runs")
+    parser.add_argument("--rounds", type=int, default=10, help="each kills six runs")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--pods", action="store_true", help="in a cluster, not on this machine")
     options = parser.parse_args()
@@ -40,7 +40,7 @@ def main() -> None:
             print(f"round {number} of {options.rounds}, {options.engine}, seed {options.seed}", flush=True)
             kills += Interrupted(lab, chance, lambda line: print(f"  {line}", flush=True), left).round()
     print(
-        f"{kills} of {5 * options.rounds} runs were killed, the others had ended by then;"
+        f"{kills} of {6 * options.rounds} runs were killed, the others had ended by then;"
         " each lab came together, nothing was lost, nothing was left"
     )
 

@@ -25,7 +25,11 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.summar
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.verification import verification_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.servers import server_programs, server_settings
 from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.results import verification_report
-from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import network_verdict, secret_credentials
+from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import (
+    network_verdict,
+    secret_credentials,
+    secret_data,
+)
 
 
 def command_of(lab: Mapping[str, Any], verb: str) -> str:
@@ -51,6 +55,7 @@ class FilterModule:
             "preflight_page": preflight_page,
             "rotation_page": rotation_page,
             "secret_credentials": secret_credentials,
+            "secret_data": secret_data,
             "server_programs": server_programs,
             "server_settings": server_settings,
             "status_page": status_page,

@@ -4,18 +4,25 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import hashlib
 import json
 import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import kubernetes
+import kubernetes.stream
 import urllib3
+import websocket
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.namespace_rows import object_rows, pod_rows
 from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import (
+    CREDENTIALS,
     OBJECTS,
     Trouble,
     changed_by_hand,
@@ -24,6 +31,8 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads im
     failed,
     find_refusals,
     find_troubles,
+    mounted_files,
+    takes_next_password,
     unfinished,
 )
 
@@ -45,6 +54,13 @@ KINDS = {
     "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
 }
 METRICS = "/apis/metrics.k8s.io/v1beta1/namespaces/{}/pods"
+#: The pods that know a password, and how one of a server takes the nodes' again, whole: libpq reads its copy alone (statefulset-database.yaml.j2).
+KNOWING = "app.kubernetes.io/component in (database, middleware)"
+TAKE_PASSWORDS = """
+umask 077
+cp /etc/historia-clinica/credentials/nodes.pgpass "$PGPASSFILE.new"
+mv -f "$PGPASSFILE.new" "$PGPASSFILE"
+"""
 #: So many events and lines of a log tell what happened last, on a page that is still read.
 EVENTS, LOG_LINES = 12, 8
 
@@ -82,6 +98,127 @@ class Cluster:
         """The objects of a kind."""
         answer = self.call("GET", KINDS[kind].format(self.namespace), **query)
         return [{"kind": kind, **one} for one in answer["items"]]
+
+    def run(self, pod: str, container: str, command: Sequence[str]) -> str:
+        """Run a command in a container, and return what it prints.
+
+        Raises:
+            ClusterError: the API refuses, the pod does not answer, or the command fails.
+        """
+        api = kubernetes.client.CoreV1Api(self.client)
+        try:
+            session = kubernetes.stream.stream(
+                api.connect_get_namespaced_pod_exec,
+                pod,
+                self.namespace,
+                container=container,
+                command=list(command),
+                stdin=False,
+                stdout=True,
+                stderr=True,
+                tty=False,
+                _preload_content=False,
+                _request_timeout=10,
+            )
+            session.run_forever(timeout=30)
+            printed, said, code = session.read_stdout(timeout=1), session.read_stderr(timeout=1), session.returncode
+        except (
+            kubernetes.client.ApiException,
+            websocket.WebSocketException,
+            urllib3.exceptions.HTTPError,
+            OSError,
+        ) as error:
+            reason = str(getattr(error, "reason", "") or error).strip()
+            raise ClusterError(f"{self.named}: no command is run in the pod {pod}: {reason}") from error
+        if code != 0:
+            raise ClusterError(f"{self.named}: in the pod {pod}: {said.strip() or f'exit code {code}'}")
+        return str(printed)
+
+    def see_rotation(self) -> None:
+        """See that every pod can be given other credentials.
+
+        Raises:
+            ClusterError: one cannot, with the reason; nothing was changed.
+        """
+        workloads = [one for kind in ("StatefulSet", "Deployment") for one in self.items(kind, labelSelector=KNOWING)]
+        waiting = [text for text in map(unfinished, workloads) if text]
+        stopped = [one["metadata"]["name"] for one in workloads if one["spec"].get("replicas") == 0]
+        if waiting or stopped or not workloads:
+            reason = "; ".join(waiting) or f"no pods of {', '.join(stopped) or 'this lab'}"
+            raise ClusterError(
+                f"not every pod serves ({reason}). Every one has to learn the new passwords: start the lab first."
+            )
+        if not all(takes_next_password(one) for one in workloads):
+            raise ClusterError("this lab was made by an older version, which cannot: make the lab again first")
+        for pod in self._knowing_pods():
+            self._lacks(pod, {})
+
+    def give_credentials(self, seconds: float) -> None:
+        """Wait until every pod has the Secret as it is now, and let the servers take the nodes' passwords from it.
+
+        A node's kubelet brings a Secret to its pods when it comes by, once a minute or so; a change of the pod itself makes it come at once.
+
+        Raises:
+            ClusterError: it does not come.
+        """
+        secret = self.call("GET", f"{KINDS['Secret'].format(self.namespace)}/{CREDENTIALS}")
+        if secret is None:
+            raise ClusterError(f"the Secret {CREDENTIALS} is not there: run the whole of site.yml")
+        version = secret["metadata"]["resourceVersion"]
+        wanted = {key: hashlib.sha256(base64.b64decode(text)).hexdigest() for key, text in secret["data"].items()}
+        limit = time.monotonic() + seconds
+        for attempt in count():
+            pods = self._knowing_pods()
+            lacking = {}
+            for pod in pods:
+                name = pod["metadata"]["name"]
+                try:
+                    reason = self._lacks(pod, wanted)
+                except ClusterError as error:  # its container is being started again
+                    reason = str(error)
+                if reason:
+                    lacking[name] = reason
+                    # Who may not change pods waits for the kubelet to come by. It may have come before it heard of the Secret: again, then.
+                    with contextlib.suppress(ClusterError):
+                        self.annotate(name, {"historia-clinica/credentials": f"{version}-{attempt}"})
+            if pods and not lacking:
+                break
+            if time.monotonic() > limit:
+                said = "; ".join(f"{name}: {reason}" for name, reason in lacking.items()) or "there is no pod"
+                raise ClusterError(
+                    f"not every pod has the new credentials after {seconds:.0f} s ({said}). Run this again: it goes on from here."
+                )
+            time.sleep(1)  # the kubelet tells nobody when it has been there
+        for pod in pods:
+            if pod["metadata"]["labels"].get("app.kubernetes.io/component") == "database":
+                self.run(pod["metadata"]["name"], pod["spec"]["containers"][0]["name"], ["sh", "-ec", TAKE_PASSWORDS])
+
+    def annotate(self, pod: str, annotations: dict[str, str]) -> None:
+        """Give a pod annotations.
+
+        Raises:
+            ClusterError: the API refuses, or does not answer.
+        """
+        self.call("PATCH", f"{KINDS['Pod'].format(self.namespace)}/{pod}", {"metadata": {"annotations": annotations}})
+
+    def _knowing_pods(self) -> list[dict[str, Any]]:
+        found = self.items("Pod", labelSelector=KNOWING)
+        return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
+
+    def _lacks(self, pod: dict[str, Any], wanted: dict[str, str]) -> str:
+        """What a pod has not of a Secret whose texts have these digests; empty where it has all that it mounts of it.
+
+        Raises:
+            ClusterError: the pod lets nobody look.
+        """
+        container = pod["spec"]["containers"][0]["name"]
+        files = mounted_files(pod)
+        if (pod.get("status") or {}).get("phase") != "Running":
+            return "it does not run yet"
+        printed = self.run(pod["metadata"]["name"], container, ["sha256sum", *files])
+        found = {path: digest for digest, path in (line.split() for line in printed.splitlines())}
+        old = sorted(key for path, key in files.items() if key in wanted and found.get(path) != wanted[key])
+        return f"its {', '.join(old)} is the old one" if old else ""
 
     def log(self, pod: str, container: str, previous: bool = False) -> str:
         """The last lines of a container's log; empty where there is none."""
@@ -237,7 +374,10 @@ class Cluster:
                 path,
                 method,
                 query_params=list(query.items()),
-                header_params={"Accept": "application/json", "Content-Type": "application/json"},
+                header_params={
+                    "Accept": "application/json",
+                    "Content-Type": f"application/{'merge-patch+json' if method == 'PATCH' else 'json'}",
+                },
                 body=body,
                 auth_settings=["BearerToken"],
                 _preload_content=False,

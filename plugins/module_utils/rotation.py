@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 #: The directory, in that of the credentials, with the secrets that take the others' place. While it is there, a rotation is under way.
 NEXT = "next"
+#: Until when a key is believed that does not sign yet, in seconds since 1970 (the year 3000): it is put first long before that.
+ANNOUNCED_UNTIL = 32503680000
 
 
 def password_line(login: str, password: str) -> str:
@@ -47,3 +49,17 @@ def rotated_keys(text: str, new: str, until: int, now: int) -> str:
         if last > now:
             kept.append(f"{secret}\t{last}")
     return "\n".join(kept) + "\n"
+
+
+def announced_keys(text: str, new: str) -> str:
+    """The text of a file of keys with a new key behind the others: it is believed, and does not sign.
+
+    Where several processes read the file, none signs with a key that another has not read yet.
+
+    Args:
+        text: what the file holds, as in :func:`rotated_keys`.
+        new: the text with the secret that is going to sign. Where the file has it already, nothing changes.
+    """
+    known = [line.strip().partition("\t")[0] for line in text.splitlines()]
+    secret = new.strip()
+    return text if secret in known else f"{text.rstrip()}\n{secret}\t{ANNOUNCED_UNTIL}\n"

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.rotation import announced_keys, password_file
+
 Object = Mapping[str, Any]
 
 #: Reasons for which waiting helps nobody: the same start would fail again.
@@ -84,6 +86,11 @@ OBJECTS = (
     ("StatefulSet", "citus-worker"),
     ("Deployment", "middleware-citus"),
 )
+#: The Secret with the lab's passwords and keys, and where the service finds the password to try where the other is refused.
+CREDENTIALS = "credentials"
+NEXT_SERVICE = "historia-clinica-next"
+#: Those of the service, which comes with a service file: unlike a password file it may be read by a group, and a mounted Secret always is.
+SERVICE_LOGINS = ("middleware", "api")
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -243,6 +250,46 @@ def network_verdict(exit_code: int) -> str:
     if exit_code == 2:
         return "enforced"
     raise ValueError(f"the connection was not tried: exit code {exit_code}")
+
+
+def mounted_files(pod: Object) -> dict[str, str]:
+    """The files in a pod's first container that hold a part of the lab's Secret: the key of each, by its path."""
+    keys = {
+        volume["name"]: {item["path"]: item["key"] for item in volume["secret"].get("items") or []}
+        for volume in pod["spec"].get("volumes") or []
+        if (volume.get("secret") or {}).get("secretName") == CREDENTIALS
+    }
+    return {
+        f"{mount['mountPath']}/{path}": key
+        for mount in pod["spec"]["containers"][0].get("volumeMounts") or []
+        for path, key in keys.get(mount["name"], {}).items()
+    }
+
+
+def takes_next_password(workload: Object) -> bool:
+    """Whether the pods of a workload go on while their password is changed: the service has to know where the next one will be."""
+    if workload["kind"] != "Deployment":
+        return True
+    variables = workload["spec"]["template"]["spec"]["containers"][0].get("env") or []
+    return {"name": "HISTORIA_CLINICA_NEXT_SERVICE", "value": NEXT_SERVICE} in variables
+
+
+def secret_data(credentials: Mapping[str, Any], coming: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """The texts that the lab's Secret holds, by their keys.
+
+    Args:
+        credentials: ``passwords`` by login and the texts of ``keys`` by name, as the module ``credentials`` gives them.
+        coming: what takes their place, in the same form: the service knows it too, and uses it where the other is refused.
+    """
+    passwords, keys = credentials["passwords"], credentials["keys"]
+    texts = {**passwords, "nodes.pgpass": password_file(passwords)}
+    for login in SERVICE_LOGINS:
+        texts[f"{login}.service"] = f"[historia-clinica]\npassword={passwords[login]}\n"
+        if coming:
+            texts[f"{login}.service"] += f"[{NEXT_SERVICE}]\npassword={coming['passwords'][login]}\n"
+    for name, text in keys.items():
+        texts[f"{name}.keys"] = announced_keys(text, coming["keys"][name]) if coming else text
+    return texts
 
 
 def secret_credentials(secrets: Sequence[Object], names: Sequence[str]) -> list[dict[str, str]]:

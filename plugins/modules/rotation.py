@@ -162,6 +162,8 @@ class Rotation:
                 )
             except psycopg.OperationalError as error:
                 said = said or str(error).strip().splitlines()[-1]
+        if "authentication failed" not in said:
+            raise RotationError(f"the coordinator does not answer: start the lab first ({said})")
         raise RotationError(f"the coordinator does not let {login} in: {said}")
 
     def look(self) -> None:

@@ -5,6 +5,7 @@ What hangs on the engine is tried with both; what does not, with one, so that al
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -13,7 +14,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -26,7 +27,9 @@ from support.exported import EXPORTED, everything_works, together
 from support.failing import DOCUMENT, NAME, fail_all
 from support.labs import ENGINES, ROOT, isolated, processes_of
 from support.pods import CLUSTER_ENGINES, CONTEXT, KUBECONFIG, PodLab, PodWorkshop, missing
+from support.rotation import generated, placed, rotated, secrets_of
 from support.steady import steady
+from support.stream import stream_on
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 once = pytest.mark.parametrize("lab", ["postgres_fdw"], indirect=True, scope="module")
@@ -253,7 +256,7 @@ def test_a_server_that_crashes_or_ends_is_started_again_in_its_pod(lab: PodLab) 
     kill = "for p in /proc/[0-9]*; do if grep -q [c]heckpointer $p/cmdline; then kill -9 ${p#/proc/}; fi; done"
     lab.kubectl("exec", "citus-worker-1", "--", "sh", "-c", kill)
     lab.seconds_until(lab.all_respond)
-    lab.kubectl("exec", "citus-worker-1", "--", "sh", "-c", "kill -INT 1")
+    lab.kubectl("exec", "citus-worker-1", "--", "sh", "-c", "kill -INT $(head -1 $PGDATA/postmaster.pid)")
     restarts = ("get", "pod", "citus-worker-1", "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
     lab.seconds_until(lambda: lab.kubectl(*restarts) != "0")
     lab.seconds_until(lab.all_respond)
@@ -269,7 +272,9 @@ def test_a_server_that_waits_for_its_clients_to_leave_is_started_again_in_its_po
     asleep = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(%'"
     lab.kubectl("exec", "citus-worker-1", "-c", "postgresql", "--", "sh", "-c", sleep)
     lab.seconds_until(lambda: lab.psql("citus-worker-1", asleep) == "1")
-    lab.kubectl("exec", "citus-worker-1", "-c", "postgresql", "--", "sh", "-c", "kill -TERM 1")
+    lab.kubectl(
+        "exec", "citus-worker-1", "-c", "postgresql", "--", "sh", "-c", "kill -TERM $(head -1 $PGDATA/postmaster.pid)"
+    )
     lab.seconds_until(lambda: lab.kubectl(*count) != before, 240)
     lab.seconds_until(lab.all_respond)
 
@@ -334,6 +339,82 @@ def test_what_fails_is_logged_without_the_person_it_is_about(lab: PodLab) -> Non
     named = [name for name, text in texts.items() if any(word in text for word in (DOCUMENT, *NAME.split()))]
     assert named == []
     assert "database system is ready" in texts["pod/citus-coordinator-0"]
+
+
+def pods_with_secrets(lab: PodLab) -> list[str]:
+    """The servers' pods and the service's: what else there is has run a Job and ended."""
+    pods = [pod["metadata"]["name"] for pod in lab.objects("pods") if not pod["metadata"].get("deletionTimestamp")]
+    return [pod for pod in pods if pod.startswith(("citus-", "middleware-citus-"))]
+
+
+def secrets_in_pods(lab: PodLab) -> str:
+    """The files with secrets as every pod that has some holds them, and the servers' own copies."""
+    show = 'cat /etc/historia-clinica/credentials/* ${PGPASSFILE:+"$PGPASSFILE"}'
+    return "".join(lab.kubectl("exec", pod, "--", "sh", "-c", show) for pod in pods_with_secrets(lab))
+
+
+@pytest.mark.parametrize(
+    "lab",
+    [pytest.param(each, marks=[] if each == CLUSTER_ENGINES[0] else pytest.mark.long) for each in ENGINES],
+    indirect=True,
+    scope="module",
+)
+def test_no_request_fails_while_every_secret_is_changed(lab: PodLab) -> None:
+    """The Secret, every pod that has a part of it, and every server; afterwards the old ones are refused, and nothing is left to do."""
+    stream = stream_on(lab)
+    before = secrets_of(lab)
+    with stream.flowing():
+        run = lab.play("rotate.yml", "-vvv", "--diff")
+    print(f"\n{lab.engine} in pods: {dict(stream.answers)} in {run.seconds:.1f} s")
+    assert run.rc == 0, run.stdout + run.stderr
+    assert stream.failures == []
+    assert min(stream.answers[kind] for kind in ("read", "write", "search", "doctor")) >= 10
+    assert stream.lost() == []
+    rotated(lab, before)
+    everywhere = secrets_in_pods(lab)
+    old, new = (
+        {line.rpartition(":")[2].split()[0] for name, text in files.items() for line in text.splitlines()}
+        for files in (before, secrets_of(lab))
+    )
+    kept = (
+        (lab.directory / "credentials" / "signing.keys").read_text(encoding="utf-8").split()[1]
+    )  # believed for a while
+    assert [secret for secret in old - {kept} if secret in everywhere] == []
+    assert "historia-clinica-next" not in everywhere
+    assert [secret for secret in old | new if secret in run.stdout + run.stderr] == []
+    assert changed(lab) == 0
+    assert lab.play("verify.yml").rc == 0
+
+
+def announced(lab: PodLab) -> bool:
+    """Whether the Secret tells the service of the password to try where the other is refused."""
+    text = lab.kubectl("get", "secret", "credentials", "-o", "jsonpath={.data.api\\.service}")
+    return b"historia-clinica-next" in base64.b64decode(text)
+
+
+#: When a run is killed in pods: what is reached then.
+MOMENTS: dict[str, Callable[[PodLab], bool]] = {
+    "generated": lambda lab: generated(lab, "signing.keys"),
+    "the Secret has both": announced,
+    "the administrator's is in its place": lambda lab: placed(lab, "admin.pgpass"),
+    "the Secret has the new ones alone": lambda lab: placed(lab, "admin.pgpass") and not announced(lab),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("moment", MOMENTS)
+@once
+def test_a_rotation_that_was_killed_is_finished_by_the_next(lab: PodLab, moment: str) -> None:
+    """It takes the secrets that the killed one had generated, and `make lab` has nothing to do afterwards."""
+    before = secrets_of(lab)
+    lab.kill_while("rotate.yml", lambda: MOMENTS[moment](lab))
+    assert (lab.directory / "credentials" / "next").exists()
+    run = lab.play("rotate.yml")
+    assert run.rc == 0, run.stdout + run.stderr
+    assert "It goes on with what an earlier run began" in run.stdout
+    rotated(lab, before)
+    assert changed(lab) == 0
+    assert lab.play("verify.yml").rc == 0
 
 
 @once

@@ -4,54 +4,12 @@ from __future__ import annotations
 
 import threading
 
-import psycopg
 import pytest
 
 from support.api import ask
 from support.labs import Lab, only
+from support.rotation import generated, placed, rotated, secrets_of
 from support.stream import stream_on
-
-LOGINS = ("admin", "middleware", "api", "readonly", "replication")
-
-
-def secrets_of(lab: Lab) -> dict[str, str]:
-    """The text of each file with secrets, by its name."""
-    folder = lab.directory / "credentials"
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.iterdir()) if path.is_file()}
-
-
-def lets_in(lab: Lab, login: str, password: str, node: str = "citus-coordinator") -> bool:
-    """Whether a node lets a login in with a password, and does not refuse the password."""
-    try:
-        psycopg.connect(
-            host="127.0.0.1",
-            port=lab.port(node),
-            user=login,
-            dbname="historia_clinica",
-            password=password,
-            passfile="/dev/null",
-        ).close()
-    except psycopg.OperationalError as error:
-        if "password authentication failed" in str(error):
-            return False
-        raise
-    return True
-
-
-def rotated(lab: Lab, before: dict[str, str]) -> None:
-    """See that every secret is another one, that the old ones are refused and the new ones are not, and that nothing is left to do."""
-    after = secrets_of(lab)
-    assert sorted(after) == sorted(before)
-    assert [name for name in after if after[name] == before[name]] == []
-    assert not (lab.directory / "credentials" / "next").exists()
-    nodes = ("citus-coordinator", "citus-worker-1", "citus-worker-2")
-    for login in LOGINS:
-        if login == "replication" and lab.engine == "citus":
-            continue
-        old, new = (files[f"{login}.pgpass"].strip().rpartition(":")[2] for files in (before, after))
-        known = [node for node in nodes if login == "admin" or node == "citus-coordinator" or lab.engine == "citus"]
-        assert [lets_in(lab, login, old, node) for node in known] == [False] * len(known), login
-        assert [lets_in(lab, login, new, node) for node in known] == [True] * len(known), login
 
 
 def test_no_request_fails_while_everything_is_changed(lab: Lab) -> None:
@@ -96,17 +54,6 @@ def test_check_shows_the_plan_and_changes_nothing(lab: Lab) -> None:
     assert "New passwords of admin, middleware, api, readonly, replication" in run.stdout
     assert secrets_of(lab) == before
     assert not (lab.directory / "credentials" / "next").exists()
-
-
-def generated(lab: Lab, name: str) -> bool:
-    """Whether what takes the place of a file lies beside it."""
-    return (lab.directory / "credentials" / "next" / name).exists()
-
-
-def placed(lab: Lab, name: str) -> bool:
-    """Whether it has taken its place, and still lies there too."""
-    folder = lab.directory / "credentials"
-    return generated(lab, name) and (folder / name).read_text() == (folder / "next" / name).read_text()
 
 
 #: When a run is killed.
@@ -178,6 +125,6 @@ def test_a_person_keeps_the_password_unless_it_is_asked_for(lab: Lab) -> None:
         after = secrets_of(lab)
         assert [name for name in after if after[name] != before[name]] == ["ana.pgpass"]
         old, new = (files["ana.pgpass"].strip().rpartition(":")[2] for files in (before, after))
-        assert (lets_in(lab, "ana", old), lets_in(lab, "ana", new)) == (False, True)
+        assert (lab.lets_in("ana", old), lab.lets_in("ana", new)) == (False, True)
     finally:
         assert lab.play("login.yml", "-e", "clinical_schema_login=ana", "-e", "clinical_schema_login_kind=none").rc == 0

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from support.labs import Lab, Run, processes_of
 from support.pods import PodLab
+from support.rotation import rotated, secrets_of
 
 #: The patient whose row was acknowledged before a run was killed: no patient of the sample has such a number.
 CEDULA = "999000001"
@@ -35,10 +36,10 @@ class Interrupted:
     left: Callable[[Lab], list[str]]
 
     def round(self) -> int:
-        """Make a lab, scale it out and in, stop it, remove it, each killed once and run again.
+        """Make a lab, scale it out and in, change its secrets, stop it, remove it, each killed once and run again.
 
         Returns:
-            How many of the five runs were killed: the others had ended before their moment.
+            How many of the six runs were killed: the others had ended before their moment.
 
         Raises:
             AssertionError: what was run again failed, lost a row, or left something.
@@ -63,6 +64,11 @@ class Interrupted:
             with self.lab.connect() as connection:
                 held = connection.execute("SELECT shards > 0 FROM lab.nodes WHERE role = 'worker'").fetchall()
             assert held == [(True,)] * workers
+        before = secrets_of(self.lab)
+        killed += self._killed_and_run_again("rotate.yml")
+        rotated(self.lab, before)
+        again = self._run("site.yml", *more)
+        assert again.recap[self.lab.name]["changed"] == 0, again.stdout
         killed += self._killed_and_run_again("stop.yml")
         self._run("start.yml")
         self._nothing_is_lost()
@@ -115,4 +121,4 @@ def left_of_pods(lab: Lab) -> list[str]:
 
 
 #: About as many seconds as each playbook takes, so that most moments lie before its end.
-LONGEST = {"site.yml": 25.0, "scale.yml": 40.0, "stop.yml": 5.0, "teardown.yml": 5.0}
+LONGEST = {"site.yml": 25.0, "scale.yml": 40.0, "rotate.yml": 20.0, "stop.yml": 5.0, "teardown.yml": 5.0}

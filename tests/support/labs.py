@@ -122,6 +122,23 @@ class Lab:
             autocommit=autocommit,
         )
 
+    def lets_in(self, login: str, password: str, node: str = "citus-coordinator") -> bool:
+        """Whether a node lets a login in with a password, and does not refuse the password."""
+        try:
+            psycopg.connect(
+                host="127.0.0.1",
+                port=self.port(node),
+                user=login,
+                dbname="historia_clinica",
+                password=password,
+                passfile="/dev/null",
+            ).close()
+        except psycopg.OperationalError as error:
+            if "password authentication failed" in str(error):
+                return False
+            raise
+        return True
+
     def play(self, playbook: str, *arguments: str, within: Sequence[str] = ()) -> Run:
         """Run one of the project's playbooks on this lab; ``within`` is a command that runs another one."""
         return run_playbook(

@@ -61,6 +61,14 @@ class PodLab(Lab):
             raise ValueError(f"{node} is reached inside of the cluster only")
         return self.database_port
 
+    def lets_in(self, login: str, password: str, node: str = "citus-coordinator") -> bool:
+        """Whether a node lets a login in with a password, asked in its pod over TCP."""
+        pod = "citus-coordinator-0" if node == "citus-coordinator" else node
+        where = f"PGPASSWORD={password} psql -h 127.0.0.1 -U {login} -d historia_clinica -Atc 'SELECT 1' 2>&1 || true"
+        said = self.kubectl("exec", pod, "-c", "postgresql", "--", "sh", "-c", where)
+        assert said.strip() == "1" or "password authentication failed" in said, said
+        return said.strip() == "1"
+
     def kubectl(self, *arguments: str) -> str:
         """Run kubectl in the lab's namespace and return what it prints."""
         command = ["kubectl", "--kubeconfig", KUBECONFIG, "--context", CONTEXT, "-n", self.namespace, *arguments]

@@ -6,6 +6,8 @@ import pytest
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.rotation import rotation_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.rotation import (
+    ANNOUNCED_UNTIL,
+    announced_keys,
     password_file,
     read_password,
     rotated_keys,
@@ -33,6 +35,13 @@ def test_a_new_key_comes_before_the_others(case: str) -> None:
 def test_an_old_key_can_be_ended_at_once() -> None:
     """For a token that was stolen."""
     assert rotated_keys(f"{OLD}\n{OLDER}\t1500\n", NEW, until=1000, now=1000) == f"{NEW}\n"
+
+
+def test_a_key_that_is_announced_is_believed_and_does_not_sign() -> None:
+    """Where two processes read the file, neither signs with what the other has not read."""
+    announced = announced_keys(f"{OLD}\n{OLDER}\t1500\n", f"{NEW}\n")
+    assert announced == f"{OLD}\n{OLDER}\t1500\n{NEW}\t{ANNOUNCED_UNTIL}\n"
+    assert announced_keys(announced, NEW) == announced
 
 
 def test_a_password_file_says_what_it_was_made_of() -> None:

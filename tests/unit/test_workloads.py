@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
 import pytest
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.rotation import ANNOUNCED_UNTIL
 from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import (
     APPLIED,
     OBJECTS,
@@ -17,8 +19,11 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads im
     failed,
     find_refusals,
     find_troubles,
+    mounted_files,
     network_verdict,
     secret_credentials,
+    secret_data,
+    takes_next_password,
     unfinished,
 )
 
@@ -356,3 +361,54 @@ def test_what_was_deleted_scaled_or_edited_is_named() -> None:
     assert "NetworkPolicy worker has other rules than were written" in said
     assert "Service citus-coordinator is not there" in said
     assert len(said) == len(OBJECTS) + 1
+
+
+CREDENTIALS = {"passwords": {"admin": "a", "middleware": "m", "api": "i"}, "keys": {"signing": "k\n"}}
+
+
+def test_a_secret_has_each_login_and_the_files_that_hold_it() -> None:
+    """What a module gives is what pods mount, and can be recovered from it."""
+    data = secret_data(CREDENTIALS)
+    assert data == {
+        "admin": "a",
+        "middleware": "m",
+        "api": "i",
+        "nodes.pgpass": "*:*:*:admin:a\n*:*:*:middleware:m\n*:*:*:api:i\n",
+        "middleware.service": "[historia-clinica]\npassword=m\n",
+        "api.service": "[historia-clinica]\npassword=i\n",
+        "signing.keys": "k\n",
+    }
+    secret = {"data": {key: base64.b64encode(text.encode()).decode() for key, text in data.items()}}
+    [file] = secret_credentials([secret], ["signing.keys"])
+    assert file["content"] == "k\n"
+
+
+def test_a_secret_tells_the_service_of_what_comes() -> None:
+    """The password to try where the other is refused, and a key that does not sign yet; the rest stays until the servers have learnt."""
+    coming = {"passwords": {"admin": "A", "middleware": "M", "api": "I"}, "keys": {"signing": "K\n"}}
+    now, announced = secret_data(CREDENTIALS), secret_data(CREDENTIALS, coming)
+    assert announced["api.service"] == now["api.service"] + "[historia-clinica-next]\npassword=I\n"
+    assert announced["signing.keys"] == f"k\nK\t{ANNOUNCED_UNTIL}\n"
+    assert [key for key in now if announced[key] != now[key]] == ["middleware.service", "api.service", "signing.keys"]
+
+
+def test_files_of_the_secret_are_found_in_a_pod() -> None:
+    """By their paths; what another volume holds is none of them."""
+    volumes = [
+        {"name": "credentials", "secret": {"secretName": "credentials", "items": [{"key": "admin", "path": "administrator"}]}},
+        {"name": "settings", "configMap": {"name": "database-settings"}},
+        {"name": "others", "secret": {"secretName": "others", "items": [{"key": "x", "path": "x"}]}},
+    ]  # fmt: skip
+    mounts = [{"name": each["name"], "mountPath": f"/etc/{each['name']}"} for each in volumes]
+    pod = {"spec": {"volumes": volumes, "containers": [{"volumeMounts": mounts}]}}
+    assert mounted_files(pod) == {"/etc/credentials/administrator": "admin"}
+
+
+def test_a_service_of_an_older_version_knows_no_next_password() -> None:
+    """Servers need none."""
+    env: list[dict[str, str]] = []
+    deployment = {"kind": "Deployment", "spec": {"template": {"spec": {"containers": [{"env": env}]}}}}
+    assert not takes_next_password(deployment)
+    env.append({"name": "HISTORIA_CLINICA_NEXT_SERVICE", "value": "historia-clinica-next"})
+    assert takes_next_password(deployment)
+    assert takes_next_password({"kind": "StatefulSet"})
