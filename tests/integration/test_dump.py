@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from support.labs import Lab, only
+from support.older import ROW, older_row
 
 KEYS = {
     "medicos": "id",
@@ -157,33 +158,17 @@ def test_a_column_that_somebody_added_is_in_the_copy(lab: Lab, tmp_path: Path) -
 def test_a_row_of_an_older_form_is_in_the_copy(lab: Lab, tmp_path: Path) -> None:
     """The check that it does not keep is there too, for rows to come."""
     file = tmp_path / "historia.sql"
-    row = (
-        "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
-        " VALUES ('{}', 'Ana', 'Prueba', '1990-01-01', 'F', 'Cali')"
-    )
-    drop = "SELECT lab.ddl('ALTER TABLE public.pacientes DROP CONSTRAINT pacientes_documento_check')"
-    with lab.connect() as admin:
-        [(check,)] = admin.execute(
-            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'pacientes_documento_check'"
-            " AND conrelid = 'public.pacientes'::regclass"
-        ).fetchall()
-        add = f"SELECT lab.ddl($$ALTER TABLE public.pacientes ADD CONSTRAINT pacientes_documento_check {check}"
+    with lab.connect() as admin, older_row(admin, "0072345"):
         try:
-            admin.execute(drop)
-            admin.execute(row.format("0072345"))
-            admin.execute(f"{add} NOT VALID$$)")
             assert lab.play("dump.yml", "-e", f"clinical_schema_dump_file={file}").rc == 0
             admin.execute("CREATE DATABASE copia_vieja")
             restored = psql(lab, "copia_vieja", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f", str(file))
             assert restored.returncode == 0, restored.stderr
             asked = psql(lab, "copia_vieja", "-Atc", "SELECT count(*) FROM pacientes WHERE cedula = '0072345'")
             assert asked.stdout.strip() == "1"
-            assert "pacientes_documento_check" in psql(lab, "copia_vieja", "-c", row.format("0072346")).stderr
+            assert "pacientes_documento_check" in psql(lab, "copia_vieja", "-c", ROW.format("0072346")).stderr
         finally:
             admin.execute("DROP DATABASE IF EXISTS copia_vieja WITH (FORCE)")
-            admin.execute("DELETE FROM pacientes WHERE cedula = '0072345'")
-            admin.execute(drop)
-            admin.execute(f"{add}$$)")
 
 
 @pytest.mark.long

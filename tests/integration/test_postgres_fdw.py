@@ -16,6 +16,7 @@ import pytest
 
 from support.hands import broken_promises
 from support.labs import Lab, only
+from support.older import older_row
 
 WORKERS = ["citus-worker-1", "citus-worker-2"]
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -494,6 +495,24 @@ def test_a_node_that_refuses_connections_is_named_at_once(lab: Lab) -> None:
     assert "citus-worker-2 (127.0.0.1:1) does not answer" in found[2][2]
     assert "refused" in found[2][2]
     assert unknown == [("citus-worker-2",)]
+
+
+def test_a_row_of_an_older_form_moves_with_its_part(lab: Lab, tmp_path: Path) -> None:
+    """It would be refused today: the part has its checks on the other worker as it had them here, and is the same in all else."""
+    with lab.connect() as admin, older_row(admin, "0072345"):
+        [(group, part, workers)] = admin.execute(
+            "SELECT d.colocation_id, p.remainder, ARRAY(SELECT node_name FROM lab.workers ORDER BY node_name = p.node_name)"
+            "  FROM lab.where('pacientes', '0072345') w JOIN lab.partitions p ON p.shard_name = w.shard_name"
+            "  JOIN lab.distribution d ON d.table_name = p.table_name"
+        ).fetchall()
+        for worker in workers:  # away, and home again
+            admin.execute("SELECT lab.move_group(%s, %s, %s)", [group, part, worker])
+            admin.execute("SELECT lab.drop_left_parts()")
+            found = admin.execute(
+                "SELECT node_name, (SELECT count(*) FROM pacientes WHERE cedula = '0072345') FROM lab.where('pacientes', '0072345')"
+            )
+            assert found.fetchall() == [(worker, 1)]
+    assert broken_promises(lab, tmp_path / "verify.json") == {}
 
 
 def test_a_node_that_moved_is_altered_not_added(lab: Lab) -> None:

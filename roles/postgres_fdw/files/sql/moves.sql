@@ -46,7 +46,8 @@ BEGIN
 END
 $function$;
 
--- The statements that give a worker the parts of a group, with the rows that they have on another. Run as one transaction.
+-- The statements that give a worker the parts of a group, with the rows that they have on another. Run as one transaction. Rows come first:
+-- keys and indexes, which come with ATTACH, are built at once for all of them, and checks as the original has them, those too that are NOT VALID.
 CREATE OR REPLACE FUNCTION lab.copy_group_script(colocacion integer, parte integer, origen text, destino text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET log_min_error_statement = panic SET log_error_verbosity = terse AS $function$
 DECLARE
@@ -54,7 +55,11 @@ DECLARE
   tabla record;
   nombres text;
   guion text;
-  copias text := '';
+  uniones text := '';
+  permisos text := '';
+  restricciones constant text := $q$
+    SELECT string_agg(format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s;', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)), E'\n')
+      FROM pg_constraint k WHERE k.conrelid = ANY (string_to_array(%1$L, ', ')::regclass[]) AND k.contype = %2$L $q$;
 BEGIN
   SELECT w.host, w.port, w.dbname INTO STRICT desde FROM lab.workers w WHERE w.node_name = origen;
   SELECT string_agg(format('%I.%I', t.relnamespace::regnamespace::text, p.shard_name), ', ') INTO nombres
@@ -83,23 +88,24 @@ BEGIN
         'SELECT lab.table_script(%L::regclass, %L)', tabla.completo, format('PARTITION BY HASH (%I)', tabla.columna))));
     END IF;
     guion := guion || format($do$
-      CREATE TABLE %1$s PARTITION OF %2$s FOR VALUES WITH (MODULUS %3$s, REMAINDER %4$s);
-      ALTER TABLE %1$s OWNER TO %5$I;
-      IMPORT FOREIGN SCHEMA %6$I LIMIT TO (%7$I) FROM SERVER lab_moving INTO lab_moving;
-      INSERT INTO %1$s (%8$s) SELECT %8$s FROM lab_moving.%7$I;
+      CREATE TABLE %1$s (LIKE %2$s INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STORAGE INCLUDING COMPRESSION);
+      ALTER TABLE %1$s OWNER TO %3$I;
+      IMPORT FOREIGN SCHEMA %4$I LIMIT TO (%5$I) FROM SERVER lab_moving INTO lab_moving;
+      INSERT INTO %1$s (%6$s) SELECT %6$s FROM lab_moving.%5$I;
       DO $lab$ BEGIN
-        IF (SELECT count(*) FROM %1$s) <> (SELECT count(*) FROM lab_moving.%7$I) THEN
-          RAISE EXCEPTION 'the copy of %% has not as many rows as the original', %9$L;
+        IF (SELECT count(*) FROM %1$s) <> (SELECT count(*) FROM lab_moving.%5$I) THEN
+          RAISE EXCEPTION 'the copy of %% has not as many rows as the original', %5$L;
         END IF;
-      END $lab$;$do$, tabla.fragmento, tabla.completo, tabla.modulus, parte, tabla.dueno, tabla.esquema, tabla.shard_name, tabla.columnas, tabla.shard_name);
-    copias := copias || coalesce((SELECT string_agg(format('GRANT %s;', regexp_replace(r, ' TO ', format(' ON %s TO ', tabla.fragmento))), E'\n')
-                                    FROM lab.rights(tabla.relacion) r), '');
+      END $lab$;$do$, tabla.fragmento, tabla.completo, tabla.dueno, tabla.esquema, tabla.shard_name, tabla.columnas);
+    uniones := uniones || format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES WITH (MODULUS %s, REMAINDER %s);',
+                                 tabla.completo, tabla.fragmento, tabla.modulus, parte);
+    permisos := permisos || coalesce((SELECT string_agg(format('GRANT %s;', regexp_replace(r, ' TO ', format(' ON %s TO ', tabla.fragmento))), E'\n')
+                                        FROM lab.rights(tabla.relacion) r), '');
   END LOOP;
-  -- Foreign keys last: checked once for all rows.
-  RETURN guion || coalesce(lab.ask_node(origen, format(
-    $q$SELECT string_agg(format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s;', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)), E'\n')
-         FROM pg_constraint k WHERE k.contype = 'f' AND k.conrelid = ANY (string_to_array(%L, ', ')::regclass[])$q$, nombres)), '')
-    || copias || format('DROP SCHEMA lab_moving CASCADE; DROP SERVER lab_moving CASCADE; ANALYZE %s;', nombres);
+  RETURN guion || coalesce(lab.ask_node(origen, format(restricciones, nombres, 'c')), '') || uniones
+    -- Foreign keys last: checked once for all rows, against keys that are there.
+    || coalesce(lab.ask_node(origen, format(restricciones, nombres, 'f')), '')
+    || permisos || format('DROP SCHEMA lab_moving CASCADE; DROP SERVER lab_moving CASCADE; ANALYZE %s;', nombres);
 END
 $function$;
 
