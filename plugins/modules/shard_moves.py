@@ -102,7 +102,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Commands
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import Commands, invocation_of, psql
 from ansible_collections.aula.historia_clinica.plugins.module_utils.moves.plan import Group, plan_moves
 from ansible_collections.aula.historia_clinica.plugins.module_utils.moves.report import plan_page, room_problem
 
@@ -149,6 +149,12 @@ def plan(connection: Any, lab: dict[str, Any], by: str) -> dict[str, Any]:
     problem = room_problem(moves, free.f_bavail * free.f_frsize if free else None)
     if problem:
         raise MoveError(problem)
+    held = ENGINES[lab["engine"]](connection).held() if moves else []
+    if held:
+        seen = "; ".join(f"{psql(invocation_of(lab), lab, query)} (rows: {number})" for number, query in held)
+        raise MoveError(
+            f"Rows of an older form keep their shards where they are. Nothing was changed. Mend them, then run this again. To see them: {seen}"
+        )
     leaving = beyond(list(workers_in(nodes)), len(wanted))
     page = plan_page(groups, moves, list(workers_in(nodes)), wanted, leaving)
     return {
@@ -211,7 +217,9 @@ def main() -> None:
     except MoveError as error:
         module.fail_json(msg=str(error))
     except psycopg.Error as error:
-        detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
+        # A detail of these quotes a row.
+        quotes = isinstance(error, (psycopg.IntegrityError, psycopg.DataError))
+        detail = f" ({error.diag.message_detail})" if error.diag.message_detail and not quotes else ""
         hint = f" {error.diag.message_hint}" if error.diag.message_hint else ""
         module.fail_json(msg=f"{str(error.diag.message_primary or error).strip()}{detail}.{hint}")
     module.exit_json(**result)

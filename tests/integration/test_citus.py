@@ -15,6 +15,7 @@ import pytest
 
 from support.hands import broken_promises
 from support.labs import Lab, Workshop, only
+from support.older import older_row
 
 WORKERS = ("citus-worker-1", "citus-worker-2")
 
@@ -305,6 +306,24 @@ def test_what_keeps_shards_from_moving_is_found_without_moving_one(lab: Lab, own
         finally:
             connection.execute(mends.encode())
     assert obstacles() == []
+
+
+def test_rows_that_keep_their_shard_are_told_before_anything_moves(
+    lab: Lab, admin: psycopg.Connection[tuple[Any, ...]]
+) -> None:
+    """Citus would refuse them half-way: it makes a shard with every check in force."""
+    with older_row(admin, "0072345"):
+        refused = lab.play("scale.yml", "-e", "scale_workers=3")
+        [(query,)] = rows(admin, "SELECT query FROM lab.held_rows()")
+        assert [row[0] for row in rows(admin, query)] == ["0072345"]
+    assert refused.rc != 0
+    said = " ".join(refused.stdout.split())
+    assert "Rows of an older form keep their shards where they are. Nothing was changed." in said
+    assert "To see them: " in said
+    assert "(rows: 1)" in said
+    assert "0072345" not in said
+    assert rows(admin, "SELECT * FROM lab.held_rows()") == []
+    assert not (lab.directory / "data" / "citus-worker-3").exists()
 
 
 def test_a_node_lets_in_only_nodes_that_it_knows(lab: Lab, admin: psycopg.Connection[tuple[Any, ...]]) -> None:

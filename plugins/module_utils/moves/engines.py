@@ -62,6 +62,9 @@ class Engine(Protocol):
     def remove(self, node: str) -> None:
         """Take a node out that holds none."""
 
+    def held(self) -> list[tuple[int, str]]:
+        """Rows that keep their shards where they are: how many, and the query that shows them; none where nothing does."""
+
 
 Connection = psycopg.Connection[Any]
 
@@ -169,6 +172,10 @@ class Citus:
         self._connection.execute("CALL citus_cleanup_orphaned_resources()")
         rows(self._connection, "SELECT lab.remove_node(%s)", node)
 
+    def held(self) -> list[tuple[int, str]]:
+        """Rows that a check refuses today: a shard is made anew with all checks."""
+        return rows(self._connection, "SELECT held, query FROM lab.held_rows()")
+
 
 class PostgresFdw:
     """The parts move one after the other, each under a lock that keeps others out of this part."""
@@ -218,6 +225,10 @@ class PostgresFdw:
     def remove(self, node: str) -> None:
         """Take a node out."""
         rows(self._connection, "SELECT lab.remove_node(%s)", node)
+
+    def held(self) -> list[tuple[int, str]]:
+        """None: a part is made anew with its checks as they are."""
+        return []
 
 
 ENGINES: dict[str, type[Citus] | type[PostgresFdw]] = {"citus": Citus, "postgres_fdw": PostgresFdw}

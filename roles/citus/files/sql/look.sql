@@ -76,7 +76,7 @@ SELECT 'function ' || f, 'missing', 'there'
 FROM unnest(ARRAY['lab.where(text,text)', 'lab.create_distributed_table(regclass,name,regclass)',
                   'lab.create_reference_table(regclass)', 'lab.add_foreign_key(regclass,name,name,regclass,name)',
                   'lab.create_login(name,text)', 'lab.drop_login(name)', 'lab.set_groups(name,name[])', 'lab.create_owner(name)', 'lab.login_mark(name)',
-                  'lab.grant(text,regclass[],name[])', 'lab.change_password(name,text)', 'lab.finish_rotation()', 'lab.ddl(text)', 'lab.move_obstacles()', 'lab.shard_groups()', 'lab.remove_node(text)']) AS f
+                  'lab.grant(text,regclass[],name[])', 'lab.change_password(name,text)', 'lab.finish_rotation()', 'lab.ddl(text)', 'lab.move_obstacles()', 'lab.shard_groups()', 'lab.held_rows()', 'lab.remove_node(text)']) AS f
 WHERE to_regprocedure(f) IS NULL
 UNION ALL
 SELECT w.name, coalesce(s.found, 'not set'), w.value

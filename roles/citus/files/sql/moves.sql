@@ -82,4 +82,28 @@ END
 $$;
 COMMENT ON FUNCTION lab.remove_node(text) IS 'Retira del grupo un nodo que ya no tiene fragmentos';
 
-REVOKE EXECUTE ON FUNCTION lab.shard_groups(), lab.set_leaving(text[]), lab.background_moves(), lab.wake_moves(), lab.remove_node(text) FROM PUBLIC;
+-- Rows that keep their shard where it is: Citus makes the new one with every check in force, those too that are NOT VALID for rows of an older lab.
+CREATE OR REPLACE FUNCTION lab.held_rows() RETURNS TABLE (held bigint, query text)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    unchecked record;
+BEGIN
+    FOR unchecked IN
+        SELECT c.conrelid::regclass AS relation, pg_get_expr(c.conbin, c.conrelid) AS condition
+        FROM pg_constraint AS c JOIN pg_dist_partition AS p ON p.logicalrelid = c.conrelid
+        WHERE c.contype = 'c' AND NOT c.convalidated AND p.partkey IS NOT NULL
+        ORDER BY c.conrelid::regclass::text, c.conname
+    LOOP
+        query := format('SELECT * FROM %s WHERE NOT (%s)', unchecked.relation, unchecked.condition);
+        EXECUTE format('SELECT count(*) FROM %s WHERE NOT (%s)', unchecked.relation, unchecked.condition) INTO held;
+        IF held > 0 THEN
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION lab.held_rows() IS 'Filas de una versión anterior que no dejan mover su fragmento, y la consulta que las muestra';
+
+REVOKE EXECUTE ON FUNCTION lab.held_rows(), lab.shard_groups(), lab.set_leaving(text[]), lab.background_moves(), lab.wake_moves(), lab.remove_node(text) FROM PUBLIC;
