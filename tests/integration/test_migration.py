@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 from unicodedata import normalize
 
 import psycopg
 import pytest
 
-from support.labs import Lab
+from support.labs import ENGINES, Lab, Workshop, citus_servers
 
 #: The columns whose text has to say something.
 TEXTS = {
@@ -17,6 +21,11 @@ TEXTS = {
     "consultas": ["motivo", "diagnostico"],
     "usuario": ["nombre"],
 }
+#: The columns of what norms ask of a person.
+PERSON = [
+    *("nombre_sin_partes", "primer_nombre", "segundo_nombre", "primer_apellido", "segundo_apellido"),
+    *("zona_residencia", "pais_residencia", "nacionalidad", "etnia", "discapacidad", "tipo_usuario"),
+]
 #: What makes a lab's tables what the release before made.
 BEFORE = [
     "SELECT lab.ddl('ALTER TABLE pacientes DROP COLUMN tipo_documento')",
@@ -28,6 +37,9 @@ BEFORE = [
     "SELECT lab.ddl('ALTER TABLE consultas DROP CONSTRAINT consultas_cie10_check')",
     r"SELECT lab.ddl($$ALTER TABLE consultas ADD CONSTRAINT consultas_codigo_cie10_check CHECK (codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?$')$$)",
     "SELECT lab.ddl('ALTER TABLE pacientes DROP COLUMN orden')",
+    *(f"SELECT lab.ddl('ALTER TABLE pacientes DROP COLUMN {column}')" for column in PERSON),
+    "SELECT lab.ddl('ALTER TABLE pacientes DROP CONSTRAINT pacientes_sexo_rips_check')",
+    "SELECT lab.ddl($$ALTER TABLE pacientes ADD CONSTRAINT pacientes_sexo_check CHECK (sexo IN ('F', 'M')) NOT VALID$$)",
     "SELECT lab.ddl('CREATE INDEX pacientes_apellido_nombre_idx ON pacientes (apellido, nombre)')",
     "SELECT lab.ddl('ALTER TABLE medicos DROP CONSTRAINT medicos_clave_registro_key')",
     "SELECT lab.ddl('ALTER TABLE medicos DROP COLUMN clave_registro')",
@@ -49,6 +61,13 @@ BEFORE = [
 CODES = [("J06.9", "J069"), ("J069", "J069"), ("I10", "I10X"), ("I10.X", "I10X"), ("J06.9XYZ", "J06.9XYZ")]
 
 
+def make_older(lab: Lab) -> None:
+    """Bring a lab's tables to the form of the release before."""
+    with lab.connect() as connection:
+        for statement in BEFORE:
+            connection.execute(statement)
+
+
 def ask(lab: Lab, query: str, *values: Any) -> list[tuple[Any, ...]]:
     """What a query gives."""
     with lab.connect() as connection:
@@ -58,13 +77,16 @@ def ask(lab: Lab, query: str, *values: Any) -> list[tuple[Any, ...]]:
 def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
     """With rows of its own: each is there, in the new form, and what cannot be said in it is left as it was."""
     counted = "SELECT count(*), count(DISTINCT cedula) FROM pacientes"
+    make_older(lab)
     with lab.connect() as connection:
-        for statement in BEFORE:
-            connection.execute(statement)
         connection.execute(
             "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
             " SELECT cedula, 'Ana', %s, '1990-01-01', 'F', 'Cali' FROM unnest(ARRAY['0072345', '72345']) AS cedula",
             [normalize("NFD", "Núñez")],
+        )
+        connection.execute(
+            "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
+            " VALUES ('72346', 'María del Pilar', 'Gómez Peña', '1990-01-01', 'F', 'Cali')"
         )
         for code, _ in CODES:
             connection.execute(
@@ -89,6 +111,16 @@ def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
             ("0072345", normalize("NFD", "Núñez"), "nun~ez  ana"),  # the form of its key lets nobody change it
             ("72345", "Núñez", "nun~ez  ana"),
         ]
+        parts = ask(
+            lab,
+            "SELECT cedula, primer_nombre, segundo_nombre, primer_apellido, segundo_apellido, nombre_sin_partes, nacionalidad, etnia"
+            " FROM pacientes WHERE cedula IN ('0072345', '72345', '72346')",
+        )
+        assert sorted(parts) == [
+            ("0072345", None, None, None, None, True, None, "99"),
+            ("72345", "Ana", None, "Núñez", None, False, "170", "99"),
+            ("72346", None, None, "Gómez", "Peña", True, "170", "99"),  # nobody guesses what belongs to what
+        ]
         with lab.connect() as connection, pytest.raises(psycopg.errors.CheckViolation):
             connection.execute("UPDATE consultas SET codigo_cie10 = 'J06.9' WHERE paciente_id = '72345'")
         again = lab.play("site.yml")
@@ -97,4 +129,77 @@ def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
     finally:
         with lab.connect() as connection:
             connection.execute("DELETE FROM consultas WHERE paciente_id = '72345'")
-            connection.execute("DELETE FROM pacientes WHERE cedula IN ('0072345', '72345')")
+            connection.execute("DELETE FROM pacientes WHERE cedula IN ('0072345', '72345', '72346')")
+
+
+PATIENTS = 100_000
+
+
+@dataclass
+class Writer:
+    """Registers patients as the release before did, one after the other, each until it is acknowledged."""
+
+    lab: Lab
+    number: int
+    stop: Event
+    written: list[str] = field(default_factory=list)
+    refused: int = 0
+    longest: float = 0.0
+
+    def write(self) -> None:
+        """Write until it is time to stop."""
+        while not self.stop.is_set():
+            begun = time.monotonic()
+            cedula = f"9{self.number}{len(self.written):06}"
+            while not self._acknowledged(cedula):
+                self.refused += 1
+            self.written.append(cedula)
+            self.longest = max(self.longest, time.monotonic() - begun)
+
+    def _acknowledged(self, cedula: str) -> bool:
+        try:
+            with self.lab.connect("middleware") as connection:
+                connection.execute(
+                    "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
+                    " VALUES (%s, 'Ana', 'Prueba', '1990-01-01', 'F', 'Cali')",
+                    [cedula],
+                )
+        except psycopg.errors.UniqueViolation:
+            return True  # of an attempt whose answer was lost
+        except psycopg.Error:
+            return False
+        return True
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_old_lab_is_migrated_while_it_is_written_to(workshop: Workshop, engine: str) -> None:
+    """100,000 patients: what was acknowledged meanwhile is there, and so is everybody else. Prints how long it took."""
+    if engine == "citus" and not citus_servers():
+        pytest.skip("no PostgreSQL with Citus on this machine (LAB_TEST_POSTGRES_BIN names its bin folder)")
+    size = {"clinical_schema_patients": PATIENTS, "clinical_schema_consultations": 1}
+    lab = workshop.lab(f"old-{engine.replace('_', '-')}", engine, **size)
+    made = lab.play("site.yml")
+    assert made.rc == 0, made.stdout + made.stderr
+    make_older(lab)
+    stop = Event()
+    writers = [Writer(lab, number, stop) for number in range(2)]
+    with ThreadPoolExecutor(len(writers)) as threads:
+        running = [threads.submit(writer.write) for writer in writers]
+        try:
+            run = lab.play("site.yml")
+        finally:
+            stop.set()
+        for thread in running:
+            thread.result()
+    assert run.rc == 0, run.stdout + run.stderr
+    written = [cedula for writer in writers for cedula in writer.written]
+    print(
+        f"{engine}: {PATIENTS} patients migrated in {run.seconds:.0f} s of make lab; {len(written)} written meanwhile,"
+        f" the longest took {max(writer.longest for writer in writers):.1f} s, {sum(writer.refused for writer in writers)} tried again"
+    )
+    assert len(written) > 10
+    assert ask(lab, "SELECT count(*) FROM pacientes") == [(PATIENTS + len(written),)]
+    assert ask(lab, "SELECT count(*) FROM pacientes WHERE cedula = ANY (%s)", written) == [(len(written),)]
+    assert ask(lab, "SELECT count(*) FROM pacientes WHERE orden = 'prueba  ana'") == [(len(written),)]
+    assert lab.play("site.yml").recap[lab.name]["changed"] == 0

@@ -40,8 +40,10 @@ def people(lab: Lab) -> None:
         " (7, 'Rosa', 'Pediatría', 'RM-7', 'Pasto', true), (8, 'Hugo', 'Cirugía', 'RM-8', 'Cali', false)"
     )
     lab.admin.execute(
-        "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
-        " SELECT 10000 + n, 'Persona ' || n, 'Apellido', '1990-01-01', 'F', (ARRAY['Cali', 'Pasto'])[1 + n %% 2]"
+        "INSERT INTO pacientes (cedula, nombre, primer_nombre, segundo_nombre, apellido, primer_apellido, fecha_nacimiento, sexo, ciudad,"
+        "                       nacionalidad)"
+        " SELECT 10000 + n, 'Persona ' || n, 'Persona', n, 'Apellido', 'Apellido', '1990-01-01', 'F',"
+        "        (ARRAY['Cali', 'Pasto'])[1 + n %% 2], '170'"
         "   FROM generate_series(1, %s) n",
         [3],
     )
@@ -324,7 +326,15 @@ def test_put_registers_by_natural_key_once(client: FlaskClient) -> None:
     body = created.get_json()
     assert body.pop("creado_en").endswith("Z")
     known = {"cedula": "1072319876", "tipo_documento": "CC", "numero_documento": "1072319876", "id": "P1072319876"}
-    assert body == PATIENT | known | {"correo": None}
+    parts = {"primer_nombre": "José", "segundo_nombre": None, "primer_apellido": "Ibáñez", "segundo_apellido": "Ñáñez"}
+    said = {
+        "zona_residencia": None,
+        "pais_residencia": "170",
+        "nacionalidad": "170",
+        "etnia": "99",
+        "discapacidad": "08",
+    }
+    assert body == PATIENT | known | parts | said | {"nombre_sin_partes": False, "tipo_usuario": "12", "correo": None}
     problem(client.put(address, json=PATIENT, headers={"If-None-Match": "*"}), 412)
 
 
@@ -696,3 +706,73 @@ def test_the_same_digits_of_two_types_are_two_people(client: FlaskClient) -> Non
     for key, born in (("52345", "1990-01-01"), ("TI-52345", f"{date.today().year - 12}-01-01")):
         answer = client.put(f"{V1}/pacientes/{key}", json=PATIENT | {"fecha_nacimiento": born})
         assert answer.status_code == 201, answer.get_json()
+
+
+FIRST, SECOND = {"primer_nombre": "Ana"}, {"segundo_nombre": "Lucía"}
+#: What is written, and name, its parts and whether they are missing; or the refusal.
+NAMES = [
+    ({"nombre": "Ana Lucía"}, ("Ana Lucía", "Ana", "Lucía", False)),
+    (FIRST | SECOND, ("Ana Lucía", "Ana", "Lucía", False)),
+    (FIRST, ("Ana", "Ana", None, False)),
+    (FIRST | SECOND | {"nombre": "Ana Luci\u0301a"}, ("Ana Lucía", "Ana", "Lucía", False)),
+    ({"nombre": "María del Pilar"}, ("María del Pilar", None, None, True)),
+    (
+        {"primer_nombre": "María del Pilar", "segundo_nombre": "Eva"},
+        ("María del Pilar Eva", "María del Pilar", "Eva", False),
+    ),
+    (FIRST | {"nombre": "Eva"}, "nombre tiene que ser primer_nombre y segundo_nombre juntos, o faltar."),
+    (SECOND, "segundo_nombre necesita primer_nombre."),
+    ({}, "es obligatorio."),
+]
+
+
+@pytest.mark.parametrize(("name", "expected"), NAMES)
+def test_a_name_comes_whole_or_in_its_parts(client: FlaskClient, name: dict[str, str], expected: Any) -> None:
+    """Parts make the whole; a whole is taken apart where there is one way to do it, and marked where there is none."""
+    rest = {field: value for field, value in PATIENT.items() if field != "nombre"}
+    answer = client.put(f"{V1}/pacientes/10009", json=rest | name)
+    if isinstance(expected, str):
+        assert answer.status_code == 422
+        assert expected in answer.get_json()["detail"]
+    else:
+        fields = ("nombre", "primer_nombre", "segundo_nombre", "nombre_sin_partes")
+        assert tuple(answer.get_json()[field] for field in fields) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"nombre": "Eva María"}, ("Eva María", "Eva", "María")),
+        ({"nombre": "María del Pilar"}, ("María del Pilar", None, None)),
+        ({"segundo_nombre": "María"}, ("Ana María", "Ana", "María")),
+        ({"segundo_nombre": None}, ("Ana", "Ana", None)),
+        ({"ciudad": "Cali"}, ("Ana Lucía", "Ana", "Lucía")),
+    ],
+)
+def test_a_change_of_a_name_keeps_whole_and_parts_together(
+    client: FlaskClient, change: dict[str, Any], expected: tuple[str | None, ...]
+) -> None:
+    """Whichever of them is sent."""
+    created = client.put(f"{V1}/pacientes/10009", json=PATIENT | {"nombre": "Ana Lucía"})
+    answer = client.patch(f"{V1}/pacientes/10009", json=change, headers={"If-Match": created.headers["ETag"]})
+    assert tuple(answer.get_json()[field] for field in ("nombre", "primer_nombre", "segundo_nombre")) == expected
+
+
+@pytest.mark.parametrize(
+    ("document", "nationality"), [("10009", "170"), ("TI-10009", "170"), ("CE-10009", None), ("PT-10009", None)]
+)
+def test_only_documents_of_colombians_say_the_nationality(
+    client: FlaskClient, document: str, nationality: str | None
+) -> None:
+    """Of anybody else it stays unsaid, until somebody says it."""
+    born = {"fecha_nacimiento": f"{date.today().year - 18}-01-01"}
+    assert client.put(f"{V1}/pacientes/{document}", json=PATIENT | born).get_json()["nacionalidad"] == nationality
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("sexo", "X"), ("zona_residencia", "03"), ("pais_residencia", "CO"), ("etnia", "7"), ("discapacidad", "09"), ("tipo_usuario", "15")],
+)  # fmt: skip
+def test_a_code_that_no_norm_has_is_refused(client: FlaskClient, field: str, value: str) -> None:
+    """By the name of its field."""
+    problem(client.put(f"{V1}/pacientes/10009", json=PATIENT | {field: value}), 422, field)

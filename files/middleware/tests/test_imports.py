@@ -104,7 +104,7 @@ REFUSED = {
         "fecha_nacimiento: tiene que ser una fecha que exista",
     ),
     "a year of two digits": (ROW.replace("21/03/1985", "21/03/85"), "fecha_nacimiento: "),
-    "an unknown sex": (ROW.replace("Mujer", "3"), "sexo: tiene que ser 'F' o 'M'"),
+    "an unknown sex": (ROW.replace("Mujer", "3"), "sexo: tiene que ser 'F', 'M' o 'I'"),
     "an empty field": (ROW.replace("Núñez Peña", "  "), "apellido: es obligatorio"),
     "two fields at once": (ROW.replace("Mujer", "3").replace("BTA", ""), "sexo: .*; ciudad: es obligatorio"),
     "a diagnosis that is no code": (ROW.replace("j06.9", "tos"), "codigo_cie10: tiene que ser un código de la CIE-10"),
@@ -346,7 +346,7 @@ def test_the_statements_name_every_field() -> None:
         "import_consultations": ("paciente_id", "id", *batches.CONSULTATION),
     }
     for name, expected in fields.items():
-        listed = re.search(r"\((cedula|paciente_id)[^)]*\)|SELECT (.*) FROM", statement(name).decode())
+        listed = re.search(r"\((cedula|paciente_id)[^)]*\)|SELECT (.*?)\sFROM", statement(name).decode(), re.DOTALL)
         assert listed, name
         assert tuple(re.findall(r"\w+", listed[2] or listed[0])) == tuple(expected), name
 

@@ -305,7 +305,7 @@ def test_rows_come_partition_by_partition(lab: Lab) -> None:
     lab.admin.execute("""
         ALTER TABLE consultas DROP CONSTRAINT consultas_paciente_id_fkey;
         ALTER TABLE pacientes RENAME TO plain;
-        CREATE TABLE pacientes (LIKE plain INCLUDING GENERATED) PARTITION BY HASH (cedula);
+        CREATE TABLE pacientes (LIKE plain INCLUDING DEFAULTS INCLUDING GENERATED) PARTITION BY HASH (cedula);
         GRANT ALL ON pacientes TO middleware;
     """)
     for part in range(6):

@@ -7,9 +7,13 @@ from collections import Counter
 from datetime import date
 from hashlib import sha256
 
-from historia_clinica import documents
+from historia_clinica import documents, names
 from historia_clinica.load import sample
 from historia_clinica.load.catalogue import DIAGNOSES, DOCTORS
+from historia_clinica.sql import statement
+
+#: Of a patient's row.
+COLUMNS = re.findall(r"[a-z_]+", statement("copy_patients").decode().partition("(")[2].partition(")")[0])
 
 
 def test_same_seed_gives_the_same_people_for_ever() -> None:
@@ -22,7 +26,7 @@ def test_same_seed_gives_the_same_people_for_ever() -> None:
         for n in range(1, 501)
         for person in [sample.patient(7, n)]
     )
-    assert sha256(text.encode()).hexdigest() == ("7e3c29d47363b81512241f226e9b4009ae4ef56bafe1b14fd3d09d0a3e950b7d")
+    assert sha256(text.encode()).hexdigest() == ("2b4aba1e9f4b480167128619ecb01d414dbb961aef2c95737a8cd54f188e5ac5")
 
 
 def test_another_seed_gives_other_people() -> None:
@@ -60,7 +64,7 @@ def test_people_have_only_what_they_can_have() -> None:
             cedula, _, when, doctor, motive, code, name, treatment = row
             diagnosis = diagnoses[code]
             assert cedula == person.cedula
-            assert person.sex in diagnosis.sex
+            assert person.sex in diagnosis.sex or diagnosis.sex == "FM"
             assert diagnosis.ages[0] <= int(when[:4]) - person.birth_year <= diagnosis.ages[1]
             assert specialities[doctor] == diagnosis.speciality
             assert motive in diagnosis.motives
@@ -85,25 +89,40 @@ def test_catalogue_is_fit_for_its_use() -> None:
 
 def test_patients_are_as_a_population_is() -> None:
     """Both sexes, all ages, the big cities first, two surnames, addresses that reach nobody."""
-    rows = [sample.patient(5, n).row.rstrip("\n").split("\t") for n in range(1, 5001)]
-    sexes = Counter(row[4] for row in rows)
+    rows = [dict(zip(COLUMNS, sample.patient(5, n).row.rstrip("\n").split("\t"), strict=True)) for n in range(1, 5001)]
+    sexes = Counter(row["sexo"] for row in rows)
     assert 0.48 < sexes["F"] / len(rows) < 0.55
-    cities = Counter(row[5] for row in rows)
+    assert 0 < sexes["I"] < 20
+    cities = Counter(row["ciudad"] for row in rows)
     assert 0.2 < cities["Bogotá"] / len(rows) < 0.3
     assert len(cities) > 40
-    years = Counter(int(row[3][:4]) // 10 for row in rows)
+    years = Counter(int(row["fecha_nacimiento"][:4]) // 10 for row in rows)
     assert set(years) == set(range(193, 202))
-    assert all(len(row[2].split()) >= 2 for row in rows)
-    assert all(row[7].endswith("@example.com") for row in rows if row[7] != r"\N")
-    assert any(row[7] == r"\N" for row in rows)
-    assert any(row[6] == r"\N" for row in rows)
+    assert {row["correo"][-12:] for row in rows} == {"@example.com", r"\N"}
+    assert any(row["telefono"] == r"\N" for row in rows)
+    assert 0.15 < Counter(row["zona_residencia"] for row in rows)["02"] / len(rows) < 0.35
+    assert 0.8 < Counter(row["etnia"] for row in rows)["99"] / len(rows) < 0.95
+    assert 0.85 < Counter(row["discapacidad"] for row in rows)["08"] / len(rows) < 0.99
+    assert all((row["nacionalidad"] == "170") == (row["cedula"][:2] not in sample.NATIONALITIES) for row in rows)
+
+
+def test_names_are_their_parts() -> None:
+    """One or two given names, two family names, and the whole of each."""
+    seconds = 0
+    for n in range(1, 3001):
+        row = dict(zip(COLUMNS, sample.patient(5, n).row.rstrip("\n").split("\t"), strict=True))
+        second = None if row["segundo_nombre"] == r"\N" else row["segundo_nombre"]
+        assert row["nombre"] == names.joined(row["primer_nombre"], second)
+        assert row["apellido"] == names.joined(row["primer_apellido"], row["segundo_apellido"])
+        seconds += second is not None
+    assert 0.45 < seconds / 3000 < 0.65
 
 
 def test_everybody_has_a_document_of_his_age() -> None:
     """Children a registro or a tarjeta, adults a cédula, and of a thousand people a few another one; all of them can be registered."""
     people = [sample.patient(42, n) for n in range(1, 20_001)]
     for person in people:
-        born = date.fromisoformat(person.row.split("\t")[3])
+        born = date.fromisoformat(person.row.split("\t")[COLUMNS.index("fecha_nacimiento")])
         age = sample.LAST_DAY.year - born.year - ((sample.LAST_DAY.month, sample.LAST_DAY.day) < (born.month, born.day))
         assert documents.key(person.cedula) == person.cedula
         assert documents.fits_age(person.cedula, age), (person.cedula, age)

@@ -11,6 +11,8 @@ from datetime import date
 from typing import NamedTuple
 
 CEDULA = "CC"  # the type whose numbers stand alone
+COLOMBIA = "170"  # ISO 3166-1
+OF_COLOMBIANS = (CEDULA, "TI", "RC", "CN")  # whose documents these are; migrations.sql has the same
 
 
 class Type(NamedTuple):
@@ -103,3 +105,8 @@ def unfit(key: str, born: date, today: date) -> str | None:
     return (
         None if fits_age(key, years) else f"a los {years} años nadie tiene ese documento ({TYPES[parts(key)[0]].name})."
     )
+
+
+def nationality(key: str) -> str | None:
+    """Return the country (ISO 3166-1) of whoever has the document, or None where it does not say."""
+    return COLOMBIA if parts(key)[0] in OF_COLOMBIANS else None

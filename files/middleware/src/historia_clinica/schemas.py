@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -21,9 +21,10 @@ from pydantic import (
     StringConstraints,
     WithJsonSchema,
     create_model,
+    model_validator,
 )
 
-from historia_clinica import documents, texts
+from historia_clinica import documents, names, texts
 from historia_clinica.config import whole
 from historia_clinica.permissions import Rol
 
@@ -40,6 +41,7 @@ NUMERO = "^[1-9][0-9]{0,9}$"
 TEXTO = r"^[^\x00]*[^\s\x00][^\x00]*$"
 CIE10 = "^[A-Z][0-9][0-9A-Z][0-9X]$"
 CODE_AS_WRITTEN = re.compile(r"[A-Za-z][0-9][0-9A-Za-z](?:\.?[0-9Xx])?")
+PAIS = "^[0-9]{3}$"
 TELEFONO = r"^\+?[0-9 ]{7,20}$"
 CORREO = r"^[^@\s\x00]+@[^@\s\x00]+$"
 CLAVE_IDEMPOTENTE = r"^[\x21-\x7e]{1,100}$"
@@ -54,6 +56,7 @@ EXPECTED: dict[str, str] = {
     NUMERO: f"tiene que ser el número de un médico, de 1 a {LARGEST_ID}, como texto.",
     TEXTO: "tiene que decir algo y no puede llevar el carácter NUL.",
     CIE10: "tiene que ser un código de la CIE-10, como J069 (o J06.9) e I10X (o I10).",
+    PAIS: "tiene que ser el código numérico de un país (ISO 3166-1), como 170.",
     TELEFONO: "tiene que tener de 7 a 20 dígitos o espacios, con un + delante o sin él.",
     CORREO: "tiene que ser una dirección de correo, como nombre@example.com.",
     CURSOR: "tiene que ser el valor de «siguiente» de una página anterior.",
@@ -158,7 +161,12 @@ Limite = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": DEFAULT_PAGE}),
 ]
 SiNo = Annotated[bool, BeforeValidator(_yes_or_no), WithJsonSchema({"type": "boolean"})]
-Sexo = Literal["F", "M"]
+Sexo = Literal["F", "M", "I"]
+Zona = Literal["01", "02"]
+Pais = Annotated[str, StringConstraints(pattern=PAIS)]
+Etnia = Literal["1", "2", "3", "4", "5", "6", "99"]
+Discapacidad = Literal["01", "02", "03", "04", "05", "06", "07", "08"]
+TipoUsuario = Literal["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14"]
 Tipo = Literal["CC", "TI", "RC", "CE", "PA", "PE", "PT", "CD", "SC", "DE", "SI", "CN", "MS", "AS"]  # of documents.TYPES
 Uuid = Annotated[
     str, StringConstraints(pattern=CUALQUIER_UUID, to_lower=True), WithJsonSchema({"type": "string", "format": "uuid"})
@@ -227,22 +235,50 @@ class MedicosFiltro(Entrada):
     limite: Limite = DEFAULT_PAGE
 
 
+def _whole_or_parts(schema: dict[str, Any]) -> None:
+    """Say in OpenAPI that a name comes whole or in its parts."""
+    schema["required"] = [field for field in schema["required"] if field not in ("nombre", "apellido")]
+    schema["allOf"] = [{"anyOf": [{"required": [whole]}, {"required": [first]}]} for whole, first, _ in names.PARTS]
+
+
 class PacienteDatos(Entrada):
-    """What is written about a patient; the `cedula` is in the address and never changes."""
+    """What is written about a patient; the `cedula` is in the address and never changes. A name comes whole or in its parts."""
+
+    model_config = ConfigDict(json_schema_extra=_whole_or_parts)
 
     nombre: Nombre
+    primer_nombre: Nombre | None = None
+    segundo_nombre: Nombre | None = None
     apellido: Nombre
+    primer_apellido: Nombre | None = None
+    segundo_apellido: Nombre | None = None
     fecha_nacimiento: Dia
     sexo: Sexo
     ciudad: Nombre
+    zona_residencia: Zona | None = None
+    pais_residencia: Pais = "170"
+    nacionalidad: Pais | None = None
+    etnia: Etnia = "99"
+    discapacidad: Discapacidad = "08"
+    tipo_usuario: TipoUsuario = "12"
     telefono: Annotated[str, StringConstraints(pattern=TELEFONO)] | None = None
     correo: Annotated[str, StringConstraints(pattern=CORREO, max_length=200)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name(cls, given: Any) -> Any:
+        return names.filled(given) if isinstance(given, dict) else given
 
 
 class PacienteNuevo(PacienteDatos):
     """A patient to register."""
 
     cedula: Cedula
+
+    @model_validator(mode="after")
+    def _nationality(self) -> Self:
+        self.nacionalidad = self.nacionalidad or documents.nationality(self.cedula)
+        return self
 
 
 class PacientesFiltro(Entrada):
@@ -396,8 +432,11 @@ ConsultaCambios, UsuarioCambios = changes(ConsultaDatos), changes(UsuarioDatos)
 
 Medico = answer("Medico", "A doctor.", id=Numero, nombre=str, especialidad=str, registro=str, ciudad=str, activo=bool)
 Paciente = answer(
-    "Paciente", "A patient.", cedula=Cedula, tipo_documento=Tipo, numero_documento=str, id=str, nombre=str, apellido=str, fecha_nacimiento=date, sexo=Sexo,
-    ciudad=str, telefono=str | None, correo=str | None, creado_en=AwareDatetime,
+    "Paciente", "A patient.", cedula=Cedula, tipo_documento=Tipo, numero_documento=str, id=str,
+    nombre=str, primer_nombre=str | None, segundo_nombre=str | None, apellido=str, primer_apellido=str | None, segundo_apellido=str | None,
+    nombre_sin_partes=bool, fecha_nacimiento=date, sexo=Sexo, ciudad=str, zona_residencia=Zona | None, pais_residencia=str,
+    nacionalidad=str | None, etnia=Etnia, discapacidad=Discapacidad, tipo_usuario=TipoUsuario,
+    telefono=str | None, correo=str | None, creado_en=AwareDatetime,
 )  # fmt: skip
 CONSULTA: dict[str, Any] = {
     "paciente_id": Cedula, "id": Uuid, "medico_id": Numero, "fecha_consulta": AwareDatetime, "motivo": str,

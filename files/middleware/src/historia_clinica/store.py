@@ -17,7 +17,7 @@ from flask import Response, request
 from psycopg.errors import UniqueViolation
 from pydantic import BaseModel
 
-from historia_clinica import answers, audit, documents, permissions, schemas, sql, transactions
+from historia_clinica import answers, audit, documents, names, permissions, schemas, sql, transactions
 from historia_clinica.errors import FieldError, ProblemError, TakenError
 from historia_clinica.transactions import Transaction, in_transaction, reading
 
@@ -55,7 +55,11 @@ class Kind(Generic[Data]):
         Raises pydantic.ValidationError where the result is not what may be written.
         """
         given = changes.model_dump(mode="json", exclude_unset=True)
-        return answers.answer(in_transaction(self._patch)(key, lambda there: answers.merged(self.data, there, given)))
+        return answers.answer(in_transaction(self._patch)(key, lambda there: self.merged(there, given)))
+
+    def merged(self, there: str, given: dict[str, Any]) -> Data:
+        """Return what is there with a change; raises pydantic.ValidationError where the result is not what may be written."""
+        return answers.merged(self.data, there, given)
 
     def find(self, transaction: Transaction, key: Values) -> str | None:
         """Return the one of this key as JSON, or None."""
@@ -144,6 +148,15 @@ class Patients(Kind[schemas.PacienteDatos]):
         if data.fecha_nacimiento != json.loads(there)["fecha_nacimiento"]:
             _require_document_of_age(key["cedula"], data.fecha_nacimiento)
         return super().update(transaction, key, there, data)
+
+    def merged(self, there: str, given: dict[str, Any]) -> schemas.PacienteDatos:
+        """Return what is there with a change: another name takes its parts along, another part the name."""
+        return super().merged(there, names.of_change(given))
+
+    def write(self, transaction: Transaction, how: str, values: Values) -> list[Any]:
+        """Execute `paciente_<how>.sql` and return its rows; whoever has a document of Colombians is one. Raises TakenError."""
+        known = values["nacionalidad"] or documents.nationality(values["cedula"])
+        return super().write(transaction, how, {**values, "nacionalidad": known})
 
 
 def _require_document_of_age(cedula: str, born: str) -> None:

@@ -33,12 +33,32 @@ CREATE TABLE IF NOT EXISTS public.pacientes (
   numero_documento text NOT NULL GENERATED ALWAYS AS (split_part(cedula, '-', -1)) STORED,
   -- Sorts and finds people: no accents, no capitals, ñ after n (texts.py); two blanks, so that who has one family name comes before who has two.
   orden text COLLATE "C" NOT NULL GENERATED ALWAYS AS (regexp_replace(replace(lower(normalize(apellido || '  ' || nombre, NFKD)), 'n' || chr(771), 'n~'), '[\u0300-\u036f\u00ad\u200b-\u200f\u2060\ufeff]', '', 'g')) STORED,
+  primer_nombre text,
+  segundo_nombre text,
+  primer_apellido text,
+  segundo_apellido text,
+  zona_residencia text,
+  pais_residencia text NOT NULL DEFAULT '170',
+  nacionalidad text,
+  etnia text NOT NULL DEFAULT '99',
+  discapacidad text NOT NULL DEFAULT '08',
+  tipo_usuario text NOT NULL DEFAULT '12',
+  nombre_sin_partes boolean NOT NULL GENERATED ALWAYS AS (primer_nombre IS NULL OR primer_apellido IS NULL) STORED,
   CONSTRAINT pacientes_pkey PRIMARY KEY (cedula),
   CONSTRAINT pacientes_documento_check CHECK (cedula ~ '^(?:[1-9][0-9]{3,9}|TI-[0-9]{4,11}|RC-[0-9A-Z]{4,11}|CE-[0-9A-Z]{4,6}|PA-[0-9A-Z]{4,16}|PE-[0-9A-Z]{4,15}|PT-[0-9A-Z]{4,20}|CD-[0-9A-Z]{4,16}|SC-[0-9A-Z]{4,16}|DE-[0-9A-Z]{4,20}|SI-[0-9A-Z]{4,20}|CN-[0-9A-Z]{9,20}|MS-[0-9A-Z]{4,12}|AS-[0-9A-Z]{4,10})$'),
   CONSTRAINT pacientes_nombre_texto_check CHECK (nombre ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]'),
   CONSTRAINT pacientes_apellido_texto_check CHECK (apellido ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]'),
   CONSTRAINT pacientes_fecha_nacimiento_check CHECK (fecha_nacimiento >= DATE '1890-01-01'),
-  CONSTRAINT pacientes_sexo_check CHECK (sexo IN ('F', 'M')),
+  CONSTRAINT pacientes_sexo_rips_check CHECK (sexo IN ('F', 'M', 'I')),
+  -- The whole is that of its parts, where they are known.
+  CONSTRAINT pacientes_nombres_check CHECK (CASE WHEN primer_nombre IS NULL THEN segundo_nombre IS NULL ELSE nombre = primer_nombre || coalesce(' ' || segundo_nombre, '') END),
+  CONSTRAINT pacientes_apellidos_check CHECK (CASE WHEN primer_apellido IS NULL THEN segundo_apellido IS NULL ELSE apellido = primer_apellido || coalesce(' ' || segundo_apellido, '') END),
+  CONSTRAINT pacientes_zona_residencia_check CHECK (zona_residencia IN ('01', '02')),
+  CONSTRAINT pacientes_pais_residencia_check CHECK (pais_residencia ~ '^[0-9]{3}$'),
+  CONSTRAINT pacientes_nacionalidad_check CHECK (nacionalidad ~ '^[0-9]{3}$'),
+  CONSTRAINT pacientes_etnia_check CHECK (etnia ~ '^([1-6]|99)$'),
+  CONSTRAINT pacientes_discapacidad_check CHECK (discapacidad ~ '^0[1-8]$'),
+  CONSTRAINT pacientes_tipo_usuario_check CHECK (tipo_usuario ~ '^(0[1-9]|1[0-4])$'),
   CONSTRAINT pacientes_ciudad_texto_check CHECK (ciudad ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]'),
   CONSTRAINT pacientes_telefono_check CHECK (telefono ~ '^\+?[0-9 ]{7,20}$'),
   CONSTRAINT pacientes_correo_check CHECK (correo ~ '^[^@[:space:]]+@[^@[:space:]]+$')
@@ -147,10 +167,10 @@ COMMENT ON COLUMN public.medicos.activo IS 'Falso cuando ya no atiende: un médi
 COMMENT ON TABLE public.pacientes IS 'Pacientes; tabla distribuida por cedula';
 COMMENT ON COLUMN public.pacientes.cedula IS 'Documento: la cédula de ciudadanía con sus dígitos, cualquier otro como TIPO-NÚMERO (TI-1072319876); columna de distribución, no cambia';
 COMMENT ON COLUMN public.pacientes.id IS 'Identificador que se genera a partir de la cédula: P1072319876';
-COMMENT ON COLUMN public.pacientes.nombre IS 'Nombres';
-COMMENT ON COLUMN public.pacientes.apellido IS 'Apellidos';
+COMMENT ON COLUMN public.pacientes.nombre IS 'Nombres, enteros: los de sus partes, donde se conocen';
+COMMENT ON COLUMN public.pacientes.apellido IS 'Apellidos, enteros: los de sus partes, donde se conocen';
 COMMENT ON COLUMN public.pacientes.fecha_nacimiento IS 'Fecha de nacimiento';
-COMMENT ON COLUMN public.pacientes.sexo IS 'Sexo: F (femenino) o M (masculino)';
+COMMENT ON COLUMN public.pacientes.sexo IS 'Sexo: F (femenino), M (masculino) o I (indeterminado); RIPS (Resolución 948 de 2026)';
 COMMENT ON COLUMN public.pacientes.ciudad IS 'Ciudad de residencia';
 COMMENT ON COLUMN public.pacientes.telefono IS 'Teléfono de contacto';
 COMMENT ON COLUMN public.pacientes.correo IS 'Correo electrónico';

@@ -7,9 +7,12 @@ from datetime import UTC
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
+from historia_clinica.names import PARTS
 from historia_clinica.schemas import ConsultaDatos, PacienteDatos, PacienteNuevo
 
 NAMESPACE = UUID("5f1f8a5e-6d0b-4c0a-9a44-0d4c2f6f2b11")
+#: What the service works out of what is written: somebody's own INSERT may have left it out.
+DERIVED = (*(part for _, *parts in PARTS for part in parts), "nacionalidad")
 #: Of a patient who is here with other data: who, and which fields.
 TAKEN = "ya hay un paciente {}, con otros datos: {}."
 
@@ -60,4 +63,5 @@ def identifier(cedula: str, data: ConsultaDatos) -> UUID:
 def unlike(known: Mapping[str, Any], patient: PacienteDatos) -> list[str]:
     """Return the fields in which what is known of a patient is not what is said of him."""
     said = patient.model_dump(include=set(PacienteDatos.model_fields))
-    return [field for field, value in said.items() if str(value) != str(known[field])]
+    derived = [field for field in DERIVED if known[field] is None]
+    return [field for field, value in said.items() if field not in derived and str(value) != str(known[field])]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import calendar
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import cache
 from hashlib import blake2b
@@ -19,6 +19,7 @@ from typing import NamedTuple, TypeVar
 
 from faker.providers.person.es_CO import Provider as Names
 
+from historia_clinica import documents
 from historia_clinica.load.catalogue import CITIES, DIAGNOSES, DOCTORS, Diagnosis
 
 # Patient numbers of all seeds are counted through, then scattered over the ten-digit numbers by a
@@ -42,6 +43,21 @@ OTHER_DOCUMENTS = (
 UNIDENTIFIED = 1  # of a thousand: AS for adults, MS for minors
 ADULT, SCHOOL_AGE = 18, 7
 SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+# Of 64 people those who belong to an ethnic group or live with a disability, in their proportions (DANE's census of 2018, rounded): others do not.
+ETHNIC_GROUPS = ("1", "1", "1", "5", "5", "5", "5")
+DISABILITIES = ("01", "02", "03", "06", "07")
+COLOMBIA, VENEZUELA, UNITED_STATES = "170", "862", "840"  # ISO 3166-1
+NATIONALITIES = {
+    "PT": VENEZUELA,
+    "PE": VENEZUELA,
+    "CE": VENEZUELA,
+    "SC": VENEZUELA,
+    "DE": VENEZUELA,
+    "PA": UNITED_STATES,
+    "CD": UNITED_STATES,
+}
+RURAL = 15  # of 64
 
 Value = TypeVar("Value")
 
@@ -87,6 +103,10 @@ def document(number: str, age: int, draw: int) -> str:
     return number if age >= ADULT else f"{'TI' if age >= SCHOOL_AGE else 'RC'}-{number}"
 
 
+def _among(few: Sequence[str], place: int, others: str) -> str:
+    return few[place] if place < len(few) else others
+
+
 def _short(number: str) -> str:
     """Return six digits and letters for a number of ten digits below 36**6: no two have the same."""
     rest, signs = int(number), ""
@@ -105,13 +125,13 @@ def patient(seed: int, number: int) -> Patient:
     """
     draw = _SHORTS.unpack(_digest(seed, number, 0))
     words = _words()
-    sex = "F" if draw[0] % 1000 < 512 else "M"
+    place = draw[0] % 1000
+    sex = "F" if place < 512 else "M" if place < 999 else "I"
     given = words.given[sex]
-    name = given[draw[1] & 4095]
-    second = given[draw[2] & 4095]
-    if draw[0] % 16 < 9 and second != name:
-        name = f"{name} {second}"
-    surname = words.surnames[draw[3] & 4095]
+    first_name, second_name = given[draw[1] & 4095], given[draw[2] & 4095]
+    if draw[0] % 16 >= 9 or second_name == first_name:
+        second_name = ""
+    surname, second_surname = words.surnames[draw[3] & 4095], words.surnames[draw[4] & 4095]
     year = words.birth_years[draw[5] & 4095]
     day = words.days_of_year[draw[6] * (365 + calendar.isleap(year)) >> 16]
     shared_by_nobody = cedula(seed, number)
@@ -120,7 +140,7 @@ def patient(seed: int, number: int) -> Patient:
     phone = f"3{draw[8] % 22:02}{(draw[9] << 16 | draw[10]) % 10_000_000:07}" if draw[8] % 10 else r"\N"
     # example.com belongs to nobody: no message of an exercise can reach a person.
     mail = (
-        f"{words.plain[given[draw[1] & 4095]]}.{words.plain[surname]}{shared_by_nobody[-4:]}@example.com"
+        f"{words.plain[first_name]}.{words.plain[surname]}{shared_by_nobody[-4:]}@example.com"
         if draw[11] % 10 < 7
         else r"\N"
     )
@@ -130,11 +150,19 @@ def patient(seed: int, number: int) -> Patient:
     row = "\t".join(
         (
             identity,
-            name,
-            f"{surname} {words.surnames[draw[4] & 4095]}",
+            f"{first_name} {second_name}" if second_name else first_name,
+            first_name,
+            second_name or r"\N",
+            f"{surname} {second_surname}",
+            surname,
+            second_surname,
             f"{year}-{day}",
             sex,
             words.cities[draw[7] & 4095],
+            "02" if draw[15] & 63 < RURAL else "01",
+            NATIONALITIES.get(documents.parts(identity)[0], COLOMBIA),
+            _among(ETHNIC_GROUPS, draw[15] >> 6 & 63, "99"),
+            _among(DISABILITIES, draw[14] >> 10, "08"),
             phone,
             mail,
             registered,
@@ -189,6 +217,7 @@ class _Words(NamedTuple):
 def _words() -> _Words:
     """Build the tables that rows are drawn from, once for each process."""
     given = {"F": _spread(Names.first_names_female), "M": _spread(Names.first_names_male)}
+    given["I"] = [name for pair in zip(given["F"], given["M"], strict=True) for name in pair][: len(given["F"])]
     surnames = _spread(Names.last_names)
     accents = str.maketrans("áéíóúüñ", "aeiouun")
     leap_year = [date(2020, 1, 1) + timedelta(days=day) for day in range(366)]
@@ -216,14 +245,14 @@ def _words() -> _Words:
                 [_option(found) for found in DIAGNOSES if _fits(found, sex, age) for _ in range(found.weight)]
                 for age in ages
             ]
-            for sex in ("F", "M")
+            for sex in ("F", "M", "I")
         },
     )
 
 
 def _fits(diagnosis: Diagnosis, sex: str, age: int) -> bool:
     youngest, oldest = diagnosis.ages
-    return sex in diagnosis.sex and youngest <= age <= oldest
+    return (sex in diagnosis.sex or diagnosis.sex == "FM") and youngest <= age <= oldest
 
 
 @cache

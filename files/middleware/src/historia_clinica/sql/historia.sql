@@ -1,8 +1,12 @@
 -- A patient with every consultation and its doctor. The key is given to both tables: one shard answers all of it.
 SELECT json_build_object(
-         'paciente', json_build_object('cedula', p.cedula, 'tipo_documento', p.tipo_documento, 'numero_documento', p.numero_documento, 'id', p.id, 'nombre', p.nombre, 'apellido', p.apellido,
-                         'fecha_nacimiento', p.fecha_nacimiento, 'sexo', p.sexo, 'ciudad', p.ciudad,
-                         'telefono', p.telefono, 'correo', p.correo,
+         'paciente', json_build_object('cedula', p.cedula, 'tipo_documento', p.tipo_documento, 'numero_documento', p.numero_documento, 'id', p.id,
+                         'nombre', p.nombre, 'primer_nombre', p.primer_nombre, 'segundo_nombre', p.segundo_nombre,
+                         'apellido', p.apellido, 'primer_apellido', p.primer_apellido, 'segundo_apellido', p.segundo_apellido,
+                         'nombre_sin_partes', p.nombre_sin_partes, 'fecha_nacimiento', p.fecha_nacimiento, 'sexo', p.sexo,
+                         'ciudad', p.ciudad, 'zona_residencia', p.zona_residencia,
+                         'pais_residencia', p.pais_residencia, 'nacionalidad', p.nacionalidad, 'etnia', p.etnia, 'discapacidad', p.discapacidad,
+                         'tipo_usuario', p.tipo_usuario, 'telefono', p.telefono, 'correo', p.correo,
                          'creado_en', to_char(p.creado_en AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')),
          'consultas', coalesce((
              SELECT json_agg(json_build_object('paciente_id', c.paciente_id, 'id', c.id, 'medico_id', c.medico_id::text,
