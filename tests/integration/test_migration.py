@@ -26,6 +26,17 @@ PERSON = [
     *("nombre_sin_partes", "primer_nombre", "segundo_nombre", "primer_apellido", "segundo_apellido"),
     *("zona_residencia", "pais_residencia", "nacionalidad", "etnia", "discapacidad", "tipo_usuario"),
 ]
+#: The columns of what norms ask of a consultation.
+VISIT = [
+    *(
+        "fecha_fin",
+        "tipo_diagnostico",
+        "diagnostico_relacionado_1",
+        "diagnostico_relacionado_2",
+        "diagnostico_relacionado_3",
+    ),
+    *("codigo_cie11", "codigo_cups", "modalidad", "entorno", "finalidad", "causa"),
+]
 #: What makes a lab's tables what the release before made.
 BEFORE = [
     "SELECT lab.ddl('ALTER TABLE pacientes DROP COLUMN tipo_documento')",
@@ -38,6 +49,7 @@ BEFORE = [
     r"SELECT lab.ddl($$ALTER TABLE consultas ADD CONSTRAINT consultas_codigo_cie10_check CHECK (codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?$')$$)",
     "SELECT lab.ddl('ALTER TABLE pacientes DROP COLUMN orden')",
     *(f"SELECT lab.ddl('ALTER TABLE pacientes DROP COLUMN {column}')" for column in PERSON),
+    *(f"SELECT lab.ddl('ALTER TABLE consultas DROP COLUMN {column}')" for column in VISIT),
     "SELECT lab.ddl('ALTER TABLE pacientes DROP CONSTRAINT pacientes_sexo_rips_check')",
     "SELECT lab.ddl($$ALTER TABLE pacientes ADD CONSTRAINT pacientes_sexo_check CHECK (sexo IN ('F', 'M')) NOT VALID$$)",
     "SELECT lab.ddl('CREATE INDEX pacientes_apellido_nombre_idx ON pacientes (apellido, nombre)')",

@@ -776,3 +776,34 @@ def test_only_documents_of_colombians_say_the_nationality(
 def test_a_code_that_no_norm_has_is_refused(client: FlaskClient, field: str, value: str) -> None:
     """By the name of its field."""
     problem(client.put(f"{V1}/pacientes/10009", json=PATIENT | {field: value}), 422, field)
+
+
+def test_a_consultation_has_what_norms_ask_for(client: FlaskClient) -> None:
+    """What nobody says is what is true of a lab; codes are kept in one spelling, in every place."""
+    address = f"{V1}/pacientes/10001/consultas"
+    plain = client.post(address, json=CONSULTATION).get_json()
+    known = ("fecha_fin", "tipo_diagnostico", "diagnostico_relacionado_1", "codigo_cie11", "codigo_cups", "modalidad", "entorno", "finalidad", "causa")  # fmt: skip
+    assert [plain[field] for field in known] == [None, "01", None, None, "890201", "01", "05", "15", "38"]
+    said = {
+        "fecha_consulta": "2026-02-03T10:30:00-05:00", "fecha_fin": "2026-02-03T10:50:00-05:00", "tipo_diagnostico": "02",
+        "diagnostico_relacionado_1": "i10", "diagnostico_relacionado_2": "E11.9", "codigo_cie11": "CA0Z", "codigo_cups": "890301",
+    }  # fmt: skip
+    created = client.post(address, json=CONSULTATION | said)
+    there = created.get_json()
+    assert there["fecha_fin"] == "2026-02-03T15:50:00.000000Z"
+    assert [there[f"diagnostico_relacionado_{n}"] for n in (1, 2, 3)] == ["I10X", "E119", None]
+    read = client.get(created.headers["Location"])
+    assert (read.data, read.headers["ETag"]) == (created.data, created.headers["ETag"])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tipo_diagnostico", "04"), ("diagnostico_relacionado_3", "J069XYZ"), ("codigo_cie11", "CA0"), ("codigo_cups", "8902"),
+        ("modalidad", "10"), ("entorno", "06"), ("finalidad", "x"), ("causa", "380"), ("fecha_fin", "2026-02-03T10:00:00-05:00"),
+    ],
+)  # fmt: skip
+def test_what_no_norm_knows_of_a_consultation_is_refused(client: FlaskClient, field: str, value: str) -> None:
+    """By the name of its field; nothing ends before it begins."""
+    sent = CONSULTATION | {"fecha_consulta": "2026-02-03T10:30:00-05:00", field: value}
+    problem(client.post(f"{V1}/pacientes/10001/consultas", json=sent), 422, field)

@@ -34,5 +34,5 @@ def test_a_whole_is_taken_apart_where_there_is_one_way(whole: str, parts: tuple[
 
 @pytest.mark.skipif(not MIGRATIONS.exists(), reason="the package alone")
 def test_the_migration_knows_the_same_particles() -> None:
-    """Of both names."""
-    assert MIGRATIONS.read_text(encoding="utf-8").count(f"(^| )({names.PARTICLES})( |$)") == 2
+    """Word for word."""
+    assert f"(^| )({names.PARTICLES})( |$)" in MIGRATIONS.read_text(encoding="utf-8")

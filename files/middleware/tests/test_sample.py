@@ -26,7 +26,7 @@ def test_same_seed_gives_the_same_people_for_ever() -> None:
         for n in range(1, 501)
         for person in [sample.patient(7, n)]
     )
-    assert sha256(text.encode()).hexdigest() == ("2b4aba1e9f4b480167128619ecb01d414dbb961aef2c95737a8cd54f188e5ac5")
+    assert sha256(text.encode()).hexdigest() == ("65d91e9f7e425cef1f90d6ddf42f91003341d297f3aaa3e68f6aab08064c7d11")
 
 
 def test_another_seed_gives_other_people() -> None:
@@ -61,7 +61,7 @@ def test_people_have_only_what_they_can_have() -> None:
         person = sample.patient(3, n)
         for k in range(1, 6):
             row = sample.consultation(3, n, person, k).row.rstrip("\n").split("\t")
-            cedula, _, when, doctor, motive, code, name, treatment = row
+            cedula, _, when, ended, kind, other, cups, doctor, motive, code, name, treatment = row
             diagnosis = diagnoses[code]
             assert cedula == person.cedula
             assert person.sex in diagnosis.sex or diagnosis.sex == "FM"
@@ -70,6 +70,11 @@ def test_people_have_only_what_they_can_have() -> None:
             assert motive in diagnosis.motives
             assert treatment in diagnosis.treatments
             assert name == diagnosis.name
+            assert when[:11] == ended[:11]
+            assert when < ended
+            assert kind in ("01", "02", "03")
+            assert other == r"\N" or (other in diagnoses and other != code)
+            assert cups == f"890{2 if k == 1 else 3}0{1 if diagnosis.speciality == 'Medicina general' else 2}"
             seen[code] += 1
     assert set(seen) == set(diagnoses)
 

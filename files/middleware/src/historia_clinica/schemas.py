@@ -41,6 +41,9 @@ NUMERO = "^[1-9][0-9]{0,9}$"
 TEXTO = r"^[^\x00]*[^\s\x00][^\x00]*$"
 CIE10 = "^[A-Z][0-9][0-9A-Z][0-9X]$"
 CODE_AS_WRITTEN = re.compile(r"[A-Za-z][0-9][0-9A-Za-z](?:\.?[0-9Xx])?")
+CIE11 = r"^[0-9A-Z]{4}(?:\.[0-9A-Z]{1,2})?(?:[/&][0-9A-Z]{4}(?:\.[0-9A-Z]{1,2})?)*$"
+CUPS = "^[0-9A-Z]{6}$"
+DOS_CIFRAS = "^[0-9]{2}$"
 PAIS = "^[0-9]{3}$"
 TELEFONO = r"^\+?[0-9 ]{7,20}$"
 CORREO = r"^[^@\s\x00]+@[^@\s\x00]+$"
@@ -56,6 +59,9 @@ EXPECTED: dict[str, str] = {
     NUMERO: f"tiene que ser el número de un médico, de 1 a {LARGEST_ID}, como texto.",
     TEXTO: "tiene que decir algo y no puede llevar el carácter NUL.",
     CIE10: "tiene que ser un código de la CIE-10, como J069 (o J06.9) e I10X (o I10).",
+    CIE11: "tiene que ser un código de la CIE-11, como CA0Z o 1A00.",
+    CUPS: "tiene que ser un código de la CUPS, de seis caracteres, como 890201.",
+    DOS_CIFRAS: "tiene que ser un código de dos cifras, como 38.",
     PAIS: "tiene que ser el código numérico de un país (ISO 3166-1), como 170.",
     TELEFONO: "tiene que tener de 7 a 20 dígitos o espacios, con un + delante o sin él.",
     CORREO: "tiene que ser una dirección de correo, como nombre@example.com.",
@@ -162,6 +168,10 @@ Limite = Annotated[
 ]
 SiNo = Annotated[bool, BeforeValidator(_yes_or_no), WithJsonSchema({"type": "boolean"})]
 Sexo = Literal["F", "M", "I"]
+TipoDiagnostico = Literal["01", "02", "03"]
+Modalidad = Literal["01", "02", "03", "04", "05", "06", "07", "08", "09"]
+Entorno = Literal["01", "02", "03", "04", "05"]
+DosCifras = Annotated[str, StringConstraints(pattern=DOS_CIFRAS)]
 Zona = Literal["01", "02"]
 Pais = Annotated[str, StringConstraints(pattern=PAIS)]
 Etnia = Literal["1", "2", "3", "4", "5", "6", "99"]
@@ -295,10 +305,21 @@ class ConsultaDatos(Entrada):
 
     medico_id: Numero
     fecha_consulta: Pasado | None = None
+    fecha_fin: Pasado | None = None
     motivo: Texto
     codigo_cie10: Codigo
     diagnostico: Texto
+    tipo_diagnostico: TipoDiagnostico = "01"
+    diagnostico_relacionado_1: Codigo | None = None
+    diagnostico_relacionado_2: Codigo | None = None
+    diagnostico_relacionado_3: Codigo | None = None
+    codigo_cie11: Annotated[str, StringConstraints(pattern=CIE11, max_length=100)] | None = None
     tratamiento: Texto | None = None
+    codigo_cups: Annotated[str, StringConstraints(pattern=CUPS)] = "890201"
+    modalidad: Modalidad = "01"
+    entorno: Entorno = "05"
+    finalidad: DosCifras = "15"
+    causa: DosCifras = "38"
 
 
 class ConsultaImportada(ConsultaDatos):
@@ -439,8 +460,10 @@ Paciente = answer(
     telefono=str | None, correo=str | None, creado_en=AwareDatetime,
 )  # fmt: skip
 CONSULTA: dict[str, Any] = {
-    "paciente_id": Cedula, "id": Uuid, "medico_id": Numero, "fecha_consulta": AwareDatetime, "motivo": str,
-    "codigo_cie10": str, "diagnostico": str, "tratamiento": str | None,
+    "paciente_id": Cedula, "id": Uuid, "medico_id": Numero, "fecha_consulta": AwareDatetime, "fecha_fin": AwareDatetime | None, "motivo": str,
+    "codigo_cie10": str, "diagnostico": str, "tipo_diagnostico": TipoDiagnostico, "diagnostico_relacionado_1": str | None,
+    "diagnostico_relacionado_2": str | None, "diagnostico_relacionado_3": str | None, "codigo_cie11": str | None, "tratamiento": str | None,
+    "codigo_cups": str, "modalidad": Modalidad, "entorno": Entorno, "finalidad": str, "causa": str,
 }  # fmt: skip
 Consulta = answer("Consulta", "A consultation.", **CONSULTA)
 ConsultaConMedico = answer("ConsultaConMedico", "A consultation with its doctor.", **CONSULTA, medico=Medico)

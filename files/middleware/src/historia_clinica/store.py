@@ -197,7 +197,7 @@ class Consultations(Kind[schemas.ConsultaDatos]):
         values = data.model_dump() | {"fecha_consulta": moment}
         self.write(transaction, "insert", values | dict(key))
         # As consultas.sql would read it back, which would be a fifth of the work; Citus lets RETURNING build no JSON.
-        values["fecha_consulta"] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        values |= {"fecha_consulta": _written(moment), "fecha_fin": data.fecha_fin and _written(data.fecha_fin)}
         written = {"paciente_id": key["cedula"], "id": str(key["consulta_id"]), **values}
         return json.dumps(written, ensure_ascii=False, separators=(", ", " : "))
 
@@ -210,7 +210,8 @@ class Consultations(Kind[schemas.ConsultaDatos]):
         permissions.require_own_doctor(data.medico_id)
         was = datetime.fromisoformat(before["fecha_consulta"])
         dated = data.model_copy(update={"fecha_consulta": data.fecha_consulta or was})
-        if (dated.medico_id, dated.fecha_consulta) != (before["medico_id"], was):
+        ended = before["fecha_fin"] and datetime.fromisoformat(before["fecha_fin"])
+        if (dated.medico_id, dated.fecha_consulta, dated.fecha_fin) != (before["medico_id"], was, ended):
             _require_possible(transaction, key, dated, before["medico_id"])
         return super().update(transaction, key, there, dated)
 
@@ -236,6 +237,13 @@ def _require_possible(
     born = rows[0]["fecha_nacimiento"]
     if moment and moment.astimezone(schemas.COLOMBIA).date() < born:
         raise FieldError("fecha_consulta", f"es anterior al nacimiento del paciente ({born}).")
+    if data.fecha_fin and data.fecha_fin < (moment or datetime.now(UTC)):
+        raise FieldError("fecha_fin", "es anterior a fecha_consulta.")
+
+
+def _written(moment: datetime) -> str:
+    """Return a moment as the database's JSON has it."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def search(many: str, conditions: Values) -> tuple[bytes, Values]:

@@ -48,6 +48,18 @@ CREATE TABLE consultas (
   codigo_cie10 text NOT NULL CHECK (codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z][0-9X]$'),
   diagnostico text NOT NULL,
   tratamiento text,
+  fecha_fin timestamptz,
+  tipo_diagnostico text NOT NULL DEFAULT '01',
+  diagnostico_relacionado_1 text,
+  diagnostico_relacionado_2 text,
+  diagnostico_relacionado_3 text,
+  codigo_cie11 text,
+  codigo_cups text NOT NULL DEFAULT '890201',
+  modalidad text NOT NULL DEFAULT '01',
+  entorno text NOT NULL DEFAULT '05',
+  finalidad text NOT NULL DEFAULT '15',
+  causa text NOT NULL DEFAULT '38',
+  CHECK (fecha_fin >= fecha_consulta),
   PRIMARY KEY (paciente_id, id)
 );
 CREATE INDEX ON pacientes (orden);

@@ -15,3 +15,14 @@ COMMENT ON COLUMN public.pacientes.nacionalidad IS 'País de nacionalidad, códi
 COMMENT ON COLUMN public.pacientes.etnia IS 'Pertenencia étnica: 1 a 6, o 99 si ninguna de ellas; RDA (Resolución 1888 de 2025)';
 COMMENT ON COLUMN public.pacientes.discapacidad IS 'Categoría de discapacidad: 01 a 07, o 08 si no tiene; RDA (Resolución 1888 de 2025)';
 COMMENT ON COLUMN public.pacientes.tipo_usuario IS 'Tipo de usuario, 01 a 14; 12 es particular; RIPS (Resolución 948 de 2026)';
+COMMENT ON COLUMN public.consultas.fecha_fin IS 'Momento en que terminó; nulo si no se sabe; RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.consultas.tipo_diagnostico IS 'Tipo del diagnóstico principal: 01 impresión diagnóstica, 02 confirmado nuevo, 03 confirmado repetido; RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.consultas.diagnostico_relacionado_1 IS 'Primer diagnóstico relacionado, código de la CIE-10; RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.consultas.diagnostico_relacionado_2 IS 'Segundo diagnóstico relacionado; RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.consultas.diagnostico_relacionado_3 IS 'Tercer diagnóstico relacionado; RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.consultas.codigo_cie11 IS 'Código del diagnóstico en la CIE-11, si se conoce; RIPS (Resolución 948 de 2026)';
+COMMENT ON COLUMN public.consultas.codigo_cups IS 'Qué se hizo, código de la CUPS (890201 consulta de primera vez por medicina general); RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.consultas.modalidad IS 'Modalidad de la atención: 01 intramural, ... 09; RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.consultas.entorno IS 'Entorno de la atención: 01 hogar, ... 05 institucional; RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.consultas.finalidad IS 'Finalidad de la consulta (15 diagnóstico, 16 tratamiento, 44 otra); RIPS (Resolución 948 de 2026)';
+COMMENT ON COLUMN public.consultas.causa IS 'Causa que motiva la atención (38 enfermedad general); RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';

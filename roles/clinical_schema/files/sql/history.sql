@@ -50,7 +50,8 @@ CREATE TABLE IF NOT EXISTS public.pacientes (
   CONSTRAINT pacientes_apellido_texto_check CHECK (apellido ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]'),
   CONSTRAINT pacientes_fecha_nacimiento_check CHECK (fecha_nacimiento >= DATE '1890-01-01'),
   CONSTRAINT pacientes_sexo_rips_check CHECK (sexo IN ('F', 'M', 'I')),
-  -- The whole is that of its parts, where they are known.
+  -- The whole is that of its parts, where they are known. Checked and not generated: whoever writes the whole alone (an INSERT or COPY as in the
+  -- original, the API of the release before while the lab is brought to this one) goes on; whoever changes it says the parts, too, or takes them away.
   CONSTRAINT pacientes_nombres_check CHECK (CASE WHEN primer_nombre IS NULL THEN segundo_nombre IS NULL ELSE nombre = primer_nombre || coalesce(' ' || segundo_nombre, '') END),
   CONSTRAINT pacientes_apellidos_check CHECK (CASE WHEN primer_apellido IS NULL THEN segundo_apellido IS NULL ELSE apellido = primer_apellido || coalesce(' ' || segundo_apellido, '') END),
   CONSTRAINT pacientes_zona_residencia_check CHECK (zona_residencia IN ('01', '02')),
@@ -73,9 +74,31 @@ CREATE TABLE IF NOT EXISTS public.consultas (
   codigo_cie10 text NOT NULL,
   diagnostico text NOT NULL,
   tratamiento text,
+  fecha_fin timestamptz,
+  tipo_diagnostico text NOT NULL DEFAULT '01',
+  diagnostico_relacionado_1 text,
+  diagnostico_relacionado_2 text,
+  diagnostico_relacionado_3 text,
+  codigo_cie11 text,
+  codigo_cups text NOT NULL DEFAULT '890201',
+  modalidad text NOT NULL DEFAULT '01',
+  entorno text NOT NULL DEFAULT '05',
+  finalidad text NOT NULL DEFAULT '15',
+  causa text NOT NULL DEFAULT '38',
   -- The patient first: a unique key of a distributed table holds its distribution column.
   CONSTRAINT consultas_pkey PRIMARY KEY (paciente_id, id),
   CONSTRAINT consultas_motivo_texto_check CHECK (motivo ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]'),
+  CONSTRAINT consultas_fecha_fin_check CHECK (fecha_fin >= fecha_consulta),
+  CONSTRAINT consultas_tipo_diagnostico_check CHECK (tipo_diagnostico ~ '^0[1-3]$'),
+  CONSTRAINT consultas_relacionado_1_check CHECK (diagnostico_relacionado_1 ~ '^[A-Z][0-9][0-9A-Z][0-9X]$'),
+  CONSTRAINT consultas_relacionado_2_check CHECK (diagnostico_relacionado_2 ~ '^[A-Z][0-9][0-9A-Z][0-9X]$'),
+  CONSTRAINT consultas_relacionado_3_check CHECK (diagnostico_relacionado_3 ~ '^[A-Z][0-9][0-9A-Z][0-9X]$'),
+  CONSTRAINT consultas_cie11_check CHECK (codigo_cie11 ~ '^[0-9A-Z]{4,6}(\.[0-9A-Z]{1,2})?([/&][0-9A-Z]{4,6}(\.[0-9A-Z]{1,2})?)*$'),
+  CONSTRAINT consultas_cups_check CHECK (codigo_cups ~ '^[0-9A-Z]{6}$'),
+  CONSTRAINT consultas_modalidad_check CHECK (modalidad ~ '^0[1-9]$'),
+  CONSTRAINT consultas_entorno_check CHECK (entorno ~ '^0[1-5]$'),
+  CONSTRAINT consultas_finalidad_check CHECK (finalidad ~ '^[0-9]{2}$'),
+  CONSTRAINT consultas_causa_check CHECK (causa ~ '^[0-9]{2}$'),
   CONSTRAINT consultas_cie10_check CHECK (codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z][0-9X]$'),
   CONSTRAINT consultas_diagnostico_texto_check CHECK (diagnostico ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]')
 );

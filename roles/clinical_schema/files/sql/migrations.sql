@@ -93,12 +93,22 @@ DO $$ BEGIN
     PERFORM lab.migrate('ALTER TABLE public.pacientes ADD COLUMN nombre_sin_partes boolean NOT NULL GENERATED ALWAYS AS (primer_nombre IS NULL OR primer_apellido IS NULL) STORED');
   END IF;
 END $$;
-DO $$ BEGIN
-  UPDATE public.pacientes SET primer_nombre = split_part(nombre, ' ', 1), segundo_nombre = nullif(split_part(nombre, ' ', 2), '')
-   WHERE primer_nombre IS NULL AND nombre ~ '^[^ ]+( [^ ]+)?$' AND nombre !~* '(^| )(de|del|la|las|los|el|y|e|san|santa|da|das|do|dos|di|van|von|der|mac)( |$)' AND cedula !~ '^0';
-  UPDATE public.pacientes SET primer_apellido = split_part(apellido, ' ', 1), segundo_apellido = nullif(split_part(apellido, ' ', 2), '')
-   WHERE primer_apellido IS NULL AND apellido ~ '^[^ ]+( [^ ]+)?$' AND apellido !~* '(^| )(de|del|la|las|los|el|y|e|san|santa|da|das|do|dos|di|van|von|der|mac)( |$)' AND cedula !~ '^0';
-  UPDATE public.pacientes SET nacionalidad = '170' WHERE nacionalidad IS NULL AND tipo_documento IN ('CC', 'TI', 'RC', 'CN') AND cedula !~ '^0';
+DO $$
+DECLARE
+  -- One word or two, none of which belongs to another.
+  separable text := $c$%1$I ~ '^[^ ]+( [^ ]+)?$' AND %1$I !~* '(^| )(de|del|la|las|los|el|y|e|san|santa|da|das|do|dos|di|van|von|der|mac)( |$)'$c$;
+  says_something text := $c$ ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]'$c$;
+BEGIN
+  -- In one statement: it writes each row once. A row that keeps an older form, which its checks let nobody change, is left.
+  EXECUTE format($m$UPDATE public.pacientes
+    SET primer_nombre = CASE WHEN primer_nombre IS NULL AND %1$s THEN split_part(nombre, ' ', 1) ELSE primer_nombre END,
+        segundo_nombre = CASE WHEN primer_nombre IS NULL AND %1$s THEN nullif(split_part(nombre, ' ', 2), '') ELSE segundo_nombre END,
+        primer_apellido = CASE WHEN primer_apellido IS NULL AND %2$s THEN split_part(apellido, ' ', 1) ELSE primer_apellido END,
+        segundo_apellido = CASE WHEN primer_apellido IS NULL AND %2$s THEN nullif(split_part(apellido, ' ', 2), '') ELSE segundo_apellido END,
+        nacionalidad = CASE WHEN nacionalidad IS NULL AND %3$s THEN '170' ELSE nacionalidad END
+   WHERE (primer_nombre IS NULL AND %1$s OR primer_apellido IS NULL AND %2$s OR nacionalidad IS NULL AND %3$s)
+     AND cedula !~ '^0' AND nombre %4$s AND apellido %4$s AND ciudad %4$s$m$,
+    format(separable, 'nombre'), format(separable, 'apellido'), $c$tipo_documento IN ('CC', 'TI', 'RC', 'CN')$c$, says_something);
 END $$;
 DO $$
 DECLARE
@@ -116,5 +126,41 @@ BEGIN
     ('pacientes_discapacidad_check', $c$discapacidad ~ '^0[1-8]$'$c$),
     ('pacientes_tipo_usuario_check', $c$tipo_usuario ~ '^(0[1-9]|1[0-4])$'$c$)) AS v (nombre, condicion) LOOP
     PERFORM lab.replace_check('public.pacientes', '', c.nombre::name, c.condicion);
+  END LOOP;
+END $$;
+
+-- What norms ask of a consultation, with what is true of a lab where nobody said it: general illness, on the spot, in an institution.
+DO $$
+DECLARE
+  c record;
+BEGIN
+  PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
+  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'public.consultas'::regclass AND attname = 'causa') THEN
+    PERFORM lab.migrate($m$ALTER TABLE public.consultas
+      ADD COLUMN IF NOT EXISTS fecha_fin timestamptz,
+      ADD COLUMN IF NOT EXISTS tipo_diagnostico text NOT NULL DEFAULT '01',
+      ADD COLUMN IF NOT EXISTS diagnostico_relacionado_1 text,
+      ADD COLUMN IF NOT EXISTS diagnostico_relacionado_2 text,
+      ADD COLUMN IF NOT EXISTS diagnostico_relacionado_3 text,
+      ADD COLUMN IF NOT EXISTS codigo_cie11 text,
+      ADD COLUMN IF NOT EXISTS codigo_cups text NOT NULL DEFAULT '890201',
+      ADD COLUMN IF NOT EXISTS modalidad text NOT NULL DEFAULT '01',
+      ADD COLUMN IF NOT EXISTS entorno text NOT NULL DEFAULT '05',
+      ADD COLUMN IF NOT EXISTS finalidad text NOT NULL DEFAULT '15',
+      ADD COLUMN IF NOT EXISTS causa text NOT NULL DEFAULT '38'$m$);
+  END IF;
+  FOR c IN SELECT * FROM (VALUES
+    ('consultas_fecha_fin_check', $c$fecha_fin >= fecha_consulta$c$),
+    ('consultas_tipo_diagnostico_check', $c$tipo_diagnostico ~ '^0[1-3]$'$c$),
+    ('consultas_relacionado_1_check', $c$diagnostico_relacionado_1 ~ '^[A-Z][0-9][0-9A-Z][0-9X]$'$c$),
+    ('consultas_relacionado_2_check', $c$diagnostico_relacionado_2 ~ '^[A-Z][0-9][0-9A-Z][0-9X]$'$c$),
+    ('consultas_relacionado_3_check', $c$diagnostico_relacionado_3 ~ '^[A-Z][0-9][0-9A-Z][0-9X]$'$c$),
+    ('consultas_cie11_check', $c$codigo_cie11 ~ '^[0-9A-Z]{4,6}(\.[0-9A-Z]{1,2})?([/&][0-9A-Z]{4,6}(\.[0-9A-Z]{1,2})?)*$'$c$),
+    ('consultas_cups_check', $c$codigo_cups ~ '^[0-9A-Z]{6}$'$c$),
+    ('consultas_modalidad_check', $c$modalidad ~ '^0[1-9]$'$c$),
+    ('consultas_entorno_check', $c$entorno ~ '^0[1-5]$'$c$),
+    ('consultas_finalidad_check', $c$finalidad ~ '^[0-9]{2}$'$c$),
+    ('consultas_causa_check', $c$causa ~ '^[0-9]{2}$'$c$)) AS v (nombre, condicion) LOOP
+    PERFORM lab.replace_check('public.consultas', '', c.nombre::name, c.condicion);
   END LOOP;
 END $$;

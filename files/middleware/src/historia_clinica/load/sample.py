@@ -59,6 +59,23 @@ NATIONALITIES = {
 }
 RURAL = 15  # of 64
 
+NULL = r"\N"
+KINDS = (
+    "01",
+    "01",
+    "01",
+    "02",
+    "02",
+    "02",
+    "03",
+    "03",
+)  # of a diagnosis: a first impression, confirmed and new, confirmed again
+GENERAL = "Medicina general"
+CUPS = {
+    True: ("890201", "890301"),
+    False: ("890202", "890302"),
+}  # by a general doctor or a specialist: the first time, and control
+
 Value = TypeVar("Value")
 
 _SHORTS = struct.Struct("<16H")
@@ -137,12 +154,12 @@ def patient(seed: int, number: int) -> Patient:
     shared_by_nobody = cedula(seed, number)
     age = LAST_DAY.year - year - (day > f"{LAST_DAY:%m-%d}")
     identity = document(shared_by_nobody, age, draw[14])
-    phone = f"3{draw[8] % 22:02}{(draw[9] << 16 | draw[10]) % 10_000_000:07}" if draw[8] % 10 else r"\N"
+    phone = f"3{draw[8] % 22:02}{(draw[9] << 16 | draw[10]) % 10_000_000:07}" if draw[8] % 10 else NULL
     # example.com belongs to nobody: no message of an exercise can reach a person.
     mail = (
         f"{words.plain[first_name]}.{words.plain[surname]}{shared_by_nobody[-4:]}@example.com"
         if draw[11] % 10 < 7
-        else r"\N"
+        else NULL
     )
     registered = (
         f"{REGISTERED_IN}-{words.days_of_year[draw[12] * 366 >> 16]} {words.slots[draw[13] * len(words.slots) >> 16]}"
@@ -152,7 +169,7 @@ def patient(seed: int, number: int) -> Patient:
             identity,
             f"{first_name} {second_name}" if second_name else first_name,
             first_name,
-            second_name or r"\N",
+            second_name or NULL,
             f"{surname} {second_surname}",
             surname,
             second_surname,
@@ -174,16 +191,19 @@ def patient(seed: int, number: int) -> Patient:
 def consultation(seed: int, number: int, person: Patient, which: int) -> Consultation:
     """Make consultation `which` (from 1) of patient `number`."""
     digest = _digest(seed, number, which)
-    day, slot, choice, detail, *_ = _HALF.unpack(digest)
+    day, slot, choice, detail, kind, related, *_ = _HALF.unpack(digest)
     words = _words()
     when, year = words.days[day * len(words.days) >> 16]
     options = words.options[person.sex][year - person.birth_year]
     option = options[choice * len(options) >> 16]
     identity = _uuid(digest)
+    begun, ended = words.visits[slot * len(words.visits) >> 16]
+    chosen = option[detail % len(option)]
+    other = options[related * len(options) >> 16][0].code if related & 7 == 0 else ""
     return Consultation(
         identity,
-        f"{person.cedula}\t{identity}\t{when} {words.slots[slot * len(words.slots) >> 16]}\t"
-        f"{option[detail % len(option)]}",
+        f"{person.cedula}\t{identity}\t{when} {begun}\t{when} {ended}\t{KINDS[kind & 7]}\t"
+        f"{other if other not in ('', chosen.code) else NULL}\t{chosen.first if which == 1 else chosen.again}\t{chosen.row}",
     )
 
 
@@ -197,8 +217,16 @@ def _uuid(digest: bytes) -> str:
     return f"{text[:12]}8{text[13:16]}{'89ab'[digest[8] & 3]}{text[17:]}"
 
 
-# Everything that a consultation about one diagnosis may say: the last five columns of its row.
-Option = tuple[str, ...]
+class Visit(NamedTuple):
+    """What a consultation about a diagnosis may say: its code, its CUPS codes (the first time and later ones), the last five columns of its row."""
+
+    code: str
+    first: str
+    again: str
+    row: str
+
+
+Option = tuple[Visit, ...]
 
 
 class _Words(NamedTuple):
@@ -210,6 +238,7 @@ class _Words(NamedTuple):
     days_of_year: list[str]
     days: list[tuple[str, int]]
     slots: list[str]
+    visits: list[tuple[str, str]]
     options: dict[str, list[list[Option]]]
 
 
@@ -240,6 +269,10 @@ def _words() -> _Words:
         days_of_year=[f"{day:%m-%d}" for day in leap_year],
         days=[(day.isoformat(), day.year) for day in days],
         slots=[f"{hour:02}:{minute:02}:00-05" for hour in range(7, 18) for minute in (0, 20, 40)],
+        visits=[
+            (f"{begun // 60:02}:{begun % 60:02}:00-05", f"{(begun + 20) // 60:02}:{(begun + 20) % 60:02}:00-05")
+            for begun in range(7 * 60, 18 * 60, 20)
+        ],
         options={
             sex: [
                 [_option(found) for found in DIAGNOSES if _fits(found, sex, age) for _ in range(found.weight)]
@@ -258,7 +291,11 @@ def _fits(diagnosis: Diagnosis, sex: str, age: int) -> bool:
 @cache
 def _option(diagnosis: Diagnosis) -> Option:
     return tuple(
-        f"{doctor.id}\t{motive}\t{diagnosis.code}\t{diagnosis.name}\t{treatment}\n"
+        Visit(
+            diagnosis.code,
+            *CUPS[diagnosis.speciality == GENERAL],
+            f"{doctor.id}\t{motive}\t{diagnosis.code}\t{diagnosis.name}\t{treatment}\n",
+        )
         for doctor in DOCTORS
         if doctor.speciality == diagnosis.speciality
         for motive in diagnosis.motives

@@ -11,8 +11,12 @@ SELECT json_build_object(
          'consultas', coalesce((
              SELECT json_agg(json_build_object('paciente_id', c.paciente_id, 'id', c.id, 'medico_id', c.medico_id::text,
                          'fecha_consulta', to_char(c.fecha_consulta AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                         'fecha_fin', to_char(c.fecha_fin AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                          'motivo', c.motivo, 'codigo_cie10', c.codigo_cie10, 'diagnostico', c.diagnostico,
-                         'tratamiento', c.tratamiento,
+                         'tipo_diagnostico', c.tipo_diagnostico, 'diagnostico_relacionado_1', c.diagnostico_relacionado_1,
+                         'diagnostico_relacionado_2', c.diagnostico_relacionado_2, 'diagnostico_relacionado_3', c.diagnostico_relacionado_3,
+                         'codigo_cie11', c.codigo_cie11, 'tratamiento', c.tratamiento, 'codigo_cups', c.codigo_cups,
+                         'modalidad', c.modalidad, 'entorno', c.entorno, 'finalidad', c.finalidad, 'causa', c.causa,
                          'medico', json_build_object('id', m.id::text, 'nombre', m.nombre, 'especialidad', m.especialidad,
                                                      'registro', m.registro, 'ciudad', m.ciudad, 'activo', m.activo))
                       ORDER BY c.fecha_consulta DESC, c.id)
