@@ -98,7 +98,7 @@ def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
         )
         connection.execute(
             "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
-            " VALUES ('72346', 'María del Pilar', 'Gómez Peña', '1990-01-01', 'F', 'Cali')"
+            " VALUES ('72346', 'María del Pilar', 'Gómez Peña', '1990-01-01', 'F', 'Cali'), ('72347', 'Eva', 'Rey', '1990-01-01', 'F', chr(8203))"
         )
         for code, _ in CODES:
             connection.execute(
@@ -111,6 +111,10 @@ def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
         run = lab.play("site.yml")
         assert run.rc == 0, run.stdout + run.stderr
         assert ask(lab, counted) == before
+        told = " ".join(run.stdout.split())
+        assert "1 patients whose document begins with 0" in told
+        assert "3 patients whose name nobody has taken apart" in told
+        assert "1 consultations whose diagnosis is no code of CIE-10" in told
         kept = dict(ask(lab, "SELECT motivo, codigo_cie10 FROM consultas WHERE paciente_id = '72345'"))
         assert kept == dict(CODES)
         types = ask(lab, "SELECT tipo_documento, numero_documento FROM pacientes WHERE cedula IN ('0072345', '72345')")
@@ -126,12 +130,13 @@ def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
         parts = ask(
             lab,
             "SELECT cedula, primer_nombre, segundo_nombre, primer_apellido, segundo_apellido, nombre_sin_partes, nacionalidad, etnia"
-            " FROM pacientes WHERE cedula IN ('0072345', '72345', '72346')",
+            " FROM pacientes WHERE cedula IN ('0072345', '72345', '72346', '72347')",
         )
         assert sorted(parts) == [
             ("0072345", None, None, None, None, True, None, "99"),
             ("72345", "Ana", None, "Núñez", None, False, "170", "99"),
             ("72346", None, None, "Gómez", "Peña", True, "170", "99"),  # nobody guesses what belongs to what
+            ("72347", None, None, None, None, True, None, "99"),  # a city that nobody can read: as the first
         ]
         with lab.connect() as connection, pytest.raises(psycopg.errors.CheckViolation):
             connection.execute("UPDATE consultas SET codigo_cie10 = 'J06.9' WHERE paciente_id = '72345'")
@@ -141,7 +146,7 @@ def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
     finally:
         with lab.connect() as connection:
             connection.execute("DELETE FROM consultas WHERE paciente_id = '72345'")
-            connection.execute("DELETE FROM pacientes WHERE cedula IN ('0072345', '72345', '72346')")
+            connection.execute("DELETE FROM pacientes WHERE cedula IN ('0072345', '72345', '72346', '72347')")
 
 
 PATIENTS = 100_000
