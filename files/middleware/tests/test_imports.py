@@ -199,6 +199,49 @@ def test_a_check_changes_nothing(hospital: Lab, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.glob("*.csv")} == {"hospital.csv"}
 
 
+#: Of each row: the name, its parts, the sex, the zone, when the visit ended; or the refusal.
+PARTS = {
+    "Ana;Lucía;Núñez;Peña;Indeterminado;2;2:50 p. m.": ("Ana Lucía", "Ana", "Lucía", "Núñez Peña", "I", "02", "19:50"),
+    "María del Pilar;;Rey;;F;urbana;": ("María del Pilar", "María del Pilar", None, "Rey", "F", "01", None),
+    ";Lucía;Rey;;F;;": "fila: segundo_nombre necesita primer_nombre.",
+    "Ana;;Rey;;F;;2:10 p. m.": "fecha_fin: es anterior a fecha_consulta.",
+    "Ana;;Rey;;F;3;": "zona_residencia: tiene que ser '01' o '02'.",
+}  # fmt: skip
+
+
+def test_an_import_takes_what_norms_ask_for(hospital: Lab, tmp_path: Path) -> None:
+    """Names in their parts, codes whose zeros Excel took away, an end that nobody wrote down; what cannot be is refused, with its line."""
+    header = "cedula;Primer nombre;Segundo nombre;Primer apellido;Segundo apellido;Sexo;Zona residencia;Fin;Fecha;Hora"
+    rest = "05/02/2026;2:30 p. m."
+    said = {
+        "paciente": {"fecha_nacimiento": {"valor": "1985-03-21"}, "ciudad": {"valor": "Cali"}},
+        "consulta": {
+            "fecha_consulta": ["Fecha", "Hora"], "fecha_fin": ["Fecha", "Fin"], "medico_id": {"valor": "7"}, "motivo": {"valor": "Tos"},
+            "codigo_cie10": {"valor": "J00"}, "diagnostico": {"valor": "Resfriado común"}, "causa": {"valor": "38"},
+        },
+    }  # fmt: skip
+    file = written(tmp_path, header, *(f"{10_000 + number};{row};{rest}" for number, row in enumerate(PARTS)))
+    assert run(hospital, file, said=said).returncode == 2
+    there = hospital.rows(
+        "SELECT nombre, primer_nombre, segundo_nombre, apellido, sexo, zona_residencia, to_char(fecha_fin AT TIME ZONE 'UTC', 'HH24:MI')"
+        " FROM pacientes JOIN consultas ON paciente_id = cedula ORDER BY cedula"
+    )
+    assert there == [row for row in PARTS.values() if isinstance(row, tuple)]
+    told = {int(row["linea_rechazada"]): row["por_que"] for row in refused(file)}
+    assert told == {line: why for line, why in enumerate(PARTS.values(), start=2) if isinstance(why, str)}
+
+
+def test_what_a_file_does_not_say_contradicts_nothing(hospital: Lab, tmp_path: Path) -> None:
+    """A patient who is here with more than a file has of him is the same, however his name was taken apart."""
+    hospital.admin.execute(
+        "INSERT INTO pacientes (cedula, nombre, primer_nombre, apellido, fecha_nacimiento, sexo, ciudad, telefono, nacionalidad, etnia)"
+        " VALUES ('1072319876', 'Ana María', 'Ana María', 'Rey', '1985-03-21', 'F', 'Cali', '3001234567', '862', '1')"
+    )
+    lines = ["cedula,nombre,apellido,fecha_nacimiento,sexo,ciudad", "1072319876,Ana María,Rey,1985-03-21,F,Cali"]
+    done = run(hospital, written(tmp_path, *lines), said={})
+    assert (done.returncode, "1 row said nothing new" in done.stdout) == (0, True), done.stdout
+
+
 def test_columns_go_by_their_names_where_nobody_says(hospital: Lab, tmp_path: Path) -> None:
     """The API's names need no YAML, and what is not used is named."""
     lines = [
@@ -333,8 +376,10 @@ def test_the_api_takes_many_rows_and_says_what_became_of_each(rules: Lab, client
 
 def test_a_row_is_the_same_consultation_in_a_file_and_through_the_api() -> None:
     """So a hospital that sends a file, and later the rest through the network, sends nothing twice."""
-    visit = schemas.ConsultaDatos.model_validate(CONSULTATION | {"fecha_consulta": "2026-02-05T14:30:00-05:00"})
-    other = schemas.ConsultaImportada.model_validate(CONSULTATION | {"fecha_consulta": "2026-02-05T19:30:00Z"})
+    here = {"fecha_consulta": "2026-02-05T14:30:00-05:00", "fecha_fin": "2026-02-05T14:50:00-05:00"}
+    there = {"fecha_consulta": "2026-02-05T19:30:00Z", "fecha_fin": "2026-02-05T19:50:00Z"}
+    visit = schemas.ConsultaDatos.model_validate(CONSULTATION | here)
+    other = schemas.ConsultaImportada.model_validate(CONSULTATION | there)
     assert identifier("1072319876", visit) == identifier("1072319876", other)
 
 

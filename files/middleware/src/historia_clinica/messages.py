@@ -30,9 +30,12 @@ MESSAGES = {
 }
 
 
-def said(error: ValidationError) -> list[tuple[str, str]]:
-    """Return each field that is wrong, by its path (`consultas.0.motivo`), and what it has to be; at least one."""
-    return [(".".join(map(str, each["loc"])) or "cuerpo", _expected(each)) for each in error.errors()]
+def said(error: ValidationError, whole: str = "cuerpo") -> list[tuple[str, str]]:
+    """Return each field that is wrong, by its path (`consultas.0.motivo`), and what it has to be; at least one.
+
+    What is wrong with none of the fields by itself goes by the name of the whole.
+    """
+    return [(".".join(map(str, each["loc"])) or whole, _expected(each)) for each in error.errors()]
 
 
 def _expected(error: ErrorDetails) -> str:

@@ -41,7 +41,7 @@ NUMERO = "^[1-9][0-9]{0,9}$"
 TEXTO = r"^[^\x00]*[^\s\x00][^\x00]*$"
 CIE10 = "^[A-Z][0-9][0-9A-Z][0-9X]$"
 CODE_AS_WRITTEN = re.compile(r"[A-Za-z][0-9][0-9A-Za-z](?:\.?[0-9Xx])?")
-CIE11 = r"^[0-9A-Z]{4}(?:\.[0-9A-Z]{1,2})?(?:[/&][0-9A-Z]{4}(?:\.[0-9A-Z]{1,2})?)*$"
+CIE11 = r"^[0-9A-Z]{4,6}(?:\.[0-9A-Z]{1,2})?(?:[/&][0-9A-Z]{4,6}(?:\.[0-9A-Z]{1,2})?)*$"
 CUPS = "^[0-9A-Z]{6}$"
 DOS_CIFRAS = "^[0-9]{2}$"
 PAIS = "^[0-9]{3}$"
@@ -71,6 +71,7 @@ EXPECTED: dict[str, str] = {
     MOTIVO: "tiene que tener de 1 a 200 caracteres, y ninguno de control.",
     REFRESCO: "tiene que ser el valor de «refresco» de una sesión.",
 }
+ENDS_EARLIER = "es anterior a fecha_consulta."  # of fecha_fin
 
 
 def _document(value: Any) -> Any:
@@ -287,7 +288,9 @@ class PacienteNuevo(PacienteDatos):
 
     @model_validator(mode="after")
     def _nationality(self) -> Self:
-        self.nacionalidad = self.nacionalidad or documents.nationality(self.cedula)
+        if self.nacionalidad is None:
+            self.nacionalidad = documents.nationality(self.cedula)
+            self.model_fields_set.discard("nacionalidad")  # nobody said it
         return self
 
 

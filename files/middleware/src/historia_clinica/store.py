@@ -238,7 +238,7 @@ def _require_possible(
     if moment and moment.astimezone(schemas.COLOMBIA).date() < born:
         raise FieldError("fecha_consulta", f"es anterior al nacimiento del paciente ({born}).")
     if data.fecha_fin and data.fecha_fin < (moment or datetime.now(UTC)):
-        raise FieldError("fecha_fin", "es anterior a fecha_consulta.")
+        raise FieldError("fecha_fin", schemas.ENDS_EARLIER)
 
 
 def _written(moment: datetime) -> str:

@@ -11,8 +11,8 @@ from historia_clinica.names import PARTS
 from historia_clinica.schemas import ConsultaDatos, PacienteDatos, PacienteNuevo
 
 NAMESPACE = UUID("5f1f8a5e-6d0b-4c0a-9a44-0d4c2f6f2b11")
-#: What the service works out of what is written: somebody's own INSERT may have left it out.
-DERIVED = (*(part for _, *parts in PARTS for part in parts), "nacionalidad")
+#: Not compared: the whole is, and one whole may have been taken apart in more than one way.
+_PARTS = {part for _whole, *parts in PARTS for part in parts}
 #: Of a patient who is here with other data: who, and which fields.
 TAKEN = "ya hay un paciente {}, con otros datos: {}."
 
@@ -52,16 +52,15 @@ class Refused(NamedTuple):
 
 def identifier(cedula: str, data: ConsultaDatos) -> UUID:
     """Return the identifier of a patient's consultation, whose moment is given."""
-    if data.fecha_consulta:
-        data = data.model_copy(
-            update={"fecha_consulta": data.fecha_consulta.astimezone(UTC)}
-        )  # in whatever zone it is written
+    moments = {
+        field: moment.astimezone(UTC) for field in ("fecha_consulta", "fecha_fin") if (moment := getattr(data, field))
+    }
+    data = data.model_copy(update=moments)  # in whatever zone they are written
     # What has a default is left out: a field that is added later makes no other consultation of one that is here.
     return uuid5(NAMESPACE, f"{cedula} {data.model_dump_json(exclude_defaults=True)}")
 
 
 def unlike(known: Mapping[str, Any], patient: PacienteDatos) -> list[str]:
-    """Return the fields in which what is known of a patient is not what is said of him."""
-    said = patient.model_dump(include=set(PacienteDatos.model_fields))
-    derived = [field for field in DERIVED if known[field] is None]
-    return [field for field, value in said.items() if field not in derived and str(value) != str(known[field])]
+    """Return the fields in which what is known of a patient is not what is said of him; what is not said contradicts nothing."""
+    said = patient.model_dump(include=(patient.model_fields_set & PacienteDatos.model_fields.keys()) - _PARTS)
+    return [field for field, value in said.items() if str(value) != str(known[field])]

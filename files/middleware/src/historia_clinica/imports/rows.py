@@ -13,10 +13,11 @@ from historia_clinica.imports.mapping import DOCTOR, KEY, REGISTRATION, Origin, 
 from historia_clinica.imports.records import Consultation, Doctor, Record, identifier
 from historia_clinica.messages import said
 
-MOMENT = "fecha_consulta"
+MOMENT, END = "fecha_consulta", "fecha_fin"
 #: What files say for what is a letter or two here; a file's own words (`valores`) come first.
 WORDS = {
-    "sexo": {"femenino": "F", "mujer": "F", "masculino": "M", "hombre": "M"},
+    "sexo": {"femenino": "F", "mujer": "F", "masculino": "M", "hombre": "M", "indeterminado": "I", "intersexual": "I"},
+    "zona_residencia": {"urbana": "01", "urbano": "01", "rural": "02"},
     KEY: {plain(kind.name): code for code, kind in documents.TYPES.items()},
 }
 _DAY = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})")
@@ -63,7 +64,7 @@ class Rows:
                 return schemas.Donde.model_validate(given).cedula, None
             patient = schemas.PacienteNuevo.model_validate(given)
         except ValidationError as error:
-            wrong += said(error)
+            wrong += said(error, "fila")
             return "", None
         born, today = date.fromisoformat(patient.fecha_nacimiento), datetime.now(schemas.COLOMBIA).date()
         if why := documents.unfit(patient.cedula, born, today):
@@ -88,7 +89,7 @@ class Rows:
         try:
             data = schemas.ConsultaDatos.model_validate(given)
         except ValidationError as error:
-            wrong += said(error)
+            wrong += said(error, "fila")
             return None
         if data.fecha_consulta is None:
             wrong.append((MOMENT, "es obligatorio."))
@@ -96,6 +97,8 @@ class Rows:
             patient.fecha_nacimiento
         ):
             wrong.append((MOMENT, f"es anterior al nacimiento del paciente ({patient.fecha_nacimiento})."))
+        if data.fecha_consulta and data.fecha_fin and data.fecha_fin < data.fecha_consulta:
+            wrong.append((END, schemas.ENDS_EARLIER))
         if doctor is None and not registration:
             wrong.append((DOCTOR, f"no hay médico con el número {data.medico_id}."))
         elif doctor and not doctor.active:
@@ -112,8 +115,8 @@ def _given(origins: list[Origin], fields: list[str]) -> dict[str, str]:
         text = origin.fixed or " ".join(
             word for place in origin.places if (word := _word(origin, fields[place].strip()))
         )
-        if text:
-            given[origin.field] = FORMS[origin.field](text) if origin.field in FORMS else text
+        if text and (value := FORMS[origin.field](text) if origin.field in FORMS else text):
+            given[origin.field] = value
     return given
 
 
@@ -145,6 +148,16 @@ def _moment(text: str) -> str:
     return f"{_day(day)}T{clock}{zone or '-05:00'}"
 
 
+def _end(text: str) -> str:
+    """Return a moment as `_moment` does, and nothing for a day alone: the column of the hour is empty, and nobody knows when it ended."""
+    return _moment(text) if ":" in text else ""
+
+
+def _code(digits: int) -> Callable[[str], str]:
+    """Return what gives a code back the zeros in front, which Excel takes away."""
+    return lambda text: text.zfill(digits) if text.isdigit() else text
+
+
 def _phone(text: str) -> str:
     """Return `(601) 234-5678` as `601 234 5678`."""
     return " ".join(re.sub(r"[().,/-]", " ", text).split())
@@ -153,6 +166,10 @@ def _phone(text: str) -> str:
 FORMS: dict[str, Callable[[str], str]] = {
     "fecha_nacimiento": _day,
     MOMENT: _moment,
+    END: _end,
     "sexo": str.upper,
     "telefono": _phone,
+    **dict.fromkeys(("zona_residencia", "discapacidad", "tipo_usuario"), _code(2)),
+    **dict.fromkeys(("pais_residencia", "nacionalidad"), _code(3)),
+    **dict.fromkeys(("tipo_diagnostico", "modalidad", "entorno", "finalidad", "causa"), _code(2)),
 }
