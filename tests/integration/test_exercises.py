@@ -81,3 +81,104 @@ def test_a_lab_that_is_down_takes_no_points(session: Session, lab: Lab) -> None:
     ):
         Session([PLACE], "en", session.root, lab.name)
     lab.wait_until(lambda: bool(session.check(FIRST)))
+
+
+#: What a student tries, who is the administrator of his database, in order to get points for nothing; and what undoes it. The exercise is
+#: FIRST, whose stage is made and not touched. The next one is a line.
+CHEATS: dict[str, tuple[str, str]] = {
+    "the schema lab says that it is distributed": (
+        "CREATE TABLE public.recetas (LIKE public.recetas_recibidas); ALTER VIEW lab.tables RENAME TO lab_tables;"
+        " CREATE VIEW lab.tables AS SELECT 'recetas' AS table_name, 'distributed' AS kind, 'paciente_id' AS distribution_column",
+        "DROP VIEW lab.tables; ALTER VIEW lab.lab_tables RENAME TO tables",
+    ),
+    "a view in place of the table": ("CREATE VIEW public.recetas AS SELECT * FROM public.recetas_recibidas", ""),
+    "parts that are on no worker": (
+        "CREATE TABLE public.recetas (LIKE public.recetas_recibidas) PARTITION BY HASH (paciente_id);"
+        " CREATE TABLE public.recetas_0 PARTITION OF public.recetas FOR VALUES WITH (MODULUS 1, REMAINDER 0);"
+        " INSERT INTO public.recetas SELECT * FROM public.recetas_recibidas",
+        "",
+    ),
+    "parts on a server that is the coordinator under another name": (
+        "CREATE SERVER \"citus-worker-3\" FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '{port}');"
+        " CREATE TABLE public.recetas (LIKE public.recetas_recibidas) PARTITION BY HASH (paciente_id);"
+        " CREATE FOREIGN TABLE public.recetas_0 PARTITION OF public.recetas FOR VALUES WITH (MODULUS 1, REMAINDER 0)"
+        " SERVER \"citus-worker-3\" OPTIONS (table_name 'recetas_recibidas')",
+        'DROP SERVER "citus-worker-3" CASCADE',
+    ),
+    "what was to be copied is deleted, so that nothing is missing": (
+        "DELETE FROM public.recetas_recibidas; CREATE TABLE public.recetas (LIKE public.recetas_recibidas)",
+        "",
+    ),
+    "a function of one's own goes first, by a setting of the role": (
+        "CREATE SCHEMA trampa; CREATE FUNCTION trampa.pg_get_expr(pg_node_tree, oid) RETURNS text LANGUAGE sql AS $$SELECT 'x'$$;"
+        " ALTER ROLE admin SET search_path = trampa, pg_catalog, public",
+        "ALTER ROLE admin RESET search_path; DROP SCHEMA trampa CASCADE",
+    ),
+    "an operator of one's own goes first, by a setting of the database": (
+        "CREATE SCHEMA trampa; CREATE FUNCTION trampa.si(name, name) RETURNS boolean LANGUAGE sql AS $$SELECT true$$;"
+        " CREATE OPERATOR trampa.= (LEFTARG = name, RIGHTARG = name, FUNCTION = trampa.si);"
+        " ALTER DATABASE historia_clinica SET search_path = trampa, pg_catalog, public",
+        "ALTER DATABASE historia_clinica RESET search_path; DROP SCHEMA trampa CASCADE",
+    ),
+    "a trigger at log-in sets the search path": (
+        "CREATE FUNCTION public.trampa() RETURNS event_trigger LANGUAGE plpgsql AS"
+        " $$BEGIN PERFORM set_config('search_path', 'public', false); END$$;"
+        " CREATE EVENT TRIGGER trampa ON login EXECUTE FUNCTION public.trampa()",
+        "DROP EVENT TRIGGER trampa; DROP FUNCTION public.trampa()",
+    ),
+    "a function is added to pg_catalog": (
+        "CREATE FUNCTION pg_catalog.hashtext(character varying) RETURNS integer LANGUAGE sql AS $$SELECT 0$$",
+        "DROP FUNCTION pg_catalog.hashtext(character varying)",
+    ),
+    "an operator is added to pg_catalog": (
+        "CREATE FUNCTION public.si(text, name) RETURNS boolean LANGUAGE sql AS $$SELECT true$$;"
+        " CREATE OPERATOR pg_catalog.=== (LEFTARG = text, RIGHTARG = name, FUNCTION = public.si)",
+        "DROP OPERATOR pg_catalog.=== (text, name); DROP FUNCTION public.si(text, name)",
+    ),
+    "a function of PostgreSQL's is written anew": (
+        "CREATE OR REPLACE FUNCTION pg_catalog.lpad(text, integer) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$SELECT 'x'$$",
+        "CREATE OR REPLACE FUNCTION pg_catalog.lpad(text, integer) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE"
+        " RETURN lpad($1, $2, ' '::text)",
+    ),
+    "every number at once as the answer": (
+        "ALTER TABLE public.respuestas DROP CONSTRAINT respuestas_pkey;"
+        f" INSERT INTO public.respuestas SELECT '{FIRST}', 'recetas en citus-worker-1', n FROM generate_series(0, 5000) n",
+        "DELETE FROM public.respuestas; ALTER TABLE public.respuestas ADD CONSTRAINT respuestas_pkey PRIMARY KEY (ejercicio, pregunta)",
+    ),
+    "answers that are a view": (
+        "ALTER TABLE public.respuestas RENAME TO guardadas;"
+        f" CREATE VIEW public.respuestas AS SELECT '{FIRST}' AS ejercicio, 'recetas en citus-worker-1' AS pregunta, 1 AS valor",
+        "DROP VIEW public.respuestas; ALTER TABLE public.guardadas RENAME TO respuestas",
+    ),
+    "no statement of the grader's ends": (
+        "ALTER ROLE admin SET statement_timeout = '1ms'; ALTER ROLE admin SET transaction_timeout = '1ms'",
+        "ALTER ROLE admin RESET statement_timeout; ALTER ROLE admin RESET transaction_timeout",
+    ),
+}
+
+
+@only("postgres_fdw")
+def test_no_trick_gives_points(session: Session, lab: Lab) -> None:
+    """Each is tried by the administrator of the database, who may do anything there."""
+    session.reset(FIRST)
+    gained = {}
+    for trick, (does, undoes) in CHEATS.items():
+        with lab.connect() as connection:
+            connection.execute(does.replace("{port}", str(lab.database_port)).encode())
+        try:
+            session.check(FIRST)
+            checks = session.log.since_stage(FIRST, "check")[-1]["checks"]
+            points = {each["name"]: each["points"] for each in checks if each["points"]}
+        except ExerciseError:  # nothing is checked, and one sentence says why
+            points = {}
+        finally:
+            with lab.connect(
+                options="-c event_triggers=off -c search_path=public -c statement_timeout=0 -c transaction_timeout=0"
+            ) as connection:
+                connection.execute(undoes.encode())
+        if points:
+            gained[trick] = points
+        session.reset(FIRST)
+    print(f"{len(CHEATS)} tricks tried, {len(gained)} successful")
+    assert gained == {}
+    assert len(CHEATS) >= 10

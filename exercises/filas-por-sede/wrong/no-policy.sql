@@ -1,0 +1,3 @@
+-- fails: shows_own
+-- Switched on, and nothing else.
+ALTER TABLE public.citas ENABLE ROW LEVEL SECURITY;
