@@ -136,9 +136,9 @@ CHEATS: dict[str, tuple[str, str]] = {
         "DROP OPERATOR pg_catalog.=== (text, name); DROP FUNCTION public.si(text, name)",
     ),
     "a function of PostgreSQL's is written anew": (
-        "CREATE OR REPLACE FUNCTION pg_catalog.lpad(text, integer) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$SELECT 'x'$$",
-        "CREATE OR REPLACE FUNCTION pg_catalog.lpad(text, integer) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE"
-        " RETURN lpad($1, $2, ' '::text)",
+        "CREATE OR REPLACE FUNCTION pg_catalog.hashtext(text) RETURNS integer LANGUAGE sql IMMUTABLE STRICT AS $$SELECT 0$$",
+        "CREATE OR REPLACE FUNCTION pg_catalog.hashtext(text) RETURNS integer"
+        " LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF AS 'hashtext'",
     ),
     "every number at once as the answer": (
         "ALTER TABLE public.respuestas DROP CONSTRAINT respuestas_pkey;"

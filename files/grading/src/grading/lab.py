@@ -27,6 +27,8 @@ SETTINGS = {
     "default_transaction_read_only": "on",
     "row_security": "off",
     "statement_timeout": str(STATEMENT),
+    "transaction_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
     "lock_timeout": str(LOCK),
     "session_replication_role": "origin",
     "client_min_messages": "warning",
@@ -163,6 +165,21 @@ class Lab:
             except psycopg.errors.InsufficientPrivilege:
                 return True
         return False
+
+    def refusal(self, statement: str) -> str:
+        """The class of error (SQLSTATE's first two signs) with which the server refuses a statement of the administrator; empty where it is done.
+
+        Whatever it does is rolled back. `23` is a constraint's.
+        """
+        with contextlib.closing(self._open(COORDINATOR)) as connection:
+            connection.autocommit = False
+            connection.execute("SET TRANSACTION READ WRITE")
+            try:
+                connection.execute(statement)
+                connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            except psycopg.Error as error:
+                return (error.sqlstate or "XX")[:2]
+        return ""
 
     def answer(self, exercise: str, question: str) -> float | None:
         """The number that the student has put into the table respuestas; None where there is none."""

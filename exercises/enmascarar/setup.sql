@@ -1,0 +1,2 @@
+CREATE ROLE investigacion NOLOGIN;
+SELECT '{}';

@@ -1,0 +1,5 @@
+-- fails: refuses_bad
+-- CHECK alone: a missing value passes.
+CREATE TABLE public.signos_rechazados AS SELECT * FROM public.signos WHERE cedula IS NULL OR sistolica NOT BETWEEN 50 AND 260 OR diastolica NOT BETWEEN 20 AND 160 OR diastolica >= sistolica OR temperatura NOT BETWEEN 30 AND 45;
+DELETE FROM public.signos WHERE cedula IS NULL OR sistolica NOT BETWEEN 50 AND 260 OR diastolica NOT BETWEEN 20 AND 160 OR diastolica >= sistolica OR temperatura NOT BETWEEN 30 AND 45;
+ALTER TABLE public.signos ADD CHECK (sistolica BETWEEN 50 AND 260), ADD CHECK (diastolica BETWEEN 20 AND 160), ADD CHECK (diastolica < sistolica), ADD CHECK (temperatura BETWEEN 30 AND 45);
