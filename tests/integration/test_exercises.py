@@ -10,6 +10,7 @@ import pytest
 
 from grading import labs
 from grading.exercise import Exercise, ExerciseError, exercises
+from grading.grade import check_lab
 from grading.program import Session, main
 from support.labs import ENGINES, ROOT, Lab, Workshop, only
 
@@ -72,15 +73,24 @@ def test_the_guide_can_be_followed(
 
 
 @only("postgres_fdw")
-def test_a_lab_that_is_down_takes_no_points(session: Session, lab: Lab) -> None:
-    """With a worker down, what asks it is not run; with the coordinator down, one sentence says what helps."""
+def test_a_lab_is_checked_for_all_exercises(session: Session, lab: Lab) -> None:
+    """A line for each, kept; what was not begun, and all of a lab that is down, is not run, with the reason, and is no failure."""
     session.reset(FIRST)
-    with (
-        lab.stopped("citus-coordinator"),
-        pytest.raises(ExerciseError, match=rf"the lab {lab.name} does not answer .* make start LAB={lab.name}$"),
-    ):
-        Session([PLACE], "en", session.root, lab.name)
+    every = exercises([PLACE])
+    lines = {line["exercise"]: line for line in check_lab(session.root, lab.name, every)}
+    assert set(lines) == {each.id for each in every}
+    assert [each["verdict"] for each in lines[FIRST]["checks"]][:2] == ["failed", "not run"]
+    others = [line["checks"] for name, line in lines.items() if name != FIRST]
+    assert {(check["verdict"], check["message"]["en"]) for [check] in others} == {
+        ("not run", "its stage is not prepared")
+    }
+    with lab.stopped("citus-coordinator"):
+        down = check_lab(session.root, lab.name, every)
+        with pytest.raises(ExerciseError, match=rf"the lab {lab.name} does not answer .* make start LAB={lab.name}$"):
+            Session([PLACE], "en", session.root, lab.name)
+    assert {(line["points"], check["verdict"]) for line in down for check in line["checks"]} == {(0, "not run")}
     lab.wait_until(lambda: bool(session.check(FIRST)))
+    assert len(session.log.since_stage(FIRST, "check")) == 2, "nothing was kept of the lab that was down"
 
 
 #: What a student tries, who is the administrator of his database, in order to get points for nothing; and what undoes it. The exercise is

@@ -105,6 +105,10 @@ class Exercise:
         """Its name."""
         return self.about.id
 
+    def can_be_done(self, target: str, engine: str) -> bool:
+        """Whether a lab has what it needs."""
+        return target in self.about.needs.target and engine in self.about.needs.engine
+
     def statement(self, language: str) -> str:
         """What a student is to do, without the hints."""
         return self._page(language)[0]

@@ -103,7 +103,7 @@ class Session:
             ExerciseError: there is none, or it needs another lab.
         """
         found = exercise(self.places, name)
-        if not self.has_what(found):
+        if not found.can_be_done(self.lab.target, self.lab.engine):
             needs = found.about.needs
             raise self.error(
                 "needs",
@@ -112,11 +112,6 @@ class Session:
                 has=f"{self.lab.target}, {self.lab.engine}",
             )
         return found
-
-    def has_what(self, each: Exercise) -> bool:
-        """Whether the lab has what an exercise needs."""
-        needs = each.about.needs
-        return self.lab.target in needs.target and self.lab.engine in needs.engine
 
     def error(self, text: str, /, **values: object) -> ExerciseError:
         """A sentence in both languages, to be raised."""
@@ -130,7 +125,7 @@ class Session:
             checked = self.log.since_stage(each.id, "check")
             points = max((line["points"] for line in checked), default=0)
             state = "new" if self.log.facts(each.id) is None else "passed" if points == about.points else "begun"
-            if not self.has_what(each):
+            if not each.can_be_done(self.lab.target, self.lab.engine):
                 state = "elsewhere"
             kept = (self.say(state), f"{points}/{about.points}")
             title = getattr(about.title, self.language)
