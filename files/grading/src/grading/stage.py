@@ -53,6 +53,9 @@ def remove(exercise: Exercise, record: Record) -> None:
         ExerciseError: that does not go.
     """
     about = exercise.about.makes
+    own = exercise.folder / "clean.sql"
+    if own.exists():
+        run(own, record)
     run(ANSWERS, record, exercise=exercise.id)
     run(CLEAN, record, relations=",".join(about.relations), roles=",".join(about.roles))
 
