@@ -136,23 +136,48 @@ class Lab:
             Unreachable: a worker does not answer.
         """
         counts: Counter[str] = Counter()
+        for node, rows in self._counts(table):
+            counts[node] += rows
+        return dict(counts)
+
+    def rows_by_shard(self, table: str) -> list[int]:
+        """How many rows each shard of a distributed table has that has any, counted where it lies.
+
+        Raises:
+            Unreachable: a worker does not answer.
+        """
+        return [rows for _node, rows in self._counts(table) if rows]
+
+    def _counts(self, table: str) -> Iterator[tuple[str, int]]:
         for node, names in self._shards(table).items():
             for name in names:
-                query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("public", name))
-                counts[node] += self.value(query.as_string(), node=node)
-        return dict(counts)
+                query = sql.SQL("SELECT count(*) AS rows FROM {} GROUP BY tableoid").format(
+                    sql.Identifier("public", name)
+                )
+                for row in self.rows(query.as_string(), node=node):
+                    yield node, row["rows"]
+
+    @contextlib.contextmanager
+    def trying(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        """A session of the administrator's in which something can be written, in a transaction that is rolled back.
+
+        Raises:
+            Unreachable: the coordinator does not answer.
+        """
+        with contextlib.closing(self._open(COORDINATOR)) as connection:
+            connection.autocommit = False
+            connection.execute("SET TRANSACTION READ WRITE")
+            yield connection
 
     @contextlib.contextmanager
     def acting_as(self, role: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
-        """A session of its own in which the administrator acts as somebody else, in a transaction that is rolled back.
+        """The same in which the administrator acts as somebody else, and row-level security holds.
 
         Raises:
             Unreachable: the coordinator does not answer.
             psycopg.Error: there is no such role.
         """
-        with contextlib.closing(self._open(COORDINATOR)) as connection:
-            connection.autocommit = False
-            connection.execute("SET TRANSACTION READ WRITE")  # else a write would be refused as one, whoever asks
+        with self.trying() as connection:
             connection.execute("SET LOCAL row_security = on")
             connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
             yield connection
@@ -171,9 +196,7 @@ class Lab:
 
         Whatever it does is rolled back. `23` is a constraint's.
         """
-        with contextlib.closing(self._open(COORDINATOR)) as connection:
-            connection.autocommit = False
-            connection.execute("SET TRANSACTION READ WRITE")
+        with self.trying() as connection:
             try:
                 connection.execute(statement)
                 connection.execute("SET CONSTRAINTS ALL IMMEDIATE")

@@ -1,0 +1,1 @@
+DROP FUNCTION IF EXISTS public.turnos_dos_versiones() CASCADE;

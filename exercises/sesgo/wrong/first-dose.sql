@@ -1,0 +1,6 @@
+-- fails: same_rows
+-- One row for each patient is even as well.
+CREATE TABLE public.vacunas_parejas (ciudad text, paciente_id text, dosis integer, PRIMARY KEY (paciente_id, ciudad, dosis));
+SELECT lab.create_distributed_table('public.vacunas_parejas', 'paciente_id');
+INSERT INTO public.vacunas_parejas SELECT ciudad, paciente_id, dosis FROM public.vacunas WHERE dosis = 1;
+INSERT INTO public.respuestas SELECT 'sesgo', 'filas en el mayor fragmento', max(rows) FROM lab.shards WHERE table_name = 'vacunas';
