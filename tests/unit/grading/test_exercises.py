@@ -33,7 +33,7 @@ def test_an_exercise_is_whole(each: Exercise) -> None:
     for language, text in texts.items():
         assert re.findall(r"^## (.*)$", text, re.MULTILINE) == SECTIONS[language]
         assert len(each.hints(language)) >= 2
-    code = [re.findall(r"`([^`]+)`", each.statement(language)) for language in LANGUAGES]
+    code = [re.findall(r"```.*?```|`[^`]+`", each.statement(language), re.DOTALL) for language in LANGUAGES]
     assert code[0] == code[1], "what is to be typed is the same in both languages"
     checks = load(each.folder / "check.py")
     assert sum(check.points for check in checks) == each.about.points

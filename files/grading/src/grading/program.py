@@ -220,7 +220,7 @@ class Session:
         for title, script, catches in cases(each, self.lab.engine):
             facts = stage.make(each, self.lab)
             if script:
-                stage.run(script, self.lab)
+                stage.run([script], self.lab)
             verdicts = check_exercises(self.lab, [each], {name: facts})[name]
             problem = judge(verdicts, catches, each.about.points)
             wrong += [problem] * bool(problem)

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def make(exercise: Exercise, record: Record) -> dict[str, Any]:
         ExerciseError: it cannot be made.
     """
     remove(exercise, record)
-    said = run(script(exercise, "setup"), record)
+    said = run([script(exercise, "setup")], record)
     last = said.strip().splitlines()[-1] if said.strip() else "{}"
     try:
         facts: dict[str, Any] = json.loads(last)
@@ -52,12 +52,10 @@ def remove(exercise: Exercise, record: Record) -> None:
     Raises:
         ExerciseError: that does not go.
     """
-    about = exercise.about.makes
+    makes = exercise.about.makes
     own = exercise.folder / "clean.sql"
-    if own.exists():
-        run(own, record)
-    run(ANSWERS, record, exercise=exercise.id)
-    run(CLEAN, record, relations=",".join(about.relations), roles=",".join(about.roles))
+    names = {"exercise": exercise.id, "relations": ",".join(makes.relations), "roles": ",".join(makes.roles)}
+    run([ANSWERS, *([own] if own.exists() else []), CLEAN], record, **names)
 
 
 def script(exercise: Exercise, name: str) -> Path:
@@ -90,8 +88,8 @@ def answers(exercise: Exercise, kind: str, engine: str) -> Iterator[tuple[Path, 
             yield path, says.get("fails", "")
 
 
-def run(path: Path, record: Record, **variables: str) -> str:
-    """Run a script against a lab, as its administrator; what it prints.
+def run(paths: Sequence[Path], record: Record, **variables: str) -> str:
+    """Run a script, or several of SQL, against a lab, as its administrator; what it prints.
 
     SQL goes through psql, statement by statement, with these variables. A shell's script has psql's variables (`PGHOST`, ...), and `API`.
 
@@ -100,7 +98,8 @@ def run(path: Path, record: Record, **variables: str) -> str:
     """
     psql = [f"{record.postgres_bin}/psql", "-XqAt", "-v", "ON_ERROR_STOP=1"]
     psql += [word for name, value in variables.items() for word in ("-v", f"{name}={value}")]
-    psql += ["-f", str(path)]
+    psql += [word for path in paths for word in ("-f", str(path))]
+    path = paths[-1]
     command = psql if path.suffix == ".sql" else ["bash", "-eu", "-o", "pipefail", str(path)]
     environment = {
         "PATH": os.pathsep.join(
