@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A user of the API, with a password of this stage alone. Neither password nor hash stands in an argument.
 CLAVE=$(python -c 'import secrets; print(secrets.token_urlsafe(12))')
 HASH=$(python -c 'import sys, argon2; print(argon2.PasswordHasher(2, 19456, 1).hash(sys.stdin.readline().strip()))' <<<"$CLAVE")

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The whole record, of the version that was read.
 CLAVE=$(psql -XqAt -c "SELECT clave FROM public.recepcion")
 TOKEN=$(curl -sSf "$API/api/v1/sesiones" -H "Content-Type: application/json" -d "{\"documento_id\": \"1999900101\", \"clave\": \"$CLAVE\"}" | sed 's/.*"token": *"\([^"]*\)".*/\1/')

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # fails: one_after_the_other
 # Both at once.
 CLAVE=$(psql -XqAt -c "SELECT clave FROM public.recepcion")

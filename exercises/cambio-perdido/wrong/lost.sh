@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # fails: both_there
 # The whole record as it was read before, whatever there is now.
 CLAVE=$(psql -XqAt -c "SELECT clave FROM public.recepcion")

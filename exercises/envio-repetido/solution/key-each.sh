@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A key for each, the same when it is sent again.
 CLAVE=$(psql -XqAt -c "SELECT clave FROM public.remitente")
 TOKEN=$(curl -sSf "$API/api/v1/sesiones" -H "Content-Type: application/json" -d "{\"documento_id\": \"1999900121\", \"clave\": \"$CLAVE\"}" | sed 's/.*"token": *"\([^"]*\)".*/\1/')

@@ -1,7 +1,8 @@
+# shellcheck shell=bash
 # fails: patients_there
 # The codes the other way round.
 folder=$(mktemp -d)
-trap "rm -rf \"$folder\"" EXIT
+trap 'rm -rf "$folder"' EXIT
 cat > "$folder/remitidos.csv" <<"CSV"
 Clase;Nro;Nombres;Apellidos;Nacimiento;Genero;Municipio;Fecha;Hora;Medico;Motivo;Codigo;Diagnostico
 CC;1.999.900.111;Rosa;Díaz Ruiz;21/03/1985;1;Cali;05/02/2026;2:30 p. m.;1;Tos y fiebre;j06.9;Infección respiratoria aguda

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The process is killed; the supervisor sees it.
 psql -XAtq -v ON_ERROR_STOP=1 <<'SQL'
 CREATE TABLE public.bitacora (id integer PRIMARY KEY, nota text);
@@ -8,7 +9,7 @@ port=$((PGPORT + 1))
 before=$(psql -XAtq -p "$port" -c "SELECT pg_postmaster_start_time()")
 kill -9 "$(head -1 "$LAB_DIRECTORY/data/citus-worker-1/postmaster.pid")"
 # Waits until it has come back and all nodes answer: it took two seconds where this was written.
-for attempt in $(seq 100); do
+for _ in $(seq 100); do
   answers=$(psql -XAtq -c 'SELECT bool_and(responds) FROM lab.nodes' 2>/dev/null || true)
   [[ $answers == t && $(psql -XAtq -p "$port" -c 'SELECT pg_postmaster_start_time()') != "$before" ]] && break
   sleep 0.2

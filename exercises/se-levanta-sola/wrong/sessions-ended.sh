@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # fails: came_back
 # Sessions are ended, and the server goes on.
 psql -XAtq -v ON_ERROR_STOP=1 <<'SQL'
