@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "load": ["load.py"],
     "imports": ["imports.py"],
     "scale": ["scale.py"],
+    "classroom": ["classroom.py"],
     "api-open": ["middleware.py", "--access", "open"],
     "api-rules": ["middleware.py", "--access", "rules"],
     "overload": ["overload.py"],
