@@ -14,14 +14,17 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership, ensure_directory
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
     Record,
     RecordError,
     beside,
     read_record,
+    write_record,
 )
 
 
@@ -89,6 +92,42 @@ def register(runtime: str | Path, name: str, directory: str | Path, write: bool 
         new.symlink_to(directory)
         new.rename(link)
     return True
+
+
+@contextlib.contextmanager
+def locked(directory: str) -> Iterator[None]:
+    """Hold a lock on a directory itself: it leaves no file behind."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def remember(record: Record, owner: Ownership, runtime: str, write: bool) -> bool:
+    """Write the record, and let the host know of the lab, unless another lab has one of its ports.
+
+    Raises:
+        ValueError: another has; the message names it.
+        OSError: the record or the link cannot be written.
+    """
+    shared_place = os.path.dirname(runtime)
+    if not os.path.isdir(shared_place):
+        if not write:
+            return True
+        ensure_directory(shared_place, 0o755, Ownership())
+    with locked(shared_place):
+        mine = set(record.ports)
+        for lab in neighbours_of(runtime, record.directory):
+            shared = sorted(mine.intersection(lab.ports))
+            if shared:
+                raise ValueError(
+                    f"port {shared[0]} belongs to the lab {lab.name} in {lab.directory}: choose another "
+                    "lab_database_port or lab_api_port for one of them"
+                )
+        changed = write_record(record.directory, record, owner, write)
+        return register(runtime, record.name, record.directory, write) or changed
 
 
 def unregister(runtime: str | Path, name: str, directory: str | Path, write: bool = True) -> bool:

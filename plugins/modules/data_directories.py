@@ -100,14 +100,16 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.data_directories import (
+    CREATED,
+    find,
+    read_names,
+)
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
     Ownership,
     ensure_directory,
     ensure_text,
 )
-
-#: The file that remembers which data directories have been made.
-CREATED = ".created"
 
 
 class CreationError(Exception):
@@ -186,15 +188,6 @@ def create_all(names: list[str], parameters: dict[str, Any]) -> None:
             list(pool.map(lambda name: create(name, parameters, password_file), names))
 
 
-def read_names(path: str) -> set[str]:
-    """The names in a file, one on each line; none where there is no file."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return set(file.read().split())
-    except FileNotFoundError:
-        return set()
-
-
 def remember(path: str, names: set[str]) -> None:
     """Write down which data directories have been made.
 
@@ -202,14 +195,6 @@ def remember(path: str, names: set[str]) -> None:
         OSError: the file cannot be written.
     """
     ensure_text(path, "".join(f"{name}\n" for name in sorted(names)), 0o600, Ownership())
-
-
-def look(directory: str, names: list[str]) -> dict[str, list[str]]:
-    """Which servers have their data directory (``there``), and which had one once (``known``)."""
-    return {
-        "there": [name for name in names if os.path.exists(os.path.join(directory, name, "PG_VERSION"))],
-        "known": sorted(read_names(os.path.join(directory, CREATED))),
-    }
 
 
 def take_away(directory: str, names: list[str], keep: bool) -> None:
@@ -265,26 +250,25 @@ def main() -> None:
     directory: str = parameters["directory"]
     try:
         owner = Ownership.of(parameters["owner"], parameters["group"])
-        # What lies there is the owner's, and so is whoever looks at it.
-        seen = owner.act(lambda: look(directory, parameters["names"]))
+        found = find(directory, parameters["names"], owner)
     except (OSError, KeyError) as error:
         module.fail_json(msg=f"{directory}: {error}")
     if parameters["state"] != "present":
-        keep, names = parameters["state"] == "kept", seen["there"]
+        keep = parameters["state"] == "kept"
+        names = [name for name in parameters["names"] if name in found.there]
         try:
             if names and not module.check_mode:
                 owner.act(lambda: take_away(directory, names, keep))
         except (CreationError, OSError) as error:
             module.fail_json(msg=f"{directory}: {error}")
         module.exit_json(changed=bool(names), created=[])
-    there, known = set(seen["there"]), set(seen["known"])
-    missing = [name for name in parameters["names"] if name not in there]
-    lost = sorted(known.intersection(missing)) if there else []
+    missing = [name for name in parameters["names"] if name not in found.there]
+    lost = sorted(found.known.intersection(missing)) if found.there else []
     if lost:
         stop, reset = (parameters["commands"].get(verb) for verb in ("stop", "reset"))
         module.fail_json(
             msg=f"The data of {', '.join(lost)} are gone from {directory}, with the rows that lay there; those of"
-            f" {', '.join(sorted(there))} are there. Put the folder back from a copy, with the lab stopped"
+            f" {', '.join(sorted(found.there))} are there. Put the folder back from a copy, with the lab stopped"
             f"{f' ({stop})' if stop else ''}; or, giving up what the others still hold, make it anew{f': {reset}' if reset else ''}"
         )
     if module.check_mode:
@@ -293,8 +277,8 @@ def main() -> None:
         if missing:
             ensure_directory(directory, 0o700, owner)
             owner.act(lambda: create_all(missing, parameters))
-        if not known.issuperset(parameters["names"]):
-            owner.act(lambda: remember(os.path.join(directory, CREATED), known.union(parameters["names"])))
+        if not found.known.issuperset(parameters["names"]):
+            owner.act(lambda: remember(os.path.join(directory, CREATED), {*found.known, *parameters["names"]}))
     except (CreationError, OSError) as error:
         module.fail_json(msg=f"{directory}: {error}")
     module.exit_json(changed=bool(missing), created=missing)

@@ -58,11 +58,8 @@ path:
   type: str
 """
 
-import contextlib
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import fields
 
 from ansible.module_utils.basic import AnsibleModule
@@ -70,7 +67,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import invocation_of, remote_command
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
     Ownership,
-    ensure_directory,
     read_text,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
@@ -81,50 +77,12 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import
     record_path,
     record_text,
     remove_record,
-    write_record,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.processes import end_command, serving
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import (
-    neighbours_of,
-    register,
+    remember,
     unregister,
 )
-
-
-@contextlib.contextmanager
-def locked(directory: str) -> Iterator[None]:
-    """Hold a lock on a directory itself: it leaves no file behind."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def remember(record: Record, owner: Ownership, runtime: str, write: bool) -> bool:
-    """Write the record, and let the host know of the lab, unless another lab has one of its ports.
-
-    Raises:
-        ValueError: another has; the message names it.
-        OSError: the record or the link cannot be written.
-    """
-    shared_place = os.path.dirname(runtime)
-    if not os.path.isdir(shared_place):
-        if not write:
-            return True
-        ensure_directory(shared_place, 0o755, Ownership())
-    with locked(shared_place):
-        mine = set(record.ports)
-        for lab in neighbours_of(runtime, record.directory):
-            shared = sorted(mine.intersection(lab.ports))
-            if shared:
-                raise ValueError(
-                    f"port {shared[0]} belongs to the lab {lab.name} in {lab.directory}: choose another "
-                    "lab_database_port or lab_api_port for one of them"
-                )
-        changed = write_record(record.directory, record, owner, write)
-        return register(runtime, record.name, record.directory, write) or changed
 
 
 def remove(directory: str, write: bool) -> bool:

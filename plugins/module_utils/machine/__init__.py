@@ -9,6 +9,7 @@ psutil does not say whose a port of another user is.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from typing import Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils import autostart
 from ansible_collections.aula.historia_clinica.plugins.module_utils.cluster_state import ClusterState
+from ansible_collections.aula.historia_clinica.plugins.module_utils.data_directories import find
 from ansible_collections.aula.historia_clinica.plugins.module_utils.machine.directory import (
     blocked_for_lab,
     data_major,
@@ -50,6 +52,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.machine.prog
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.machine.registered import registry_state
 from ansible_collections.aula.historia_clinica.plugins.module_utils.minikube.drivers import MinikubeState
+from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import (
     Record,
     RecordError,
@@ -68,7 +71,11 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.ob
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.plan import Plan, basis, locate, make_plan
 from ansible_collections.aula.historia_clinica.plugins.module_utils.problems import in_order
 from ansible_collections.aula.historia_clinica.plugins.module_utils.processes import serving
-from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import directory_of, neighbours_of
+from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import (
+    directory_of,
+    neighbours_of,
+    remember,
+)
 
 #: Processors as Kubernetes calls them.
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -104,12 +111,37 @@ def decide_on_machine(params: Mapping[str, Any], identity: Identity | None = Non
     machine = replace(machine, **registry_state(choices, plan, record, known, identity))
     decision = decide(Case(choices, plan, found, error, machine, identity, dry))
     decision.lab["exists"] = record is not None
+    decision.lab.update(as_wanted(decision.lab, choices.builds and record is not None))
     host = autostart.this_host()
     decision.lab["autostart"] = autostart.enabled_method(decision.lab, host)
     decision.lab["autostart_possible"] = (
         autostart.pick_method(autostart.boot_methods(decision.lab, host), host) is not None
     )
     return replace(decision, problems=in_order(problems + decision.problems))
+
+
+def as_wanted(lab: Mapping[str, Any], there: bool) -> dict[str, bool]:
+    """What of a lab needs no task of its own, since it is as the module of that task would leave it.
+
+    Args:
+        lab: the fact ``lab``, as far as it is known.
+        there: whether the lab was made before, and is to be brought up to date.
+
+    Returns:
+        ``recorded``: as `lab_record` would; ``data_made``: as `data_directories` would. What cannot be looked at is left to the module,
+        which says why.
+    """
+    recorded = data_made = False
+    if there:
+        with contextlib.suppress(OSError, LookupError, ValueError):
+            owner = Ownership.of(lab["user"], lab["group"])
+            record = Record(**{field.name: lab[field.name] for field in fields(Record) if field.name in lab})
+            recorded = not remember(record, owner, lab["runtime"], write=False)
+            names = [node["name"] for node in lab["nodes"]]
+            data_made = lab["target"] == "host" and find(os.path.join(lab["directory"], "data"), names, owner).complete(
+                names
+            )
+    return {"recorded": recorded, "data_made": data_made}
 
 
 def inspect_machine(

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.machine import (
+    as_wanted,
     directory,
     identity,
     memory,
     ports,
     programs,
 )
+from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
 from ansible_collections.aula.historia_clinica.plugins.module_utils.preflight.plan import Plan
 from support.exported import EXPORTED
+from support.modules import RunModule
 from support.preflight import STOCK, Bench
 
 
@@ -113,3 +118,42 @@ def test_the_runtime_keeps_out_what_is_for_something_else(tmp_path: Path) -> Non
     left = identity.runtime_variables(str(tmp_path), exported)
     assert "TMPDIR" not in left
     assert left["no_proxy"] == left["NO_PROXY"] == "localhost,127.0.0.1,::1,192.168.0.0/16"
+
+
+SERVERS = ("citus-coordinator", "citus-worker-1")
+RECORD, DATA = {"recorded": False, "data_made": True}, {"recorded": True, "data_made": False}
+#: What somebody does to a lab, and which of its tasks then has to be run.
+BY_HAND: dict[str, tuple[str, str, dict[str, bool]]] = {
+    "nothing": ("", "", {"recorded": True, "data_made": True}),
+    "another record": ("cp /dev/null", "lab.json", RECORD),
+    "no record": ("rm", "lab.json", RECORD),
+    "no copy": ("rm", "lab.json.copy", RECORD),
+    "a copy that others read": ("chmod 0644", "lab.json.copy", RECORD),
+    "unlisted": ("rm", "../../registry/ana", RECORD),
+    "a server without data": ("rm", f"data/{SERVERS[1]}/PG_VERSION", DATA),
+    "nobody knows what was made": ("rm", "data/.created", DATA),
+    "data that cannot be looked at": ("ln -sfn .", "data/.created", DATA),
+}
+
+
+@pytest.mark.parametrize("by_hand", BY_HAND)
+def test_a_task_is_left_out_only_where_its_module_would_change_nothing(
+    run_module: RunModule, tmp_path: Path, by_hand: str
+) -> None:
+    """What preflight sees is what lab_record and data_directories see; whatever differs is left to them."""
+    lab = tmp_path / "labs/ana"
+    fact: dict[str, Any] = {field.name: 1 if field.type == "int" else "" for field in fields(Record)}
+    fact |= {"name": "ana", "target": "host", "directory": str(lab), "runtime": str(tmp_path / "runtime")}
+    fact |= {"user": "", "group": "", "nodes": [{"name": name} for name in SERVERS]}
+    assert as_wanted(fact, there=True) == {"recorded": False, "data_made": False}
+    assert run_module("lab_record", lab=fact)["changed"]
+    for name in SERVERS:
+        (lab / "data" / name).mkdir(parents=True)
+        (lab / "data" / name / "PG_VERSION").touch()
+    (lab / "data/.created").write_text("\n".join(SERVERS), encoding="utf-8")
+    change, file, seen = BY_HAND[by_hand]
+    if change:
+        subprocess.run([*change.split(), lab / file], check=True)
+    assert as_wanted(fact, there=True) == seen
+    assert run_module("lab_record", check=True, lab=fact)["changed"] is not seen["recorded"]
+    assert as_wanted(fact, there=False) == {"recorded": False, "data_made": False}
