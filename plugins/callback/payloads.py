@@ -12,7 +12,8 @@ description:
   - In every run, Ansible looks anew for what each module imports, and every start of a module compiles all of that. Both take
     longer than most modules work.
   - This keeps the packed modules in the virtual environment that Ansible runs from, compiled, and lends them to the next run.
-  - They are as the files are. An edited module, another release of Ansible or other collections make them anew.
+  - It also loads the collection's filters once, for the processes of all tasks.
+  - Packed modules are as the files are. An edited module, another release of Ansible or other collections make them anew.
   - Where Ansible runs from no virtual environment, nothing is kept and nothing differs.
 requirements:
   - enabled in the configuration
@@ -25,6 +26,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import importlib
 import importlib.util
 import io
 import marshal
@@ -124,6 +126,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
 
     def __init__(self) -> None:
         super().__init__()
+        # Each task is a process that begins as a copy of this one. What is imported here, none that uses a filter has to import for itself.
+        importlib.import_module("ansible_collections.aula.historia_clinica.plugins.filter.filters")
         self._used = Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache")
         # Not what is in the others: those of the virtual environment go with it. Folders show where one was added or removed.
         others = [folder for path in constants.COLLECTIONS_PATHS for folder in Path(path).glob("ansible_collections/*")]
