@@ -23,6 +23,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.rotati
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.status import status_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.summary import preflight_page, summary_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.verification import verification_page
+from ansible_collections.aula.historia_clinica.plugins.module_utils.roster.runtime import share_a_runtime
 from ansible_collections.aula.historia_clinica.plugins.module_utils.servers import server_programs, server_settings
 from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.results import verification_report
 from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import (
@@ -58,6 +59,7 @@ class FilterModule:
             "secret_data": secret_data,
             "server_programs": server_programs,
             "server_settings": server_settings,
+            "share_a_runtime": share_a_runtime,
             "status_page": status_page,
             "stop_page": stop_page,
             "summary_page": functools.partial(summary_page, environment=os.environ),
