@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,22 @@ def test_a_teachers_own_exercise_is_found_beside_the_others(copy: Path) -> None:
         exercise(places, "x")
     with pytest.raises(ExerciseError, match=r"say which one: EXERCISE=name\. There are: "):
         exercise(places, "")
+
+
+def test_the_guide_for_writing_one_begins_with_one_that_is_whole(tmp_path: Path) -> None:
+    """Its commands up to the first of make's leave an exercise that has everything, under a name of its own."""
+    guide = (ROOT / "docs" / "es" / "writing-exercises.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"^```sh\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    commands = block.partition("export EXERCISES_PATH=~/mis-ejercicios\n")
+    assert re.findall(r"^make (\S+)", commands[2], re.MULTILINE) == ["exercises", "exercise-test"]
+    subprocess.run(
+        ["bash", "-eu", "-c", commands[0]], cwd=ROOT, env={**os.environ, "HOME": str(tmp_path)}, check=True, timeout=60
+    )
+    mine = exercise([PLACE, tmp_path / "mis-ejercicios"], "mi-ejercicio")
+    assert len(list(cases(mine, "postgres_fdw"))) >= 4
+    named = [path for path in mine.folder.rglob("*") if path.is_file() and ALL[0].id in path.read_text("utf-8")]
+    assert named == []
+    assert [name for name in {"setup.sql", "check.py", "es.md", "en.md"} if not (mine.folder / name).exists()] == []
 
 
 if __name__ == "__main__":

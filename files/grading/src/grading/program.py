@@ -32,7 +32,7 @@ TEXTS = {
         "unprepared": "el escenario de {id} no está preparado en este laboratorio. Prepárelo con: make exercise EXERCISE={id}",
         "points": "{points} de {of} puntos en {seconds:.1f} s.",
         "well": "Resuelto.",
-        "hint": "Pista {number} de {all}: {text}",
+        "hint": "Pista {number} de {all}: {hint}",
         "no more": "No hay más pistas; estas son las {all}:",
         "needs": "{id} necesita {needs}; este laboratorio tiene {has}. Vea los que se pueden hacer aquí con: make exercises",
         "in use": "el escenario de {id} está preparado en este laboratorio, y la prueba borraría lo hecho en él. Si no importa:"
@@ -59,7 +59,7 @@ TEXTS = {
         "unprepared": "the stage of {id} is not prepared in this lab. Prepare it with: make exercise EXERCISE={id}",
         "points": "{points} of {of} points in {seconds:.1f} s.",
         "well": "Passed.",
-        "hint": "Hint {number} of {all}: {text}",
+        "hint": "Hint {number} of {all}: {hint}",
         "no more": "There are no more hints; these are the {all}:",
         "needs": "{id} needs {needs}; this lab has {has}. See what can be done here with: make exercises",
         "in use": "the stage of {id} is prepared in this lab, and the test would overwrite what was done there. If that does not matter:"
@@ -195,10 +195,10 @@ class Session:
         if number > len(hints):
             return [
                 self.say("no more", all=len(hints)),
-                *(self.say("hint", number=n, all=len(hints), text=text) for n, text in enumerate(hints, 1)),
+                *(self.say("hint", number=n, all=len(hints), hint=hint) for n, hint in enumerate(hints, 1)),
             ]
         self.log.add("hint", name, number=number)
-        return [self.say("hint", number=number, all=len(hints), text=hints[number - 1])]
+        return [self.say("hint", number=number, all=len(hints), hint=hints[number - 1])]
 
     def test(self, name: str, anew: bool = False) -> tuple[list[str], bool]:
         """Prove an exercise on this lab: untouched, with each solution, with each wrong answer. Its stage is removed in the end.
