@@ -358,8 +358,8 @@ def identity(record: Record) -> str:
         raise down(record.name, str(error)) from error
     except Changed as error:
         raise ExerciseError(
-            f"el PostgreSQL del laboratorio {record.name} fue modificado ({error}), y no se le puede creer. Crea otro: make reset",
-            f"the PostgreSQL of the lab {record.name} was modified ({error}), and cannot be believed. What makes another: make reset",
+            f"lo que PostgreSQL trae fue modificado en el laboratorio {record.name}, y así no se le puede creer ({error}): deshaga ese cambio",
+            f"what PostgreSQL brings was modified in the lab {record.name}, and cannot be believed ({error}): undo that change",
         ) from error
     finally:
         lab.close()

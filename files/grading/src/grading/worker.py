@@ -49,8 +49,8 @@ def judge(check: Check, lab: Lab) -> tuple[str, dict[str, str]]:
         return NOT_RUN, {"es": f"no responde {error}", "en": f"no answer of {error}"}
     except Changed as error:
         return NOT_RUN, {
-            "es": f"el PostgreSQL del laboratorio fue modificado y no se le puede creer ({error}): make reset crea otro",
-            "en": f"the lab's PostgreSQL was modified and cannot be believed ({error}): make reset makes another one",
+            "es": f"lo que PostgreSQL trae fue modificado, y así no se le puede creer ({error}): deshaga ese cambio",
+            "en": f"what PostgreSQL brings was modified, and cannot be believed ({error}): undo that change",
         }
     except Exception as error:  # whatever it is, a student has not failed for it
         path = Path(check.function.__code__.co_filename)
