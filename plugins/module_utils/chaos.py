@@ -15,12 +15,19 @@ FAULTS = {
     "cut": "its port is refused, and it goes on behind it",
     "fill": "the disk below it is filled, up to a bound that leaves the machine alive",
 }
+#: The same in pods.
+FAULTS_IN_PODS = {
+    "kill": "its processes are killed and its pod is deleted; the cluster makes another one, with the same volume",
+    "freeze": "all of its processes stop, and its connections stay; after a minute the kubelet starts it anew",
+    "cut": "its Service leads to no pod, and its sessions end; it goes on behind it",
+    "fill": "its volume is filled, up to a bound that leaves the cluster's node alive",
+}
 MIDDLEWARE = "middleware"
 #: Seconds that a fault may last.
 SHORTEST, LONGEST = 1, 600
 
 
-def problems(fault: Any, node: Any, seconds: Any, nodes: Iterable[str]) -> list[str]:
+def problems(fault: Any, node: Any, seconds: Any, nodes: Iterable[str], pods: bool = False) -> list[str]:
     """What is wrong with what a person asked for, each in a sentence; nothing where it can be done.
 
     Args:
@@ -28,6 +35,7 @@ def problems(fault: Any, node: Any, seconds: Any, nodes: Iterable[str]) -> list[
         node: to which node.
         seconds: for how long, as it was typed.
         nodes: the names of the lab's nodes.
+        pods: whether they are pods.
     """
     known = [*nodes, MIDDLEWARE]
     found = []
@@ -35,6 +43,8 @@ def problems(fault: Any, node: Any, seconds: Any, nodes: Iterable[str]) -> list[
         found.append(f"FAULT={fault or ''} is none of {', '.join(FAULTS)}")
     if node not in known:
         found.append(f"NODE={node or ''} is none of this lab's nodes: {', '.join(known)}")
+    if pods and (fault, node) == ("fill", MIDDLEWARE):
+        found.append("FAULT=fill needs a node with a volume: the middleware's pods have none, and keep nothing")
     text = str(seconds)
     if not (text.isascii() and text.isdecimal() and SHORTEST <= int(text[:9]) <= LONGEST):
         found.append(f"DURATION={text} is no whole number of seconds from {SHORTEST} to {LONGEST}")

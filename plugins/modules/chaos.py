@@ -102,11 +102,6 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.rotation imp
 
 try:
     import psycopg
-
-    from ansible_collections.aula.historia_clinica.plugins.module_utils.supervision import (
-        Places,
-        Supervisor,
-    )
 except ImportError as error:  # the interpreter is not the runtime's
     MISSING: ImportError | None = error
 else:
@@ -116,6 +111,8 @@ else:
 PATIENCE = 2
 #: Between two questions: a prober is no load.
 PAUSE = 0.02
+#: What a way into a cluster may need of the environment.
+WAY = ("PATH", "HOME", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
 SAMPLE = """
 SELECT DISTINCT ON (w.shard_name) p.cedula, w.node_name
   FROM (SELECT cedula FROM public.pacientes ORDER BY cedula LIMIT 500) AS p, lab.where('pacientes', p.cedula) AS w
@@ -237,6 +234,9 @@ class Chaos:
         self.program = os.path.join(self.directory, "bin", "fault.py")
         self.owner = Ownership.of(self.lab["user"], self.lab["group"])
         self.over = threading.Event()
+        # A way into a cluster may lead through a proxy, or a program that logs in.
+        names = WAY if self.lab["target"] != "host" else ()
+        self.way = {name: value for name in names if (value := os.environ.get(name))}
 
     def password(self) -> str:
         """The administrator's."""
@@ -258,17 +258,9 @@ class Chaos:
         Raises:
             ChaosError: it is not; nothing was broken.
         """
-        if self.lab["target"] != "host":
-            raise ChaosError("nodes are broken on the target host only; in pods, kill one: kubectl delete pod")
         if not os.path.exists(self.program):
             raise ChaosError("this lab was made by an older version, which cannot: make the lab again first")
-        self.undo()
-        supervisor = Supervisor(Places(self.directory), self.owner)
-        states = self.owner.act(lambda: {name: str(info["statename"]) for name, info in supervisor.states().items()})
-        if states.get(self.node) != "RUNNING":
-            raise ChaosError(
-                f"{self.node} does not run ({states.get(self.node, 'the lab is stopped')}): start the lab first"
-            )
+        self._ask("--look", *self._asked())
         try:
             with connect(self.lab["libpq"], self.password()) as connection:
                 silent = connection.execute("SELECT node_name FROM lab.nodes WHERE NOT responds ORDER BY 1").fetchall()
@@ -332,9 +324,15 @@ class Chaos:
 
     def break_node(self) -> float:
         """Have the lab's program break the node, which goes on by itself; when that was, in seconds since 1970."""
-        port = next((each["port"] for each in self.lab["nodes"] if each["name"] == self.node), 0)
-        chosen = (f"--fault={self.fault}", f"--node={self.node}", f"--port={port}", f"--seconds={self.seconds}")
-        return float(self._ask(*chosen, wait=False)["at"])
+        return float(self._ask(*self._asked(), f"--seconds={self.seconds}", wait=False)["at"])
+
+    def _asked(self) -> list[str]:
+        """What the lab's program is told of the fault, the node, and where that is."""
+        chosen = [f"--fault={self.fault}", f"--node={self.node}"]
+        if self.lab["target"] == "host":
+            port = next((each["port"] for each in self.lab["nodes"] if each["name"] == self.node), 0)
+            return [*chosen, f"--port={port}"]
+        return [*chosen, *(f"--{name}={self.lab[name] or ''}" for name in ("namespace", "kubeconfig", "context"))]
 
     def _ask(self, *arguments: str, wait: bool = True) -> dict[str, Any]:
         """Run the lab's program, as its user, until it says something, or to its end; what it says.
@@ -351,7 +349,7 @@ class Chaos:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 cwd="/",
-                env={"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONUTF8": "1"},
+                env={"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONUTF8": "1", **self.way},
                 start_new_session=True,
                 text=True,
             )
@@ -390,10 +388,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     if MISSING is not None:
-        module.fail_json(msg=missing_required_lib("psycopg, psutil, supervisor"), exception=str(MISSING))
+        module.fail_json(msg=missing_required_lib("psycopg"), exception=str(MISSING))
     asked = module.params
     nodes = [node["name"] for node in asked["lab"]["nodes"]]
-    wrong = problems(asked["fault"], asked["node"], asked["seconds"], nodes)
+    wrong = problems(asked["fault"], asked["node"], asked["seconds"], nodes, pods=asked["lab"]["target"] != "host")
     if wrong:
         module.fail_json(msg="; ".join(wrong))
     try:

@@ -13,43 +13,16 @@ from typing import Any
 import psutil
 import pytest
 
-from support.labs import ROOT, Lab, Run, only
+from support.chaos import WORKER, all_respond, broken, goes_on_alone, noticed, rows
+from support.labs import ROOT, Lab, only
 from support.stream import stream_on
 
 GUIDE = ROOT / "docs" / "en" / "chaos.md"
-WORKER = "citus-worker-1"
-
-
-def broken(lab: Lab, fault: str, node: str, seconds: object, *arguments: str) -> Run:
-    """Break a node of a lab."""
-    values = {"chaos_fault": fault, "chaos_node": node, "chaos_seconds": seconds}
-    return lab.play("chaos.yml", "-e", json.dumps(values), *arguments)
-
-
-def rows(run: Run) -> dict[tuple[str, str], list[str]]:
-    """The rows of the table that it printed: node and kind, to answered, failed, longest, first error and back."""
-    found = re.findall(r"^ *(citus-\S+|middleware) +(read|write|request) +(.*)$", run.stdout, re.MULTILINE)
-    return {(node, kind): re.split(r" {2,}", rest.strip()) for node, kind, rest in found}
-
-
-def all_respond(lab: Lab) -> bool:
-    """Whether every node answers the coordinator."""
-    with lab.connect() as connection:
-        return connection.execute("SELECT bool_and(responds) FROM lab.nodes").fetchall() == [(True,)]
 
 
 def stopped(lab: Lab, node: str) -> bool:
     """Whether a node's server is frozen."""
     return psutil.Process(lab.postmaster(node)).status() == psutil.STATUS_STOPPED
-
-
-def goes_on_alone(lab: Lab) -> bool:
-    """Whether the program that breaks a node is no child any more of the run that started it: a kill of that run's does not reach it."""
-    try:
-        program = int(json.loads((lab.directory / "run" / "fault.json").read_text(encoding="utf-8"))["pid"])
-    except (FileNotFoundError, ValueError):
-        return False
-    return program not in {child.pid for child in psutil.Process().children(recursive=True)}
 
 
 #: What is broken, and whose rows are not answered meanwhile: the next case is a line.
@@ -67,15 +40,7 @@ FAULTS = [
 @pytest.mark.parametrize(("fault", "node", "missed"), FAULTS)
 def test_what_is_noticed_is_what_the_node_had(lab: Lab, fault: str, node: str, missed: set[str]) -> None:
     """Rows of other workers are answered all the while; afterwards everything is."""
-    run = broken(lab, fault, node, 4)
-    assert run.rc == 0, run.stdout + run.stderr
-    table = rows(run)
-    assert {of for of, kind in table if kind != "request"} == {WORKER, "citus-worker-2"}, run.stdout
-    assert {of for (of, kind), cells in table.items() if kind == "read" and cells[1] != "0"} == missed, run.stdout
-    assert all(int(cells[0].replace(",", "")) > 0 for cells in table.values())
-    assert re.search(rf"{fault} {node}, 4 s: everything answers again after \d+\.\d s\.", run.stdout)
-    assert all_respond(lab)
-    assert not (lab.directory / "run" / "fault.json").exists()
+    noticed(lab, fault, node, missed)
     assert not (lab.directory / "data" / ".ballast").exists()
 
 

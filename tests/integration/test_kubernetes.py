@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -23,6 +25,7 @@ import yaml
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import OBJECTS
 from support.changes import CHANGES_OF_PODS
+from support.chaos import broken, goes_on_alone, noticed, rows
 from support.exported import EXPORTED, everything_works, together
 from support.failing import DOCUMENT, NAME, fail_all
 from support.labs import ENGINES, ROOT, isolated, processes_of
@@ -415,6 +418,76 @@ def test_a_rotation_that_was_killed_is_finished_by_the_next(lab: PodLab, moment:
     rotated(lab, before)
     assert changed(lab) == 0
     assert lab.play("verify.yml").rc == 0
+
+
+WORKERS = {"citus-worker-1", "citus-worker-2"}
+#: What is broken in pods, and whose rows are not answered meanwhile: the next case is a line.
+FAULTS = [
+    pytest.param("freeze", "citus-worker-1", {"citus-worker-1"}, id="frozen-worker"),
+    pytest.param("kill", "citus-coordinator", WORKERS, id="killed-coordinator", marks=pytest.mark.long),
+    pytest.param("kill", "citus-worker-1", {"citus-worker-1"}, id="killed-worker", marks=pytest.mark.long),
+    pytest.param("cut", "citus-worker-1", {"citus-worker-1"}, id="cut-worker", marks=pytest.mark.long),
+    pytest.param("fill", "citus-worker-1", set(), id="filled-volume", marks=pytest.mark.long),
+    # Who is connected waits, and is not refused.
+    pytest.param("freeze", "citus-coordinator", set(), id="frozen-coordinator", marks=pytest.mark.long),
+    pytest.param("cut", "citus-coordinator", WORKERS, id="cut-coordinator", marks=pytest.mark.long),
+    pytest.param("fill", "citus-coordinator", set(), id="filled-volume-of-the-coordinator", marks=pytest.mark.long),
+    pytest.param("kill", "middleware", set(), id="killed-middleware", marks=pytest.mark.long),
+    pytest.param("freeze", "middleware", set(), id="frozen-middleware", marks=pytest.mark.long),
+    pytest.param("cut", "middleware", set(), id="cut-middleware", marks=pytest.mark.long),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fault", "node", "missed"), FAULTS)
+@once
+def test_what_is_noticed_of_a_fault_is_what_the_node_had(lab: PodLab, fault: str, node: str, missed: set[str]) -> None:
+    """Rows of other workers are answered all the while; afterwards everything is, and nothing of the fault is left."""
+    noticed(lab, fault, node, missed)
+    assert [pod for pod in pods_with_secrets(lab) if lab.frozen(pod)] == []
+    assert "cut" not in lab.kubectl("get", "services", "-o", "jsonpath={.items[*].spec.selector}")
+    look = ("--", "ls", "-A", "/var/lib/postgresql")
+    left = [lab.kubectl("exec", pod, *look) for pod in pods_with_secrets(lab) if pod.startswith("citus-")]
+    assert [files for files in left if ".ballast" in files] == []
+
+
+@pytest.mark.long
+@once
+def test_a_fault_is_put_right_where_the_run_is_killed(lab: PodLab) -> None:
+    """What broke the node goes on by itself; where that is killed too, the next word finds what it left."""
+    service = ("get", "service", "citus-worker-1", "-o", "jsonpath={.spec.selector}")
+
+    def frozen() -> bool:
+        return lab.frozen("citus-worker-1") and goes_on_alone(lab)
+
+    def cut() -> bool:
+        return "cut" in lab.kubectl(*service) and goes_on_alone(lab)
+
+    fault = ("-e", "chaos_fault=freeze chaos_node=citus-worker-1 chaos_seconds=25")
+    assert lab.kill_while("chaos.yml", frozen, *fault) == -signal.SIGKILL
+    assert frozen()
+    lab.seconds_until(lambda: not lab.frozen("citus-worker-1") and lab.all_respond())
+    lab.kill_while("chaos.yml", cut, "-e", "chaos_fault=cut chaos_node=citus-worker-1 chaos_seconds=600")
+    os.kill(json.loads((lab.directory / "run" / "fault.json").read_text(encoding="utf-8"))["pid"], signal.SIGKILL)
+    run = lab.play("start.yml")
+    assert run.rc == 0, run.stdout + run.stderr
+    lab.seconds_until(lab.all_respond)
+    assert not cut()
+    assert changed(lab) == 0
+
+
+@once
+def test_a_fault_that_cannot_be_is_refused_before_anything_is_changed(lab: PodLab) -> None:
+    """A node that is not there, a disk that it has not, a lab that is not well: in one clear message each."""
+    run = broken(lab, "explode", "citus-worker-9", 601)
+    assert run.rc != 0
+    for said in ("FAULT=explode is none of kill", "NODE=citus-worker-9 is none of", "DURATION=601 is no whole number"):
+        assert said in run.stdout, run.stdout
+    run = broken(lab, "fill", "middleware", 3)
+    assert run.rc != 0
+    assert "FAULT=fill needs a node with a volume" in " ".join(run.stdout.split())
+    check = broken(lab, "kill", "citus-worker-1", 3, "--check")
+    assert (check.rc, rows(check)) == (0, {}), check.stdout + check.stderr
+    assert lab.all_respond()
 
 
 @once

@@ -86,6 +86,10 @@ class PodLab(Lab):
     def _kill_pod(self, name: str) -> None:
         self.kubectl("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
 
+    def frozen(self, pod: str) -> bool:
+        """Whether processes of a pod are stopped."""
+        return "\tT (" in self.kubectl("exec", pod, "--", "sh", "-c", "cat /proc/[0-9]*/status 2>/dev/null || true")
+
     def objects(self, kinds: str) -> list[dict[str, Any]]:
         """The objects of some kinds, as the cluster has them."""
         items: list[dict[str, Any]] = json.loads(self.kubectl("get", kinds, "-o", "json"))["items"]

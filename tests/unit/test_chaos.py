@@ -33,6 +33,13 @@ def test_what_cannot_be_done_is_said_in_words(fault: str, node: str, seconds: ob
     assert problems(fault, node, seconds, NODES) == said
 
 
+def test_a_disk_that_a_pod_has_not_is_said_in_words() -> None:
+    """On a host the middleware's is that of all."""
+    [said] = problems("fill", "middleware", 5, NODES, pods=True)
+    assert said.startswith("FAULT=fill needs a node with a volume")
+    assert problems("fill", "citus-worker-1", 5, NODES, pods=True) == []
+
+
 def test_a_probe_knows_its_first_error_and_when_it_was_answered_again() -> None:
     """An answer between two errors is not the end of it."""
     probe = Probe("citus-worker-1", "read")
@@ -88,6 +95,7 @@ def test_pages_say_what_happens_and_what_was_noticed() -> None:
     """Before and after, with the commands to look with."""
     lab = {
         "name": "lab",
+        "target": "host",
         "api_port": 8080,
         "directory": "/labs/lab",
         "listed": True,
@@ -96,6 +104,8 @@ def test_pages_say_what_happens_and_what_was_noticed() -> None:
     plan = chaos_plan(lab, {"fault": "freeze", "node": "citus-worker-1", "seconds": 5})
     assert plan[0].startswith("freeze citus-worker-1 for 5 s: all of its processes stop")
     assert "  make status" in plan
+    pods = chaos_plan({**lab, "target": "minikube"}, {"fault": "cut", "node": "citus-worker-1", "seconds": 5})
+    assert pods[0].startswith("cut citus-worker-1 for 5 s: its Service leads to no pod")
     assert any("lab.nodes" in line for line in plan)
     assert not any(
         "lab.nodes" in line for line in chaos_plan(lab, {"fault": "kill", "node": "citus-coordinator", "seconds": 5})
@@ -127,5 +137,6 @@ def test_a_disk_is_filled_up_to_what_leaves_the_machine_alive(fault: ModuleType)
     assert fault.ballast_bytes(100 * gib, 15 * gib) == 5 * gib
     assert fault.ballast_bytes(5 * gib, 3 * gib) == 2 * gib
     assert fault.ballast_bytes(1000 * gib, 900 * gib) == 10 * gib
+    assert fault.ballast_bytes(100 * gib, 25 * gib, fault.KEEP_SHARE_OF_A_NODE) == 5 * gib
     with pytest.raises(fault.FaultError, match="nothing is left to fill"):
         fault.ballast_bytes(100 * gib, 10 * gib)

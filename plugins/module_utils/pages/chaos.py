@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.chaos import FAULTS
+from ansible_collections.aula.historia_clinica.plugins.module_utils.chaos import FAULTS, FAULTS_IN_PODS
 from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import command, invocation_of, psql
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import Row, columns, paragraph
 
@@ -20,7 +20,8 @@ def chaos_plan(lab: Row, asked: Row) -> list[str]:
     """
     invocation = invocation_of(lab)
     fault, node, seconds = asked["fault"], asked["node"], asked["seconds"]
-    lines = paragraph(f"{fault} {node} for {seconds} s: {FAULTS[fault]}.", "")
+    what = (FAULTS if lab["target"] == "host" else FAULTS_IN_PODS)[fault]
+    lines = paragraph(f"{fault} {node} for {seconds} s: {what}.", "")
     lines += ["Meanwhile, in another terminal:"]
     nodes = psql(invocation, lab, "SELECT node_name, responds, error FROM lab.nodes")
     lines += [f"  {nodes}"] if node != "citus-coordinator" else []
