@@ -31,6 +31,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads im
     failed,
     find_refusals,
     find_troubles,
+    lacking_pods,
     mounted_files,
     takes_next_password,
     unfinished,
@@ -38,6 +39,9 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads im
 
 #: Seconds that a pod must report a permanent failure before the wait ends; some failures are transient.
 CERTAIN_SECONDS = 5.0
+#: Seconds that a StatefulSet may lack a pod before it is touched: some stay a pod short for good, without an event (Kubernetes 1.34), until
+#: somebody touches them. One that waits for a pod to end, or is refused one, takes no harm.
+ASLEEP_SECONDS = 15.0
 KINDS = {
     "StatefulSet": "/apis/apps/v1/namespaces/{}/statefulsets",
     "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
@@ -70,10 +74,17 @@ class ClusterError(Exception):
 
 
 class Cluster:
-    """One namespace of a cluster."""
+    """One namespace of a cluster.
+
+    Attributes:
+        namespace: its name.
+        named: where it is, for messages.
+        woken: the StatefulSets that were touched, since they lacked a pod for long.
+    """
 
     def __init__(self, kubeconfig: str | None, context: str | None, namespace: str) -> None:
         self.namespace = namespace
+        self.woken: list[str] = []
         self.named = f"context {context or '(current)'} of {kubeconfig or 'the default kubeconfig'}"
         configuration = kubernetes.client.Configuration()
         # The library reads HTTPS_PROXY and forgets this one.
@@ -245,6 +256,7 @@ class Cluster:
         start = time.monotonic()
         since: dict[str, float] = {}
         next_look_at_pods = start + 1
+        lacking: dict[str, float] = {}
         while True:
             workloads = look()
             waiting = [text for text in map(unfinished, workloads) if text]
@@ -261,11 +273,27 @@ class Cluster:
                 }
                 since = {pod: since.get(pod, now) for pod in hopeless}
                 certain = any(now - first >= CERTAIN_SECONDS for first in since.values())
+                short = {str(each["metadata"]["name"]) for each in workloads if lacking_pods(each)}
+                lacking = {name: lacking.get(name, now) for name in short}
+                for name in [name for name, first in lacking.items() if now - first >= ASLEEP_SECONDS]:
+                    lacking.pop(name)
+                    self.wake(name)
             if certain or now - start > seconds:
                 raise ClusterError(
                     f"{doing}: waited {now - start:.0f} s in vain. {'; '.join(waiting)}.\n{self.explain(workloads, selector)}"
                 )
             time.sleep(0.2)
+
+    def wake(self, statefulset: str) -> None:
+        """Touch a StatefulSet, so that its controller looks at it again.
+
+        Raises:
+            ClusterError: the API refuses, or does not answer.
+        """
+        self.woken.append(statefulset)
+        annotations = {"historia-clinica/woken": datetime.now(UTC).isoformat(timespec="seconds")}
+        path = f"{KINDS['StatefulSet'].format(self.namespace)}/{statefulset}"
+        self.call("PATCH", path, {"metadata": {"annotations": annotations}})
 
     def explain(self, workloads: list[dict[str, Any]], selector: str) -> str:
         """Why workloads are not ready, for a person."""
@@ -334,10 +362,12 @@ class Cluster:
             ClusterError: the API refuses, or does not answer.
         """
         pods = self.items("Pod")
+        lacking = [text for text in map(lacking_pods, self.items("StatefulSet")) if text]
         metrics = self.call("GET", METRICS.format(self.namespace)) or {"items": []}
         cluster_report: dict[str, Any] = {
             "error": "",
             "pods": pod_rows(pods, metrics["items"], datetime.now(UTC)),
+            "lacking": lacking,
         }
         if details:
             events = self.items("Event")

@@ -171,12 +171,34 @@ def changed_by_hand(found: Sequence[Object], nodes: Sequence[str]) -> list[str]:
         applied = json.loads((thing["metadata"].get("annotations") or {}).get(APPLIED, "{}"))
         spec, made = thing.get("spec") or {}, applied.get("spec") or {}
         if kind in ("StatefulSet", "Deployment") and spec.get("replicas") != made.get("replicas", 1):
-            lines.append(f"{kind} {name} has {spec.get('replicas')} replicas, {made.get('replicas', 1)} were made")
+            here, there_were = int(spec.get("replicas", 1)), int(made.get("replicas", 1))
+            lines.append(
+                f"{kind} {name} has {here} replicas, {there_were} were made{_scaled_workers(name, here, there_were)}"
+            )
         if thing.get("data") != applied.get("data"):
             lines.append(f"{kind} {name} has other data than were written")
         if kind in ("Service", "NetworkPolicy") and not _holds(spec, made):
             lines.append(f"{kind} {name} has other rules than were written")
     return lines
+
+
+def _scaled_workers(name: str, here: int, made: int) -> str:
+    """What becomes of the workers where somebody scales their StatefulSet, as the rest of a sentence; nothing of other workloads."""
+    if name != "citus-worker":
+        return ""
+    others = ", ".join(f"citus-worker-{number}" for number in range(min(here, made) + 1, max(here, made) + 1))
+    if here > made:
+        return f": no nodes of the database, and without rows: {others}; make scale adds and removes workers"
+    return f": nobody reaches the rows of {others}, which stay in volumes; make scale removes workers"
+
+
+def lacking_pods(workload: Object) -> str:
+    """What pods a StatefulSet lacks that it was asked for, in a sentence; empty where it has all of them."""
+    wanted = (workload.get("spec") or {}).get("replicas", 1)
+    found = (workload.get("status") or {}).get("replicas", 0)
+    if workload["kind"] != "StatefulSet" or found >= wanted:
+        return ""
+    return f"StatefulSet {workload['metadata']['name']} has {found} of {wanted} pods"
 
 
 def _holds(found: object, wanted: object) -> bool:

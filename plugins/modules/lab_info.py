@@ -104,6 +104,10 @@ cluster_report:
       description: What somebody deleted, scaled or edited of what a run made, a sentence each.
       type: list
       elements: str
+    lacking:
+      description: The StatefulSets that have fewer pods than they were asked for, a sentence each.
+      type: list
+      elements: str
     objects:
       description: C(kind), C(name) and what it C(says), with O(details).
       type: list
@@ -229,7 +233,7 @@ def cluster_report(lab: dict[str, Any], details: bool) -> dict[str, Any]:
         changed = cluster.changed([node["name"] for node in lab["nodes"]])
         return {**cluster.report(details), "changed": changed}
     except ClusterError as error:
-        return {"error": str(error), "pods": [], "changed": []}
+        return {"error": str(error), "pods": [], "lacking": [], "changed": []}
 
 
 def main() -> None:

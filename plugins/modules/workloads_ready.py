@@ -12,6 +12,7 @@ description:
   - Waits until every StatefulSet or Deployment with a label has all its pods, up to date and ready.
   - Ends early where waiting is in vain (an image that does not exist, a program that keeps ending), and then shows each pod
     that is not ready, its state, the likely cause, what to do, its events and the last lines of its log.
+  - A StatefulSet that stays a pod short is touched (an annotation), which wakes its controller where that has forgotten it.
   - Runs with the interpreter of the runtime environment, which has the package kubernetes.
 options:
   kinds:
@@ -41,7 +42,7 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Changes nothing, ever.
+    description: Touches nothing.
 author:
   - The maintainers of aula.historia_clinica (@aula)
 """
@@ -56,6 +57,11 @@ EXAMPLES = r"""
 RETURN = r"""
 ready:
   description: The names of the workloads.
+  returned: success
+  type: list
+  elements: str
+woken:
+  description: The StatefulSets that were touched, since they lacked a pod for long.
   returned: success
   type: list
   elements: str
@@ -110,7 +116,8 @@ def main() -> None:
         found = cluster.wait(look, wanted["selector"], wanted["timeout"], f"pods with {wanted['selector']}")
     except ClusterError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, ready=[one["metadata"]["name"] for one in found])
+    ready = [one["metadata"]["name"] for one in found]
+    module.exit_json(changed=bool(cluster.woken), ready=ready, woken=cluster.woken)
 
 
 if __name__ == "__main__":

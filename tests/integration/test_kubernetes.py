@@ -564,6 +564,35 @@ def test_manifests_are_accepted_by_the_server_and_clean_in_checkov(lab: PodLab, 
 
 
 @pytest.mark.long
+@once
+def test_a_statefulset_that_stays_a_pod_short_is_named_and_woken(lab: PodLab) -> None:
+    """Here a quota keeps it short; `make start` touches it all the same, and a touch harms nothing."""
+    quota = json.loads(lab.kubectl("get", "resourcequota", "lab", "-o", "json"))["spec"]["hard"]
+
+    def allow(pods: str) -> None:
+        lab.kubectl(
+            "patch", "resourcequota", "lab", "--type=merge", f'--patch={{"spec": {{"hard": {{"pods": "{pods}"}}}}}}'
+        )
+
+    def woken() -> bool:
+        workers = lab.objects("statefulsets")
+        return any("historia-clinica/woken" in (one["metadata"].get("annotations") or {}) for one in workers)
+
+    allow("1")
+    try:
+        lab.kubectl("delete", "pod", "citus-worker-1")
+        assert "StatefulSet citus-worker has 1 of 2 pods" in lab.play("status.yml").stdout
+        assert not woken()
+        start = lab.start("start.yml")
+        lab.seconds_until(woken, 120)
+    finally:
+        allow(quota["pods"])
+    assert start.wait(300) == 0
+    lab.seconds_until(lab.all_respond)
+    assert changed(lab) == 0
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_lab_is_scaled_out_and_in_while_it_is_used(pods: PodWorkshop, engine: str) -> None:
     """A pod with a volume of its own comes and goes; no client sees an error; a volume that was kept is given to nobody."""

@@ -19,6 +19,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads im
     failed,
     find_refusals,
     find_troubles,
+    lacking_pods,
     mounted_files,
     network_verdict,
     secret_credentials,
@@ -356,7 +357,15 @@ def test_what_was_deleted_scaled_or_edited_is_named() -> None:
     policy = made("NetworkPolicy", "worker", spec={"ingress": [{"ports": [{"port": 5432}]}]})
     policy["spec"]["ingress"] = [{}]
     said = changed_by_hand([worker, secret, policy], ["citus-coordinator"])
-    assert "StatefulSet citus-worker has 1 replicas, 2 were made" in said
+    assert (
+        "StatefulSet citus-worker has 1 replicas, 2 were made: nobody reaches the rows of citus-worker-2, which stay in volumes;"
+        " make scale removes workers"
+    ) in said
+    worker["spec"]["replicas"] = 4
+    assert (
+        "StatefulSet citus-worker has 4 replicas, 2 were made: no nodes of the database, and without rows: citus-worker-3, citus-worker-4;"
+        " make scale adds and removes workers"
+    ) in changed_by_hand([worker], [])
     assert "Secret credentials has other data than were written" in said
     assert "NetworkPolicy worker has other rules than were written" in said
     assert "Service citus-coordinator is not there" in said
@@ -412,3 +421,10 @@ def test_a_service_of_an_older_version_knows_no_next_password() -> None:
     env.append({"name": "HISTORIA_CLINICA_NEXT_SERVICE", "value": "historia-clinica-next"})
     assert takes_next_password(deployment)
     assert takes_next_password({"kind": "StatefulSet"})
+
+
+def test_a_statefulset_says_which_pods_it_lacks() -> None:
+    """A Deployment's are counted by its own condition."""
+    assert lacking_pods(workload("StatefulSet", replicas=1)) == "StatefulSet some has 1 of 2 pods"
+    assert lacking_pods(workload("StatefulSet", replicas=2)) == ""
+    assert lacking_pods(workload("Deployment", replicas=1)) == ""

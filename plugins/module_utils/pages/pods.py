@@ -48,7 +48,10 @@ def pods_section(lab: Row, cluster_report: Row) -> list[str]:
     changed = [line for text in cluster_report["changed"] for line in paragraph(text, "    ", "  ! ")]
     if changed:
         changed.append(f"  {commands['lab']} repairs it.")
-    return [f"Pods in the {where}", *columns(headings, rows, (2, 3, 4, 5, 6)), *changed]
+    lacking = [line for text in cluster_report["lacking"] for line in paragraph(text, "    ", "  ! ")]
+    if lacking:
+        lacking.append(f"  {start} has the cluster make what is lacking.")
+    return [f"Pods in the {where}", *columns(headings, rows, (2, 3, 4, 5, 6)), *lacking, *changed]
 
 
 def _cpu(cpus: float | None) -> str:

@@ -23,7 +23,16 @@ def cluster_report(**changes: Any) -> dict[str, Any]:
     """What lab_info gives of a namespace."""
     pods = [{**ROW, "cpu": None, "memory_bytes": None}]
     details: dict[str, Any] = {"objects": [], "troubles": [], "events": [], "logs": {}}
-    return {"error": "", "pods": pods, "changed": [], **details, **changes}
+    return {"error": "", "pods": pods, "lacking": [], "changed": [], **details, **changes}
+
+
+def test_a_statefulset_that_is_a_pod_short_is_named_with_what_helps() -> None:
+    """Nobody would see it else: there is neither a pod nor an event."""
+    lines = pods_section(LAB, cluster_report(lacking=["StatefulSet citus-worker has 1 of 2 pods"]))
+    assert lines[-2:] == [
+        "  ! StatefulSet citus-worker has 1 of 2 pods",
+        "  make start LAB=ana has the cluster make what is lacking.",
+    ]
 
 
 def test_pods_of_a_stopped_lab_say_that_the_data_stay() -> None:
