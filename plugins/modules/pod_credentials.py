@@ -49,7 +49,7 @@ EXAMPLES = r"""
     namespace: hc-lab
 """
 
-RETURN = r"""# """
+RETURN = r""" # """
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
 
