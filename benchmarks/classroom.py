@@ -35,7 +35,7 @@ class Classroom:
     """A class in a place of its own."""
 
     def __init__(self, place: Path, labs: int, engine: str) -> None:
-        self.place, self.labs = place, labs
+        self.place, self.labs, self.engine = place, labs, engine
         self.roster = place / f"roster-{labs}.csv"
         rows = (f"Estudiante {number},estudiante{number}@uni.example" for number in range(1, labs + 1))
         self.roster.write_text("\n".join(["Nombre,Correo", *rows, ""]), encoding="utf-8")
@@ -79,6 +79,7 @@ class Classroom:
         finally:
             self.make("teardown")
         return {
+            "engine": self.engine,
             "labs": self.labs,
             **{f"first_{name}": value for name, value in first.items()},
             **{f"again_{name}": statistics.median(run[name] for run in again or [first]) for name in first},
@@ -119,9 +120,7 @@ def main() -> None:
         }
         for run in ("first", "again")
     }
-    print(
-        json.dumps({"engine": options.engine, "targets_of_30": TARGETS, "one": one, "class": whole, "beside": beside})
-    )
+    print(json.dumps({"targets_of_30": TARGETS, "table": [one, whole], "beside": beside}))
 
 
 if __name__ == "__main__":
