@@ -37,7 +37,7 @@ class Classroom:
     def __init__(self, place: Path, labs: int, engine: str) -> None:
         self.place, self.labs, self.engine = place, labs, engine
         self.roster = place / f"roster-{labs}.csv"
-        rows = (f"Estudiante {number},estudiante{number}@uni.example" for number in range(1, labs + 1))
+        rows = (f"Bench Lab {number},lab{number}@bench.example" for number in range(1, labs + 1))
         self.roster.write_text("\n".join(["Nombre,Correo", *rows, ""]), encoding="utf-8")
         servers = f" -e lab_postgres_bin={citus_servers()}" if engine == "citus" else ""
         self.arguments = (
@@ -92,6 +92,7 @@ def resident(directory: Path) -> float:
     family = {
         member.pid: member
         for process in processes_of(directory)
+        if f"{directory}/" in " ".join(process.cmdline())  # and not that of bench-lab-2, whose name begins like it
         for member in (process, *process.children(recursive=True))
     }
     return float(sum(member.memory_full_info().pss for member in family.values())) / 1e6
