@@ -198,9 +198,9 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "a check dropped",
         "se quitó una restricción CHECK",
-        sql("ALTER TABLE pacientes DROP CONSTRAINT pacientes_sexo_check"),
+        sql("ALTER TABLE pacientes DROP CONSTRAINT pacientes_sexo_rips_check"),
         "as-installed",
-        "constraint pacientes pacientes_sexo_check: found absent",
+        "constraint pacientes pacientes_sexo_rips_check: found absent",
     ),
     Change(
         "a foreign key dropped",

@@ -127,8 +127,8 @@ STATEMENTS: tuple[Statement, ...] = (
         undo=("ALTER TABLE pacientes DROP CONSTRAINT prueba",),
     ),
     Statement(
-        "ALTER TABLE pacientes DROP CONSTRAINT pacientes_sexo_check",
-        undo=("ALTER TABLE pacientes ADD CONSTRAINT pacientes_sexo_check CHECK (sexo IN ('F', 'M'))",),
+        "ALTER TABLE pacientes DROP CONSTRAINT pacientes_sexo_rips_check",
+        undo=("ALTER TABLE pacientes ADD CONSTRAINT pacientes_sexo_rips_check CHECK (sexo IN ('F', 'M', 'I'))",),
     ),
     Statement(
         "CREATE INDEX prueba_idx ON pacientes (telefono)",
