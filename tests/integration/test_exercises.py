@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from grading import labs
-from grading.exercise import Exercise, ExerciseError, exercises
+from grading import labs, stage
+from grading.exercise import Exercise, ExerciseError, exercise, exercises
 from grading.grade import check_lab
 from grading.program import Session, main
 from support.labs import ENGINES, ROOT, Lab, Workshop, only
@@ -27,9 +27,14 @@ PROVEN = [
 
 @pytest.fixture
 def session(lab: Lab, workshop: Workshop) -> Iterator[Session]:
-    """The commands of the exercises on a lab, which have nothing on record yet."""
+    """The commands of the exercises on a lab, which have nothing on record yet; the lab is left as it was for the other tests."""
     yield Session([PLACE], "es", workshop.place, lab.name)
     shutil.rmtree(workshop.place / "grading", ignore_errors=True)
+    stage.remove(exercise([PLACE], FIRST), labs.find(workshop.place, lab.name))
+    with lab.connect() as connection:
+        connection.execute("DROP TABLE public.respuestas")
+        left = connection.execute("SELECT table_name FROM lab.tables WHERE kind = 'local'").fetchall()
+    assert left == []
 
 
 @pytest.mark.parametrize(("lab", "each"), PROVEN, indirect=["lab"], scope="session")
@@ -42,7 +47,7 @@ def test_an_exercise_is_proven(session: Session, each: Exercise) -> None:
 
 @only("postgres_fdw")
 def test_the_guide_can_be_followed(
-    lab: Lab, workshop: Workshop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    session: Session, lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its commands, one after the other, as a student types them; then the exercise is solved, and listed so."""
     words = {"exercises": "list", "exercise": "show", "check": "check", "hint": "hint", "exercise-reset": "reset"}
@@ -50,7 +55,7 @@ def test_the_guide_can_be_followed(
     [block] = re.findall(r"^```sh\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
     typed = re.findall(r"^make ([a-z-]+)(?: EXERCISE=(\S+))?$", block, re.MULTILINE)
     assert len(typed) == len(block.splitlines()) == len(words)
-    monkeypatch.setattr(labs, "state", lambda: workshop.place)
+    monkeypatch.setattr(labs, "state", lambda: session.root)
     monkeypatch.setenv("LAB", lab.name)
     codes = [main(PLACE, [words[word], *([name] * bool(name))]) for word, name in typed]
     said = capsys.readouterr()
@@ -64,12 +69,11 @@ def test_the_guide_can_be_followed(
         "como al principio",
     ):
         assert told in " ".join(said.out.split())
-    session = Session([PLACE], "en", workshop.place, lab.name)
+    session = Session([PLACE], "en", session.root, lab.name)
     assert any(re.search(rf"{FIRST} .* begun +0/10", line) for line in session.overview())
     with pytest.raises(ExerciseError, match=f"the stage of {FIRST} is prepared in this lab"):
         session.test(FIRST)
-    session.test(FIRST, anew=True)
-    shutil.rmtree(workshop.place / "grading")
+    assert session.test(FIRST, anew=True)[1]
 
 
 @only("postgres_fdw")
