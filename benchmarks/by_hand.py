@@ -12,6 +12,7 @@ LOGINS = ("middleware", "api", "readonly")
 #: The original's step 7.
 DISTRIBUTE = (
     "SELECT lab.create_reference_table('public.medicos')",
+    "SELECT lab.create_reference_table('public.municipios')",
     "SELECT lab.create_distributed_table('public.pacientes', 'cedula')",
     "SELECT lab.create_distributed_table('public.consultas', 'paciente_id', 'public.pacientes')",
     "SELECT lab.create_distributed_table('public.solicitudes', 'paciente_id', 'public.pacientes')",

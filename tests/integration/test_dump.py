@@ -15,6 +15,7 @@ from support.older import ROW, older_row
 
 KEYS = {
     "medicos": "id",
+    "municipios": "codigo_municipio",
     "pacientes": "cedula",
     "consultas": "id",
     "usuario": "documento_id",

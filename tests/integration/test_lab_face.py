@@ -18,6 +18,7 @@ COORDINATOR = "citus-coordinator"
 WORKERS = ["citus-worker-1", "citus-worker-2"]
 #: Empty until the API is used.
 SERVICE = dict.fromkeys(("solicitudes", "accesos", "cambios"), "paciente_id") | {"accesos_paginas": "documento_id"}
+REFERENCE = ("medicos", "municipios")
 DISTRIBUTED = {"pacientes": "cedula", "consultas": "paciente_id", "usuario": "documento_id", **SERVICE}
 #: What an engine owes.
 OWED = yaml.safe_load((Path(__file__).parents[1] / "support/engine.yml").read_text(encoding="utf-8"))
@@ -74,9 +75,9 @@ def test_nodes_count_the_shards_that_they_hold(lab: Lab) -> None:
 
 
 def test_tables_say_how_each_is_spread(lab: Lab) -> None:
-    """lab.tables: medicos is copied everywhere, the others are spread by their column, consultas beside pacientes."""
+    """lab.tables: medicos and municipios are copied everywhere, the others are spread by their column, consultas beside pacientes."""
     found = {row[0]: row[1:] for row in rows(lab, "SELECT table_name, kind, distribution_column FROM lab.tables")}
-    assert found == {"medicos": ("reference", None)} | {
+    assert found == dict.fromkeys(REFERENCE, ("reference", None)) | {
         name: ("distributed", column) for name, column in DISTRIBUTED.items()
     }
     groups = dict(rows(lab, "SELECT table_name, colocation_id FROM lab.tables"))
@@ -88,7 +89,7 @@ def test_tables_say_how_each_is_spread(lab: Lab) -> None:
 def test_rows_counted_on_the_nodes_are_the_rows_of_the_tables(lab: Lab) -> None:
     """lab.tables and lab.shards, which count on the nodes, agree with SELECT count(*) through the coordinator."""
     counted = dict(rows(lab, "SELECT table_name, rows FROM lab.tables"))
-    assert set(counted) == {"medicos", *DISTRIBUTED}
+    assert set(counted) == {*REFERENCE, *DISTRIBUTED}
     for table, number in counted.items():
         assert number > 0 or table in SERVICE
         assert rows(lab, f"SELECT count(*) FROM {table}") == [(number,)]
@@ -96,11 +97,12 @@ def test_rows_counted_on_the_nodes_are_the_rows_of_the_tables(lab: Lab) -> None:
         assert rows(lab, "SELECT sum(rows) FROM lab.shards WHERE table_name = %s", table) == [(counted[table],)]
 
 
-def test_a_reference_table_is_whole_on_every_node(lab: Lab) -> None:
-    """lab.shards has one row of medicos for each node, with the same number of rows."""
-    found = rows(lab, "SELECT node_name, rows FROM lab.shards WHERE table_name = 'medicos' ORDER BY 1")
-    doctors = rows(lab, "SELECT count(*) FROM medicos")[0][0]
-    assert found == [(name, doctors) for name in [COORDINATOR, *WORKERS]]
+@pytest.mark.parametrize("table", REFERENCE)
+def test_a_reference_table_is_whole_on_every_node(lab: Lab, table: str) -> None:
+    """lab.shards has one row of it for each node, with the same number of rows."""
+    found = rows(lab, "SELECT node_name, rows FROM lab.shards WHERE table_name = %s ORDER BY 1", table)
+    whole = rows(lab, f"SELECT count(*) FROM {table}")[0][0]
+    assert found == [(name, whole) for name in [COORDINATOR, *WORKERS]]
 
 
 def test_every_worker_holds_part_of_every_distributed_table(lab: Lab) -> None:
@@ -108,7 +110,8 @@ def test_every_worker_holds_part_of_every_distributed_table(lab: Lab) -> None:
     found = rows(
         lab,
         "SELECT table_name, node_name, count(*), count(DISTINCT shard_name) FROM lab.shards"
-        " WHERE table_name <> 'medicos' GROUP BY 1, 2 ORDER BY 1, 2",
+        " WHERE table_name <> ALL (%s) GROUP BY 1, 2 ORDER BY 1, 2",
+        list(REFERENCE),
     )
     each = found[0][2]
     assert each > 1
@@ -196,6 +199,7 @@ def test_the_names_of_the_original_lab_answer(lab: Lab) -> None:
         ("cambios", "distributed"),
         ("consultas", "distributed"),
         ("medicos", "reference"),
+        ("municipios", "reference"),
         ("pacientes", "distributed"),
         ("solicitudes", "distributed"),
         ("usuario", "distributed"),
@@ -203,12 +207,12 @@ def test_the_names_of_the_original_lab_answer(lab: Lab) -> None:
 
 
 def test_only_the_tables_of_the_history_are_in_sight(lab: Lab) -> None:
-    """A student who lists the tables sees the four of the original, and those in which the API keeps what was done."""
+    """A student who lists the tables sees the four of the original, the municipalities, and those in which the API keeps what was done."""
     query = (
         "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid)"
         " AND relnamespace = 'public'::regnamespace ORDER BY 1"
     )
-    assert rows(lab, query) == [(name,) for name in sorted([*DISTRIBUTED, "medicos"])]
+    assert rows(lab, query) == [(name,) for name in sorted([*DISTRIBUTED, *REFERENCE])]
 
 
 def test_who_waits_for_whom_is_shown(lab: Lab) -> None:

@@ -25,6 +25,7 @@ TEXTS = {
 PERSON = [
     *("nombre_sin_partes", "primer_nombre", "segundo_nombre", "primer_apellido", "segundo_apellido"),
     *("zona_residencia", "pais_residencia", "nacionalidad", "etnia", "discapacidad", "tipo_usuario"),
+    "codigo_municipio",
 ]
 #: The columns of what norms ask of a consultation.
 VISIT = [
@@ -39,6 +40,7 @@ VISIT = [
 ]
 #: What makes a lab's tables what the release before made.
 BEFORE = [
+    "SELECT lab.ddl('ALTER TABLE pacientes DROP CONSTRAINT IF EXISTS pacientes_codigo_municipio_fkey')",
     "SELECT lab.ddl('ALTER TABLE pacientes DROP COLUMN tipo_documento')",
     "SELECT lab.ddl('ALTER TABLE pacientes DROP COLUMN numero_documento')",
     "SELECT lab.ddl('ALTER TABLE pacientes DROP CONSTRAINT pacientes_documento_check')",
@@ -65,9 +67,11 @@ BEFORE = [
             f"ADD CONSTRAINT {table}_{column}_check CHECK (btrim({column}) <> '')",
         )
     ),
+    "DROP TABLE municipios",
+    "DELETE FROM lab.installed WHERE relacion = 'public.municipios'",
     "DELETE FROM lab.installed WHERE clase IN ('column', 'constraint', 'index') AND relacion IN ('public.medicos', 'public.pacientes', 'public.usuario', 'public.consultas')",
     "INSERT INTO lab.installed SELECT * FROM lab.catalogue_now() WHERE clase IN ('column', 'constraint', 'index') AND relacion IN ('public.medicos', 'public.pacientes', 'public.usuario', 'public.consultas')",
-    "DELETE FROM lab.applied WHERE nombre = 'schema'",
+    "DELETE FROM lab.applied WHERE nombre IN ('schema', 'municipalities')",
 ]
 #: A diagnosis as somebody wrote it then, and as it is kept now; what is no code of CIE-10 stays.
 CODES = [("J06.9", "J069"), ("J069", "J069"), ("I10", "I10X"), ("I10.X", "I10X"), ("J06.9XYZ", "J06.9XYZ")]
@@ -98,7 +102,7 @@ def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
         )
         connection.execute(
             "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
-            " VALUES ('72346', 'María del Pilar', 'Gómez Peña', '1990-01-01', 'F', 'Cali'), ('72347', 'Eva', 'Rey', '1990-01-01', 'F', chr(8203))"
+            " VALUES ('72346', 'María del Pilar', 'Gómez Peña', '1990-01-01', 'F', 'Florencia'), ('72347', 'Eva', 'Rey', '1990-01-01', 'F', chr(8203))"
         )
         for code, _ in CODES:
             connection.execute(
@@ -114,6 +118,7 @@ def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
         told = " ".join(run.stdout.split())
         assert "1 patients whose document begins with 0" in told
         assert "3 patients whose name nobody has taken apart" in told
+        assert "patients whose city is not the name of one municipality alone" in told
         assert "1 consultations whose diagnosis is no code of CIE-10" in told
         kept = dict(ask(lab, "SELECT motivo, codigo_cie10 FROM consultas WHERE paciente_id = '72345'"))
         assert kept == dict(CODES)
@@ -129,14 +134,23 @@ def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
         ]
         parts = ask(
             lab,
-            "SELECT cedula, primer_nombre, segundo_nombre, primer_apellido, segundo_apellido, nombre_sin_partes, nacionalidad, etnia"
+            "SELECT cedula, primer_nombre, segundo_nombre, primer_apellido, segundo_apellido, nombre_sin_partes, nacionalidad, codigo_municipio"
             " FROM pacientes WHERE cedula IN ('0072345', '72345', '72346', '72347')",
         )
         assert sorted(parts) == [
-            ("0072345", None, None, None, None, True, None, "99"),
-            ("72345", "Ana", None, "Núñez", None, False, "170", "99"),
-            ("72346", None, None, "Gómez", "Peña", True, "170", "99"),  # nobody guesses what belongs to what
-            ("72347", None, None, None, None, True, None, "99"),  # a city that nobody can read: as the first
+            ("0072345", None, None, None, None, True, None, None),
+            ("72345", "Ana", None, "Núñez", None, False, "170", "76001"),
+            (
+                "72346",
+                None,
+                None,
+                "Gómez",
+                "Peña",
+                True,
+                "170",
+                None,
+            ),  # nobody guesses what belongs to what, or which Florencia it is
+            ("72347", None, None, None, None, True, None, None),  # a city that nobody can read: as the first
         ]
         with lab.connect() as connection, pytest.raises(psycopg.errors.CheckViolation):
             connection.execute("UPDATE consultas SET codigo_cie10 = 'J06.9' WHERE paciente_id = '72345'")

@@ -57,14 +57,15 @@ SHARDS = [
     for table, _, _ in SPREAD
     for n in range(4)
 ] + [
-    {"table_name": "medicos", "shard_name": "medicos_9", "node_name": name, "rows": 40, "size_bytes": 8192}
+    {"table_name": table, "shard_name": f"{table}_9", "node_name": name, "rows": rows, "size_bytes": 8192}
+    for table, rows in (("medicos", 40), ("municipios", 1122))
     for name in ("citus-coordinator", *WORKERS)
 ]
 KINDS = [(table, "distributed", column, group, 4, 400) for table, column, group in SPREAD]
 TABLE_ROWS = [
     dict(zip(("table_name", "kind", "distribution_column", "colocation_id", "shard_count", "rows"), row, strict=True))
     | {"size_bytes": 32768}
-    for row in [*KINDS, ("medicos", "reference", None, 1, 1, 40)]
+    for row in [*KINDS, ("medicos", "reference", None, 1, 1, 40), ("municipios", "reference", None, 1, 1, 1122)]
 ]
 ANSWERS: dict[str, list[dict[str, Any]]] = {
     "nodes": NODES,

@@ -41,9 +41,9 @@ def people(lab: Lab) -> None:
     )
     lab.admin.execute(
         "INSERT INTO pacientes (cedula, nombre, primer_nombre, segundo_nombre, apellido, primer_apellido, fecha_nacimiento, sexo, ciudad,"
-        "                       nacionalidad)"
+        "                       codigo_municipio, nacionalidad)"
         " SELECT 10000 + n, 'Persona ' || n, 'Persona', n, 'Apellido', 'Apellido', '1990-01-01', 'F',"
-        "        (ARRAY['Cali', 'Pasto'])[1 + n %% 2], '170'"
+        "        (ARRAY['Cali', 'Pasto'])[1 + n %% 2], (ARRAY['76001', '52001'])[1 + n %% 2], '170'"
         "   FROM generate_series(1, %s) n",
         [3],
     )
@@ -266,7 +266,7 @@ def test_what_has_not_changed_is_not_sent_again(client: FlaskClient, address: st
 
 CHANGES = [
     ("/medicos/7", DOCTOR, {"ciudad": "Cali"}),
-    ("/pacientes/10001", PATIENT, {"ciudad": "Cali", "correo": "x@example.com"}),
+    ("/pacientes/10001", PATIENT, {"ciudad": "Cali", "codigo_municipio": "76001", "correo": "x@example.com"}),
     ("/usuarios/1072319876", {"nombre": "L", "edad": 3, "rol": "medico"}, {"edad": 4}),
 ]
 
@@ -328,6 +328,7 @@ def test_put_registers_by_natural_key_once(client: FlaskClient) -> None:
     known = {"cedula": "1072319876", "tipo_documento": "CC", "numero_documento": "1072319876", "id": "P1072319876"}
     parts = {"primer_nombre": "José", "segundo_nombre": None, "primer_apellido": "Ibáñez", "segundo_apellido": "Ñáñez"}
     said = {
+        "codigo_municipio": "52001",
         "zona_residencia": None,
         "pais_residencia": "170",
         "nacionalidad": "170",
@@ -807,3 +808,61 @@ def test_what_no_norm_knows_of_a_consultation_is_refused(client: FlaskClient, fi
     """By the name of its field; nothing ends before it begins."""
     sent = CONSULTATION | {"fecha_consulta": "2026-02-03T10:30:00-05:00", field: value}
     problem(client.post(f"{V1}/pacientes/10001/consultas", json=sent), 422, field)
+
+
+#: What is written of where somebody lives, and city and code; or the refusal.
+PLACES = [
+    ({"ciudad": "Pasto"}, ("Pasto", "52001")),
+    ({"codigo_municipio": "52001"}, ("Pasto", "52001")),
+    ({"codigo_municipio": "54001"}, ("Cúcuta", "54001")),
+    ({"ciudad": "Florencia"}, ("Florencia", None)),
+    ({"ciudad": "Florencia", "codigo_municipio": "18001"}, ("Florencia", "18001")),
+    ({"ciudad": "Pasto, centro", "codigo_municipio": "52001"}, ("Pasto, centro", "52001")),
+    ({"ciudad": "Córdoba", "pais_residencia": "032"}, ("Córdoba", None)),
+    ({"ciudad": "Cali", "pais_residencia": "032"}, ("Cali", None)),
+    ({"ciudad": "Cali", "codigo_municipio": "52001"}, "codigo_municipio 52001 es Pasto (Nariño), y ciudad dice otra cosa."),
+    ({"codigo_municipio": "52001", "pais_residencia": "032"}, "codigo_municipio es de quien vive en Colombia"),
+    ({"ciudad": "Pasto", "codigo_municipio": "99999"}, "tiene que ser el código de un municipio en la DIVIPOLA"),
+    ({}, "es obligatorio."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "expected"), PLACES)
+def test_a_city_comes_by_its_name_or_its_code(client: FlaskClient, place: dict[str, str], expected: Any) -> None:
+    """A code gives the name; a name its code where no other municipality has it, and nobody guesses which of two it is."""
+    rest = {field: value for field, value in PATIENT.items() if field != "ciudad"}
+    answer = client.put(f"{V1}/pacientes/10009", json=rest | place)
+    if isinstance(expected, str):
+        assert answer.status_code == 422
+        assert expected in answer.get_json()["detail"]
+    else:
+        assert tuple(answer.get_json()[field] for field in ("ciudad", "codigo_municipio")) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"ciudad": "Pasto"}, ("Pasto", "52001")),
+        ({"ciudad": "Rionegro"}, ("Rionegro", None)),
+        ({"codigo_municipio": "05615"}, ("Rionegro", "05615")),
+        ({"pais_residencia": "032"}, ("Florencia", None)),
+        ({"telefono": "3001234567"}, ("Florencia", "18001")),
+    ],
+)
+def test_a_change_of_a_city_keeps_name_and_code_together(
+    client: FlaskClient, change: dict[str, str], expected: tuple[str | None, ...]
+) -> None:
+    """Whichever of them is sent."""
+    florencia = {"ciudad": "Florencia", "codigo_municipio": "18001"}
+    created = client.put(f"{V1}/pacientes/10009", json=PATIENT | florencia)
+    answer = client.patch(f"{V1}/pacientes/10009", json=change, headers={"If-Match": created.headers["ETag"]})
+    assert tuple(answer.get_json()[field] for field in ("ciudad", "codigo_municipio")) == expected
+
+
+def test_a_city_that_sql_changed_alone_holds(lab: Lab, client: FlaskClient) -> None:
+    """Its code follows with the next change of the patient, whatever that is about."""
+    client.put(f"{V1}/pacientes/10009", json=PATIENT | {"ciudad": "Pasto"})
+    lab.admin.execute("UPDATE pacientes SET ciudad = 'Cali' WHERE cedula = '10009'")
+    seen = client.get(f"{V1}/pacientes/10009").headers["ETag"]
+    answer = client.patch(f"{V1}/pacientes/10009", json={"telefono": "3001234567"}, headers={"If-Match": seen})
+    assert answer.get_json()["codigo_municipio"] == "76001"

@@ -199,22 +199,28 @@ def test_a_check_changes_nothing(hospital: Lab, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.glob("*.csv")} == {"hospital.csv"}
 
 
-#: Of each row: the name, its parts, the sex, the zone, when the visit ended; or the refusal.
+#: Of each row: the name, its parts, the sex, the city and its code, the zone, when the visit ended; or the refusal.
 PARTS = {
-    "Ana;Lucía;Núñez;Peña;Indeterminado;2;2:50 p. m.": ("Ana Lucía", "Ana", "Lucía", "Núñez Peña", "I", "02", "19:50"),
-    "María del Pilar;;Rey;;F;urbana;": ("María del Pilar", "María del Pilar", None, "Rey", "F", "01", None),
-    ";Lucía;Rey;;F;;": "fila: segundo_nombre necesita primer_nombre.",
-    "Ana;;Rey;;F;;2:10 p. m.": "fecha_fin: es anterior a fecha_consulta.",
-    "Ana;;Rey;;F;3;": "zona_residencia: tiene que ser '01' o '02'.",
+    "Ana;Lucía;Núñez;Peña;Indeterminado;;5615;2;2:50 p. m.": (
+        "Ana Lucía", "Ana", "Lucía", "Núñez Peña", "I", "Rionegro", "05615", "02", "19:50",
+    ),
+    "María del Pilar;;Rey;;F;BOGOTA;;urbana;": (
+        "María del Pilar", "María del Pilar", None, "Rey", "F", "BOGOTA", "11001", "01", None,
+    ),
+    "Ana;;Rey;;F;Florencia;;;": ("Ana", "Ana", None, "Rey", "F", "Florencia", None, None, None),
+    ";Lucía;Rey;;F;Cali;;;": "fila: segundo_nombre necesita primer_nombre.",
+    "Ana;;Rey;;F;Cali;52001;;": "fila: codigo_municipio 52001 es Pasto (Nariño), y ciudad dice otra cosa.",
+    "Ana;;Rey;;F;Cali;;;2:10 p. m.": "fecha_fin: es anterior a fecha_consulta.",
+    "Ana;;Rey;;F;Cali;;3;": "zona_residencia: tiene que ser '01' o '02'.",
 }  # fmt: skip
 
 
 def test_an_import_takes_what_norms_ask_for(hospital: Lab, tmp_path: Path) -> None:
     """Names in their parts, codes whose zeros Excel took away, an end that nobody wrote down; what cannot be is refused, with its line."""
-    header = "cedula;Primer nombre;Segundo nombre;Primer apellido;Segundo apellido;Sexo;Zona residencia;Fin;Fecha;Hora"
+    header = "cedula;Primer nombre;Segundo nombre;Primer apellido;Segundo apellido;Sexo;Ciudad;Codigo municipio;Zona residencia;Fin;Fecha;Hora"
     rest = "05/02/2026;2:30 p. m."
     said = {
-        "paciente": {"fecha_nacimiento": {"valor": "1985-03-21"}, "ciudad": {"valor": "Cali"}},
+        "paciente": {"fecha_nacimiento": {"valor": "1985-03-21"}},
         "consulta": {
             "fecha_consulta": ["Fecha", "Hora"], "fecha_fin": ["Fecha", "Fin"], "medico_id": {"valor": "7"}, "motivo": {"valor": "Tos"},
             "codigo_cie10": {"valor": "J00"}, "diagnostico": {"valor": "Resfriado común"}, "causa": {"valor": "38"},
@@ -223,7 +229,7 @@ def test_an_import_takes_what_norms_ask_for(hospital: Lab, tmp_path: Path) -> No
     file = written(tmp_path, header, *(f"{10_000 + number};{row};{rest}" for number, row in enumerate(PARTS)))
     assert run(hospital, file, said=said).returncode == 2
     there = hospital.rows(
-        "SELECT nombre, primer_nombre, segundo_nombre, apellido, sexo, zona_residencia, to_char(fecha_fin AT TIME ZONE 'UTC', 'HH24:MI')"
+        "SELECT nombre, primer_nombre, segundo_nombre, apellido, sexo, ciudad, codigo_municipio, zona_residencia, to_char(fecha_fin AT TIME ZONE 'UTC', 'HH24:MI')"
         " FROM pacientes JOIN consultas ON paciente_id = cedula ORDER BY cedula"
     )
     assert there == [row for row in PARTS.values() if isinstance(row, tuple)]

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import date
 from hashlib import sha256
 
-from historia_clinica import documents, names
+from historia_clinica import documents, municipalities, names
 from historia_clinica.load import sample
 from historia_clinica.load.catalogue import DIAGNOSES, DOCTORS
 from historia_clinica.sql import statement
@@ -26,7 +26,7 @@ def test_same_seed_gives_the_same_people_for_ever() -> None:
         for n in range(1, 501)
         for person in [sample.patient(7, n)]
     )
-    assert sha256(text.encode()).hexdigest() == ("65d91e9f7e425cef1f90d6ddf42f91003341d297f3aaa3e68f6aab08064c7d11")
+    assert sha256(text.encode()).hexdigest() == ("88c9a9a8ec4ef2d24d254d5c2beb8860cfc5d067eecb1a07c345c68d01b772b1")
 
 
 def test_another_seed_gives_other_people() -> None:
@@ -108,6 +108,7 @@ def test_patients_are_as_a_population_is() -> None:
     assert 0.15 < Counter(row["zona_residencia"] for row in rows)["02"] / len(rows) < 0.35
     assert 0.8 < Counter(row["etnia"] for row in rows)["99"] / len(rows) < 0.95
     assert 0.85 < Counter(row["discapacidad"] for row in rows)["08"] / len(rows) < 0.99
+    assert all(row["codigo_municipio"] in municipalities.called(row["ciudad"]) for row in rows)
     assert all((row["nacionalidad"] == "170") == (row["cedula"][:2] not in sample.NATIONALITIES) for row in rows)
 
 

@@ -14,6 +14,8 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.verification
 
 ORIGINAL_USERS = {"1072319876": ("Luis Herrera", 56), "1078912345": ("Ana María Soto", 34)}
 TABLES = ("consultas", "medicos", "pacientes", "usuario")
+#: How many the middleware's package has (municipios.csv).
+MUNICIPALITIES = 1122
 #: Fewer rows than this may lie on one worker by chance.
 ENOUGH_TO_SPREAD = 100
 
@@ -64,6 +66,15 @@ def medicos_replicated(observations: Observations) -> str:
     if deaf:
         raise CheckFailed("; ".join(deaf))
     return _copied(observations, "medicos")
+
+
+def municipios_replicated(observations: Observations) -> str:
+    """Every node has DANE's municipalities, all of them."""
+    result = _copied(observations, "municipios")
+    rows = observations.table("municipios")["rows"]
+    if not isinstance(rows, int) or rows < MUNICIPALITIES:
+        raise CheckFailed(f"{rows} of {MUNICIPALITIES} rows")
+    return result
 
 
 def _copied(observations: Observations, table: str) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.observations import FAIL
+from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.tables import MUNICIPALITIES
 from support.observations import CHECKS, WORKERS, Found, database_down, node, results, worker_down
+
+ROOT = Path(__file__).parents[3]
 
 
 def _worker_unregistered(found: Found) -> None:
@@ -40,6 +44,10 @@ def _key_apart(found: Found) -> None:
 
 def _copy_differs(found: Found) -> None:
     next(row for row in found.answers["shards"] if row["table_name"] == "medicos")["rows"] = 39
+
+
+def _municipality_lost(found: Found) -> None:
+    next(row for row in found.answers["shards"] if row["table_name"] == "municipios")["rows"] = 1121
 
 
 def _row_lost(found: Found) -> None:
@@ -154,6 +162,10 @@ FAILING: dict[str, tuple[Callable[[Found], None], str]] = {
     "usuario-distributed": (_usuario_copied, "reference"),
     "colocated": (_key_apart, "1 of 50 keys are apart, 7 for one"),
     "medicos-replicated": (_copy_differs, "copies differ: citus-coordinator 39, citus-worker-1 40, citus-worker-2 40"),
+    "municipios-replicated": (
+        _municipality_lost,
+        "copies differ: citus-coordinator 1121, citus-worker-1 1122, citus-worker-2 1122",
+    ),
     "rows-on-workers": (_row_lost, "consultas: 400 on the workers, 401 through the coordinator"),
     "rows-balanced": (_all_on_one, "no rows of pacientes on citus-worker-2"),
     "sample-join": (_join_refused, "complex joins are only supported"),
@@ -243,6 +255,15 @@ def test_a_shard_that_could_not_be_counted_is_named() -> None:
     )
 
 
+def test_the_municipalities_are_those_of_the_package() -> None:
+    """As many as its file has lines, without the header; fewer are told."""
+    listed = (ROOT / "files/middleware/src/historia_clinica/municipios.csv").read_text(encoding="utf-8")
+    assert len(listed.splitlines()) - 1 == MUNICIPALITIES
+    found = Found()
+    found.table("municipios")["rows"] = 1121
+    assert results(found.report(), FAIL) == {"municipios-replicated": "1121 of 1122 rows"}
+
+
 def test_a_worker_without_shards_yet_fails_no_check() -> None:
     """A worker that came later holds nothing until data is moved: reported, but no failure."""
     found = Found()
@@ -250,7 +271,8 @@ def test_a_worker_without_shards_yet_fails_no_check() -> None:
     found.lab["nodes"].append(third)
     found.answers["nodes"].append(node("citus-worker-3", "worker"))
     found.answers["active-workers"].append({"node_name": "127.0.0.1", "node_port": 15435})
-    found.answers["shards"].append({**found.answers["shards"][-1], "node_name": "citus-worker-3"})
+    copied = [shard for shard in found.answers["shards"] if shard["node_name"] == "citus-coordinator"]
+    found.answers["shards"] += [{**shard, "node_name": "citus-worker-3"} for shard in copied]
     found.api["/citus/workers"]["json"]["workers"].append({})
     found.api["/status"]["json"]["nodos"].append({})
     report = found.report()

@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from historia_clinica import documents, names, texts
+from historia_clinica import documents, municipalities, names, texts
 from historia_clinica.config import whole
 from historia_clinica.permissions import Rol
 
@@ -45,6 +45,7 @@ CIE11 = r"^[0-9A-Z]{4,6}(?:\.[0-9A-Z]{1,2})?(?:[/&][0-9A-Z]{4,6}(?:\.[0-9A-Z]{1,
 CUPS = "^[0-9A-Z]{6}$"
 DOS_CIFRAS = "^[0-9]{2}$"
 PAIS = "^[0-9]{3}$"
+MUNICIPIO = "^[0-9]{5}$"
 TELEFONO = r"^\+?[0-9 ]{7,20}$"
 CORREO = r"^[^@\s\x00]+@[^@\s\x00]+$"
 CLAVE_IDEMPOTENTE = r"^[\x21-\x7e]{1,100}$"
@@ -62,6 +63,7 @@ EXPECTED: dict[str, str] = {
     CIE11: "tiene que ser un código de la CIE-11, como CA0Z o 1A00.",
     CUPS: "tiene que ser un código de la CUPS, de seis caracteres, como 890201.",
     DOS_CIFRAS: "tiene que ser un código de dos cifras, como 38.",
+    MUNICIPIO: "tiene que ser el código de un municipio en la DIVIPOLA, de cinco cifras, como 52001.",
     PAIS: "tiene que ser el código numérico de un país (ISO 3166-1), como 170.",
     TELEFONO: "tiene que tener de 7 a 20 dígitos o espacios, con un + delante o sin él.",
     CORREO: "tiene que ser una dirección de correo, como nombre@example.com.",
@@ -101,6 +103,12 @@ def _number(text: str) -> str:
     if int(text) > LARGEST_ID:
         raise ValueError(EXPECTED[NUMERO])
     return text
+
+
+def _municipality(code: str) -> str:
+    if code not in municipalities.by_code():
+        raise ValueError(EXPECTED[MUNICIPIO])
+    return code
 
 
 def _day(text: str) -> str:
@@ -175,6 +183,7 @@ Entorno = Literal["01", "02", "03", "04", "05"]
 DosCifras = Annotated[str, StringConstraints(pattern=DOS_CIFRAS)]
 Zona = Literal["01", "02"]
 Pais = Annotated[str, StringConstraints(pattern=PAIS)]
+CodigoMunicipio = Annotated[str, StringConstraints(pattern=MUNICIPIO), AfterValidator(_municipality)]
 Etnia = Literal["1", "2", "3", "4", "5", "6", "99"]
 Discapacidad = Literal["01", "02", "03", "04", "05", "06", "07", "08"]
 TipoUsuario = Literal["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14"]
@@ -246,16 +255,20 @@ class MedicosFiltro(Entrada):
     limite: Limite = DEFAULT_PAGE
 
 
-def _whole_or_parts(schema: dict[str, Any]) -> None:
-    """Say in OpenAPI that a name comes whole or in its parts."""
-    schema["required"] = [field for field in schema["required"] if field not in ("nombre", "apellido")]
-    schema["allOf"] = [{"anyOf": [{"required": [whole]}, {"required": [first]}]} for whole, first, _ in names.PARTS]
+#: What is not missing where the other is there.
+INSTEAD = {whole: first for whole, first, _second in names.PARTS} | {"ciudad": "codigo_municipio"}
+
+
+def _instead(schema: dict[str, Any]) -> None:
+    """Say in OpenAPI what may come in place of what: the parts of a name, the code of a city."""
+    schema["required"] = [field for field in schema["required"] if field not in INSTEAD]
+    schema["allOf"] = [{"anyOf": [{"required": [field]}, {"required": [other]}]} for field, other in INSTEAD.items()]
 
 
 class PacienteDatos(Entrada):
-    """What is written about a patient; the `cedula` is in the address and never changes. A name comes whole or in its parts."""
+    """What is written about a patient; the `cedula` is in the address and never changes. A name comes whole or in its parts, a city by its name or its code."""
 
-    model_config = ConfigDict(json_schema_extra=_whole_or_parts)
+    model_config = ConfigDict(json_schema_extra=_instead)
 
     nombre: Nombre
     primer_nombre: Nombre | None = None
@@ -266,8 +279,9 @@ class PacienteDatos(Entrada):
     fecha_nacimiento: Dia
     sexo: Sexo
     ciudad: Nombre
+    codigo_municipio: CodigoMunicipio | None = None
     zona_residencia: Zona | None = None
-    pais_residencia: Pais = "170"
+    pais_residencia: Pais = documents.COLOMBIA
     nacionalidad: Pais | None = None
     etnia: Etnia = "99"
     discapacidad: Discapacidad = "08"
@@ -277,8 +291,8 @@ class PacienteDatos(Entrada):
 
     @model_validator(mode="before")
     @classmethod
-    def _name(cls, given: Any) -> Any:
-        return names.filled(given) if isinstance(given, dict) else given
+    def _complete(cls, given: Any) -> Any:
+        return municipalities.filled(names.filled(given)) if isinstance(given, dict) else given
 
 
 class PacienteNuevo(PacienteDatos):
@@ -458,7 +472,7 @@ Medico = answer("Medico", "A doctor.", id=Numero, nombre=str, especialidad=str, 
 Paciente = answer(
     "Paciente", "A patient.", cedula=Cedula, tipo_documento=Tipo, numero_documento=str, id=str,
     nombre=str, primer_nombre=str | None, segundo_nombre=str | None, apellido=str, primer_apellido=str | None, segundo_apellido=str | None,
-    nombre_sin_partes=bool, fecha_nacimiento=date, sexo=Sexo, ciudad=str, zona_residencia=Zona | None, pais_residencia=str,
+    nombre_sin_partes=bool, fecha_nacimiento=date, sexo=Sexo, ciudad=str, codigo_municipio=str | None, zona_residencia=Zona | None, pais_residencia=str,
     nacionalidad=str | None, etnia=Etnia, discapacidad=Discapacidad, tipo_usuario=TipoUsuario,
     telefono=str | None, correo=str | None, creado_en=AwareDatetime,
 )  # fmt: skip

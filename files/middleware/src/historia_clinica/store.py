@@ -17,7 +17,7 @@ from flask import Response, request
 from psycopg.errors import UniqueViolation
 from pydantic import BaseModel
 
-from historia_clinica import answers, audit, documents, names, permissions, schemas, sql, transactions
+from historia_clinica import answers, audit, documents, municipalities, names, permissions, schemas, sql, transactions
 from historia_clinica.errors import FieldError, ProblemError, TakenError
 from historia_clinica.transactions import Transaction, in_transaction, reading
 
@@ -150,8 +150,8 @@ class Patients(Kind[schemas.PacienteDatos]):
         return super().update(transaction, key, there, data)
 
     def merged(self, there: str, given: dict[str, Any]) -> schemas.PacienteDatos:
-        """Return what is there with a change: another name takes its parts along, another part the name."""
-        return super().merged(there, names.of_change(given))
+        """Return what is there with a change: another name takes its parts along, another part the name; likewise a city and its code."""
+        return super().merged(there, municipalities.of_change(json.loads(there), names.of_change(given)))
 
     def write(self, transaction: Transaction, how: str, values: Values) -> list[Any]:
         """Execute `paciente_<how>.sql` and return its rows; whoever has a document of Colombians is one. Raises TakenError."""

@@ -11,6 +11,12 @@ CREATE TABLE medicos (
   activo boolean NOT NULL DEFAULT true,
   clave_registro text COLLATE "C" NOT NULL UNIQUE GENERATED ALWAYS AS (regexp_replace(replace(lower(normalize(registro, NFKD)), 'n' || chr(771), 'n~'), '[\u0300-\u036f\u00ad\u200b-\u200f\u2060\ufeff]', '', 'g')) STORED
 );
+CREATE TABLE municipios (
+  codigo_municipio text PRIMARY KEY,
+  nombre text NOT NULL,
+  departamento text NOT NULL,
+  nombre_comun text
+);
 CREATE TABLE pacientes (
   cedula text PRIMARY KEY CHECK (cedula ~ '^(?:[1-9][0-9]{3,9}|TI-[0-9]{4,11}|RC-[0-9A-Z]{4,11}|CE-[0-9A-Z]{4,6}|PA-[0-9A-Z]{4,16}|PE-[0-9A-Z]{4,15}|PT-[0-9A-Z]{4,20}|CD-[0-9A-Z]{4,16}|SC-[0-9A-Z]{4,16}|DE-[0-9A-Z]{4,20}|SI-[0-9A-Z]{4,20}|CN-[0-9A-Z]{9,20}|MS-[0-9A-Z]{4,12}|AS-[0-9A-Z]{4,10})$'),
   id text NOT NULL GENERATED ALWAYS AS ('P' || cedula) STORED,
@@ -36,6 +42,7 @@ CREATE TABLE pacientes (
   etnia text NOT NULL DEFAULT '99',
   discapacidad text NOT NULL DEFAULT '08',
   tipo_usuario text NOT NULL DEFAULT '12',
+  codigo_municipio text,
   CHECK (CASE WHEN primer_nombre IS NULL THEN segundo_nombre IS NULL ELSE nombre = primer_nombre || coalesce(' ' || segundo_nombre, '') END),
   CHECK (CASE WHEN primer_apellido IS NULL THEN segundo_apellido IS NULL ELSE apellido = primer_apellido || coalesce(' ' || segundo_apellido, '') END)
 );

@@ -26,3 +26,4 @@ COMMENT ON COLUMN public.consultas.modalidad IS 'Modalidad de la atención: 01 i
 COMMENT ON COLUMN public.consultas.entorno IS 'Entorno de la atención: 01 hogar, ... 05 institucional; RDA (Resolución 1888 de 2025)';
 COMMENT ON COLUMN public.consultas.finalidad IS 'Finalidad de la consulta (15 diagnóstico, 16 tratamiento, 44 otra); RIPS (Resolución 948 de 2026)';
 COMMENT ON COLUMN public.consultas.causa IS 'Causa que motiva la atención (38 enfermedad general); RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.pacientes.codigo_municipio IS 'Municipio de residencia (municipios.codigo_municipio); nulo si no se sabe cuál es o vive en otro país; RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';

@@ -18,6 +18,17 @@ CREATE TABLE IF NOT EXISTS public.medicos (
   CONSTRAINT medicos_ciudad_texto_check CHECK (ciudad ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]')
 );
 
+-- DANE's municipalities (municipios.sql): one name may be that of several, so a patient has the code.
+CREATE TABLE IF NOT EXISTS public.municipios (
+  codigo_municipio text NOT NULL,
+  nombre text NOT NULL,
+  codigo_departamento text NOT NULL GENERATED ALWAYS AS (left(codigo_municipio, 2)) STORED,
+  departamento text NOT NULL,
+  nombre_comun text,
+  CONSTRAINT municipios_pkey PRIMARY KEY (codigo_municipio),
+  CONSTRAINT municipios_codigo_municipio_check CHECK (codigo_municipio ~ '^[0-9]{5}$')
+);
+
 CREATE TABLE IF NOT EXISTS public.pacientes (
   cedula text NOT NULL,
   id text NOT NULL GENERATED ALWAYS AS ('P' || cedula) STORED,
@@ -44,6 +55,7 @@ CREATE TABLE IF NOT EXISTS public.pacientes (
   discapacidad text NOT NULL DEFAULT '08',
   tipo_usuario text NOT NULL DEFAULT '12',
   nombre_sin_partes boolean NOT NULL GENERATED ALWAYS AS (primer_nombre IS NULL OR primer_apellido IS NULL) STORED,
+  codigo_municipio text,
   CONSTRAINT pacientes_pkey PRIMARY KEY (cedula),
   CONSTRAINT pacientes_documento_check CHECK (cedula ~ '^(?:[1-9][0-9]{3,9}|TI-[0-9]{4,11}|RC-[0-9A-Z]{4,11}|CE-[0-9A-Z]{4,6}|PA-[0-9A-Z]{4,16}|PE-[0-9A-Z]{4,15}|PT-[0-9A-Z]{4,20}|CD-[0-9A-Z]{4,16}|SC-[0-9A-Z]{4,16}|DE-[0-9A-Z]{4,20}|SI-[0-9A-Z]{4,20}|CN-[0-9A-Z]{9,20}|MS-[0-9A-Z]{4,12}|AS-[0-9A-Z]{4,10})$'),
   CONSTRAINT pacientes_nombre_texto_check CHECK (nombre ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]'),
@@ -187,6 +199,13 @@ COMMENT ON COLUMN public.medicos.registro IS 'Registro médico (tarjeta profesio
 COMMENT ON COLUMN public.medicos.ciudad IS 'Ciudad en la que atiende';
 COMMENT ON COLUMN public.medicos.activo IS 'Falso cuando ya no atiende: un médico se retira, nunca se borra';
 
+COMMENT ON TABLE public.municipios IS 'Municipios y áreas no municipalizadas de Colombia (DIVIPOLA, DANE); tabla de referencia, copiada en todos los nodos';
+COMMENT ON COLUMN public.municipios.codigo_municipio IS 'Código de la DIVIPOLA: dos cifras del departamento, tres del municipio';
+COMMENT ON COLUMN public.municipios.nombre IS 'Nombre oficial; varios municipios pueden tener el mismo';
+COMMENT ON COLUMN public.municipios.codigo_departamento IS 'Código del departamento, tomado de codigo_municipio';
+COMMENT ON COLUMN public.municipios.departamento IS 'Nombre del departamento';
+COMMENT ON COLUMN public.municipios.nombre_comun IS 'Como lo llama la gente, si no es por su nombre oficial';
+
 COMMENT ON TABLE public.pacientes IS 'Pacientes; tabla distribuida por cedula';
 COMMENT ON COLUMN public.pacientes.cedula IS 'Documento: la cédula de ciudadanía con sus dígitos, cualquier otro como TIPO-NÚMERO (TI-1072319876); columna de distribución, no cambia';
 COMMENT ON COLUMN public.pacientes.id IS 'Identificador que se genera a partir de la cédula: P1072319876';
@@ -194,7 +213,7 @@ COMMENT ON COLUMN public.pacientes.nombre IS 'Nombres, enteros: los de sus parte
 COMMENT ON COLUMN public.pacientes.apellido IS 'Apellidos, enteros: los de sus partes, donde se conocen';
 COMMENT ON COLUMN public.pacientes.fecha_nacimiento IS 'Fecha de nacimiento';
 COMMENT ON COLUMN public.pacientes.sexo IS 'Sexo: F (femenino), M (masculino) o I (indeterminado); RIPS (Resolución 948 de 2026)';
-COMMENT ON COLUMN public.pacientes.ciudad IS 'Ciudad de residencia';
+COMMENT ON COLUMN public.pacientes.ciudad IS 'Ciudad de residencia, como se muestra; el municipio lo dice codigo_municipio';
 COMMENT ON COLUMN public.pacientes.telefono IS 'Teléfono de contacto';
 COMMENT ON COLUMN public.pacientes.correo IS 'Correo electrónico';
 COMMENT ON COLUMN public.pacientes.creado_en IS 'Momento en que se registró';

@@ -15,7 +15,7 @@ BEGIN
   -- citus_tables answers with every engine.
   RETURN QUERY EXECUTE $q$
     SELECT 'table ' || w.name, coalesce(t.citus_table_type, CASE WHEN to_regclass('public.' || w.name) IS NULL THEN 'absent' ELSE 'local' END), w.kind, true
-      FROM (VALUES ('medicos', 'reference'), ('pacientes', 'distributed'), ('consultas', 'distributed'), ('solicitudes', 'distributed'),
+      FROM (VALUES ('medicos', 'reference'), ('municipios', 'reference'), ('pacientes', 'distributed'), ('consultas', 'distributed'), ('solicitudes', 'distributed'),
                    ('accesos', 'distributed'), ('cambios', 'distributed'), ('accesos_paginas', 'distributed'), ('usuario', $1)) AS w (name, kind)
       LEFT JOIN citus_tables t ON t.table_name = to_regclass('public.' || w.name)
      WHERE t.citus_table_type IS DISTINCT FROM w.kind $q$ USING clase_usuario;
@@ -29,6 +29,11 @@ BEGIN
     SELECT w.key, coalesce(a.huella, 'absent'), w.value, true
       FROM jsonb_each_text($1) w LEFT JOIN lab.applied a ON a.nombre = w.key
      WHERE a.huella IS DISTINCT FROM w.value $q$ USING aplicado;
+  IF to_regclass('public.municipios') IS NOT NULL THEN
+    RETURN QUERY EXECUTE $q$
+      SELECT 'rows of municipios', count(*)::text, split_part($1 ->> 'municipalities', ' ', 1), true
+        FROM public.municipios HAVING count(*) < split_part($1 ->> 'municipalities', ' ', 1)::integer $q$ USING aplicado;
+  END IF;
   BEGIN
     RETURN QUERY EXECUTE $q$
       SELECT 'usuario ' || d, 'absent', 'present', true FROM unnest(ARRAY['1072319876', '1078912345']) AS d

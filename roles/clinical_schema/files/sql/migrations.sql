@@ -129,6 +129,32 @@ BEGIN
   END LOOP;
 END $$;
 
+-- The municipality of whoever lives where the name of the city is that of one municipality alone; whoever else has none (municipalities.py has
+-- the same key). Cities are few: their codes go along in one statement, which each node can compute.
+DO $$
+DECLARE
+  codigos jsonb;
+BEGIN
+  PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
+  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'public.pacientes'::regclass AND attname = 'codigo_municipio') THEN
+    PERFORM lab.migrate('ALTER TABLE public.pacientes ADD COLUMN IF NOT EXISTS codigo_municipio text');
+  END IF;
+  WITH nombres AS (
+    SELECT nombre, codigo_municipio FROM public.municipios UNION SELECT nombre_comun, codigo_municipio FROM public.municipios WHERE nombre_comun IS NOT NULL
+  ), claves AS (
+    SELECT regexp_replace(lower(normalize(nombre, NFKD)), '[^a-z0-9]', '', 'g') AS clave, min(codigo_municipio) AS codigo
+      FROM nombres GROUP BY 1 HAVING count(DISTINCT codigo_municipio) = 1
+  ), ciudades AS (
+    SELECT DISTINCT ciudad FROM public.pacientes WHERE codigo_municipio IS NULL AND pais_residencia = '170'
+  )
+  SELECT coalesce(jsonb_object_agg(c.ciudad, k.codigo), '{}') INTO codigos
+    FROM ciudades c JOIN claves k ON k.clave = regexp_replace(lower(normalize(c.ciudad, NFKD)), '[^a-z0-9]', '', 'g');
+  EXECUTE format($m$UPDATE public.pacientes SET codigo_municipio = %L::jsonb ->> ciudad
+   WHERE codigo_municipio IS NULL AND pais_residencia = '170' AND ciudad = ANY (%L)
+     AND cedula !~ '^0' AND nombre %3$s AND apellido %3$s$m$,  -- as above: a row that keeps an older form is left
+    codigos, ARRAY(SELECT jsonb_object_keys(codigos)), $c$ ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]'$c$);
+END $$;
+
 -- What norms ask of a consultation, with what is true of a lab where nobody said it: general illness, on the spot, in an institution.
 DO $$
 DECLARE

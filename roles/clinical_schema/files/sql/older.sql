@@ -7,6 +7,10 @@ SELECT format('%s %s: %s', k.rows, k.what, k.query) AS line
         SELECT (SELECT count(*) FROM public.pacientes WHERE nombre_sin_partes),
                'patients whose name nobody has taken apart', 'SELECT cedula, nombre, apellido FROM pacientes WHERE nombre_sin_partes'
          UNION ALL
+        SELECT (SELECT count(*) FROM public.pacientes WHERE codigo_municipio IS NULL AND pais_residencia = '170'),
+               'patients whose city is not the name of one municipality alone',
+               'SELECT ciudad, count(*) FROM pacientes WHERE codigo_municipio IS NULL GROUP BY ciudad ORDER BY 2 DESC'
+         UNION ALL
         SELECT (SELECT count(*) FROM public.consultas WHERE codigo_cie10 !~ '^[A-Z][0-9][0-9A-Z][0-9X]$'),
                'consultations whose diagnosis is no code of CIE-10',
                'SELECT paciente_id, id, codigo_cie10 FROM consultas WHERE codigo_cie10 !~ ''^[A-Z][0-9][0-9A-Z][0-9X]$'''

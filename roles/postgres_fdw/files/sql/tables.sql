@@ -224,7 +224,9 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RAISE EXCEPTION 'rows of % are never deleted: their copies on the workers would go without asking who refers to them', TG_TABLE_NAME
     USING ERRCODE = 'feature_not_supported',
-          HINT = format('Retire the row instead: UPDATE %I SET activo = false WHERE ...', TG_TABLE_NAME);
+          HINT = CASE WHEN EXISTS (SELECT FROM pg_attribute WHERE attrelid = TG_RELID AND attname = 'activo')
+                      THEN format('Retire the row instead: UPDATE %I SET activo = false WHERE ...', TG_TABLE_NAME)
+                      ELSE 'Leave the row: nothing shows it but what refers to it.' END;
 END
 $$;
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from historia_clinica import names, schemas
+from historia_clinica import schemas
 from historia_clinica.messages import said
 
 KEY = "cedula"
@@ -149,10 +149,11 @@ def _unknown(written: MappingFile, places: Mapping[str, int]) -> Iterator[str]:
 def _missing(patient: list[Origin], consultation: list[Origin]) -> Iterator[str]:
     has = {origin.field for origin in patient}
     if has != {KEY}:
-        parts = {whole: first for whole, first, _second in names.PARTS}
         required = (name for name, field in schemas.PacienteNuevo.model_fields.items() if field.is_required())
         yield from (
-            f"paciente.{field}: no column is called so" for field in required if not has & {field, parts.get(field)}
+            f"paciente.{field}: no column is called so"
+            for field in required
+            if not has & {field, schemas.INSTEAD.get(field)}
         )
     elif not consultation:
         yield "there is nothing of a patient but his document, and no consultation"

@@ -63,4 +63,8 @@ def identifier(cedula: str, data: ConsultaDatos) -> UUID:
 def unlike(known: Mapping[str, Any], patient: PacienteDatos) -> list[str]:
     """Return the fields in which what is known of a patient is not what is said of him; what is not said contradicts nothing."""
     said = patient.model_dump(include=(patient.model_fields_set & PacienteDatos.model_fields.keys()) - _PARTS)
-    return [field for field, value in said.items() if str(value) != str(known[field])]
+    code = said.pop("codigo_municipio", None)
+    wrong = [field for field, value in said.items() if str(value) != str(known[field])]
+    if code and known["codigo_municipio"]:  # then these tell one city from another, however it is written
+        wrong = [field for field in wrong if field != "ciudad"] + ["ciudad"] * (code != known["codigo_municipio"])
+    return wrong

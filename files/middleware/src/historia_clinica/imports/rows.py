@@ -171,5 +171,6 @@ FORMS: dict[str, Callable[[str], str]] = {
     "telefono": _phone,
     **dict.fromkeys(("zona_residencia", "discapacidad", "tipo_usuario"), _code(2)),
     **dict.fromkeys(("pais_residencia", "nacionalidad"), _code(3)),
+    "codigo_municipio": _code(5),
     **dict.fromkeys(("tipo_diagnostico", "modalidad", "entorno", "finalidad", "causa"), _code(2)),
 }

@@ -1,6 +1,6 @@
 """What the invented population is made of, read from the .csv files beside this module.
 
-Cities (with thousands of inhabitants: DANE, rounded), doctors, and diagnoses of CIE-10 that fit a
+Cities (with their code in the DIVIPOLA and thousands of inhabitants: DANE, rounded), doctors, and diagnoses of CIE-10 that fit a
 person's age and sex. Names of people come from Faker's Colombian word lists (`sample.py`). The
 order of the rows is part of the sample: change it and the same seed gives other people.
 """
@@ -49,7 +49,7 @@ def _rows(name: str) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(lines)
 
 
-CITIES: dict[str, int] = {row["name"]: int(row["thousands"]) for row in _rows("cities.csv")}
+CITIES: dict[tuple[str, str], int] = {(row["name"], row["code"]): int(row["thousands"]) for row in _rows("cities.csv")}
 
 DOCTORS: tuple[Doctor, ...] = tuple(
     Doctor(int(row["id"]), row["name"], row["speciality"], row["registration"], row["city"])

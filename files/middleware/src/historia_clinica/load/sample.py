@@ -175,7 +175,7 @@ def patient(seed: int, number: int) -> Patient:
             second_surname,
             f"{year}-{day}",
             sex,
-            words.cities[draw[7] & 4095],
+            *words.cities[draw[7] & 4095],
             "02" if draw[15] & 63 < RURAL else "01",
             NATIONALITIES.get(documents.parts(identity)[0], COLOMBIA),
             _among(ETHNIC_GROUPS, draw[15] >> 6 & 63, "99"),
@@ -233,7 +233,7 @@ class _Words(NamedTuple):
     given: dict[str, list[str]]
     surnames: list[str]
     plain: dict[str, str]
-    cities: list[str]
+    cities: list[tuple[str, str]]
     birth_years: list[int]
     days_of_year: list[str]
     days: list[tuple[str, int]]

@@ -4,7 +4,7 @@ SELECT json_build_object(
                          'nombre', p.nombre, 'primer_nombre', p.primer_nombre, 'segundo_nombre', p.segundo_nombre,
                          'apellido', p.apellido, 'primer_apellido', p.primer_apellido, 'segundo_apellido', p.segundo_apellido,
                          'nombre_sin_partes', p.nombre_sin_partes, 'fecha_nacimiento', p.fecha_nacimiento, 'sexo', p.sexo,
-                         'ciudad', p.ciudad, 'zona_residencia', p.zona_residencia,
+                         'ciudad', p.ciudad, 'codigo_municipio', p.codigo_municipio, 'zona_residencia', p.zona_residencia,
                          'pais_residencia', p.pais_residencia, 'nacionalidad', p.nacionalidad, 'etnia', p.etnia, 'discapacidad', p.discapacidad,
                          'tipo_usuario', p.tipo_usuario, 'telefono', p.telefono, 'correo', p.correo,
                          'creado_en', to_char(p.creado_en AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')),

@@ -1,4 +1,4 @@
-SELECT cedula, nombre, primer_nombre, segundo_nombre, apellido, primer_apellido, segundo_apellido, fecha_nacimiento, sexo, ciudad,
-       zona_residencia, pais_residencia, nacionalidad, etnia, discapacidad, tipo_usuario, telefono, correo
+SELECT cedula, nombre, primer_nombre, segundo_nombre, apellido, primer_apellido, segundo_apellido, fecha_nacimiento, sexo,
+       ciudad, codigo_municipio, zona_residencia, pais_residencia, nacionalidad, etnia, discapacidad, tipo_usuario, telefono, correo
   FROM pacientes
  WHERE cedula = ANY(%(cedulas)s)

@@ -4,7 +4,7 @@ SELECT cedula AS paciente_id,
                          'nombre', nombre, 'primer_nombre', primer_nombre, 'segundo_nombre', segundo_nombre,
                          'apellido', apellido, 'primer_apellido', primer_apellido, 'segundo_apellido', segundo_apellido,
                          'nombre_sin_partes', nombre_sin_partes, 'fecha_nacimiento', fecha_nacimiento, 'sexo', sexo,
-                         'ciudad', ciudad, 'zona_residencia', zona_residencia,
+                         'ciudad', ciudad, 'codigo_municipio', codigo_municipio, 'zona_residencia', zona_residencia,
                          'pais_residencia', pais_residencia, 'nacionalidad', nacionalidad, 'etnia', etnia, 'discapacidad', discapacidad,
                          'tipo_usuario', tipo_usuario, 'telefono', telefono, 'correo', correo,
                          'creado_en', to_char(creado_en AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
