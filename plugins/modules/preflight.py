@@ -149,8 +149,8 @@ ansible_facts:
         python, interpreter (the same for modules, in an environment of the lab's), autostart (what starts it after a reboot, in words),
         autostart_possible (something here could), nodes (name, role, host, port of each, as the nodes reach each other),
         exists (recorded before), recorded (its record is as M(aula.historia_clinica.lab_record) would write it), data_made (its servers' data
-        directories are as M(aula.historia_clinica.data_directories) would leave them), recorded_workers (how many it had then), absent (for whoever removes it, that nothing of it is there),
-        listed (`make psql` finds it),
+        directories are as M(aula.historia_clinica.data_directories) would leave them), recorded_workers (how many it had then), absent (for
+        whoever removes it, that nothing of it is there), listed (`make psql` finds it),
         way (how the person reaches it), libpq (environment of an administrator's connection; no password), environment (that,
         and where C(kubernetes.core) finds the cluster), owner (whose lab it is, as its namespace says). Empty on V(host)
         are kubeconfig, context, namespace, owner, database_image, python_image; middleware_image is empty where one is to

@@ -46,7 +46,7 @@ def key(name: str) -> str:
 def _by_key() -> dict[str, set[str]]:
     codes: dict[str, set[str]] = {}
     for one in by_code().values():
-        for name in {key(one.name), key(one.shown)}:
+        for name in (key(one.name), key(one.shown)):
             codes.setdefault(name, set()).add(one.code)
     return codes
 
