@@ -376,7 +376,7 @@ class Pods:
             except FaultError:
                 if time.monotonic() > limit:
                     raise
-            time.sleep(0.5)  # the cluster is not asked in a tight loop
+            time.sleep(0.5)  # a container does not tell when it takes commands again
 
     def _call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         try:

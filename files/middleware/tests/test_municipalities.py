@@ -43,7 +43,10 @@ def test_a_name_is_that_of_none_one_or_several(name: str, codes: set[str]) -> No
     assert municipalities.called(name) == codes
 
 
-@pytest.mark.skipif(not MIGRATIONS.exists(), reason="the package alone")
+@pytest.mark.skipif(
+    not MIGRATIONS.exists(),
+    reason="the collection, whose migrations.sql it is compared with, is not beside the package",
+)
 def test_the_migration_compares_names_alike() -> None:
     """By the same key, of both names."""
     text = MIGRATIONS.read_text(encoding="utf-8")

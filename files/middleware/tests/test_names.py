@@ -32,7 +32,10 @@ def test_a_whole_is_taken_apart_where_there_is_one_way(whole: str, parts: tuple[
         assert names.joined(*parts) == whole
 
 
-@pytest.mark.skipif(not MIGRATIONS.exists(), reason="the package alone")
+@pytest.mark.skipif(
+    not MIGRATIONS.exists(),
+    reason="the collection, whose migrations.sql it is compared with, is not beside the package",
+)
 def test_the_migration_knows_the_same_particles() -> None:
     """Word for word."""
     assert f"(^| )({names.PARTICLES})( |$)" in MIGRATIONS.read_text(encoding="utf-8")
