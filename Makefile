@@ -49,7 +49,7 @@ one = if [[ $$INVENTORY != inventories/lab ]] || grep -q "^ *$$LAB: *$$" invento
 play = $(if $(LAB),$(one)) $(typed) ansible-playbook -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") $(if $(LAB),"$${one[@]}") $(if $(USUARIO),-e middleware_token_document="$$USUARIO") \
 	$(if $(LOGIN),-e clinical_schema_login="$$LOGIN") $(if $(KIND),-e clinical_schema_login_kind="$$KIND") $(if $(FILE),-e clinical_schema_dump_file="$(file)") \
 	$(if $(FAULT),-e chaos_fault="$$FAULT") $(if $(NODE),-e chaos_node="$$NODE") $(if $(DURATION),-e chaos_seconds="$$DURATION") \
-	$(if $(STATE),-e autostart_state="$$STATE") $(if $(LAB_LANGUAGE),-e handout_language="$$LAB_LANGUAGE") \
+	$(if $(STATE),-e $(1)_state="$$STATE") $(if $(LAB_LANGUAGE),-e handout_language="$$LAB_LANGUAGE") \
 	$(if $(WORKERS),-e scale_workers="$$WORKERS") $(if $(KEEP),-e scale_keep="$$KEEP") $(if $(BY),-e rebalance_by="$$BY") playbooks/$(1).yml $(if $(LAB),|| { [[ $${one[0]} == -e ]] || $(say_labs); exit 1; })
 file = $$([[ $$FILE == /* ]] || echo "$$PWD/")$$FILE
 roster = $$([[ $$ROSTER == /* ]] || echo "$$PWD/")$$ROSTER
@@ -128,7 +128,7 @@ autostart: env ## let the lab start by itself after a reboot; STATE=off: no more
 scale: env ## give the lab more workers or fewer, while it is used: WORKERS=4; KEEP=yes keeps the data of those that leave
 	@$(call play,scale)
 
-rebalance: env ## spread the shards over the workers: BY=size by bytes, else by number; ARGS=--check shows the plan
+rebalance: env ## spread the shards over the workers: BY=size by bytes, else by number; ARGS=--check shows the plan, STATE=cancelled stops it
 	@$(call play,rebalance)
 
 exercises: env ## the exercises, with state and points: LAB_LANGUAGE=en, EXERCISES_PATH=/folder/of/mine

@@ -36,6 +36,7 @@ MAKE_VARIABLES = {
     "lab_roster": "ROSTER",
     "middleware_token_document": "USUARIO",
     "rebalance_by": "BY",
+    "rebalance_state": "STATE",
     "scale_keep": "KEEP",
     "scale_workers": "WORKERS",
 }

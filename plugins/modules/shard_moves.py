@@ -25,7 +25,7 @@ options:
       - V(planned) says what would move, and moves nothing.
       - V(balanced) moves it, so that the workers in the fact hold the shards; others that the database still has are emptied.
       - V(removed) takes the workers that are not in the fact out of the database, once they are empty.
-      - V(cancelled) lets no more shards move.
+      - V(cancelled) stops what moves in the background, of a run that was ended; shards that have moved stay where they are.
     type: str
     choices: [planned, balanced, removed, cancelled]
     default: balanced
@@ -41,7 +41,7 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Is V(planned).
+    description: V(balanced) and V(removed) are V(planned).
 author:
   - The maintainers of aula.historia_clinica (@aula)
 """
@@ -77,8 +77,8 @@ waits:
   type: list
   elements: str
 page:
-  description: What would move, as lines.
-  returned: O(state=planned)
+  description: What would move, or what was stopped, as lines.
+  returned: O(state=planned) and O(state=cancelled)
   type: list
   elements: str
 nodes:
@@ -93,7 +93,7 @@ leaving:
   elements: str
 moves:
   description: How many groups would move.
-  returned: O(state=planned)
+  returned: O(state=planned) and O(state=cancelled)
   type: int
 """
 
@@ -173,11 +173,20 @@ def work(connection: Any, parameters: dict[str, Any], check: bool) -> dict[str, 
         MoveError: it cannot be done.
     """
     lab, state = parameters["lab"], parameters["state"]
-    if state == "planned" or check:
-        return plan(connection, lab, parameters["by"])
     engine = ENGINES[lab["engine"]](connection)
     if state == "cancelled":
-        return {"changed": engine.cancel()}
+        moves = engine.moves()
+        if moves and not check:
+            engine.cancel()
+        goes_on = Commands(lab)["rebalance"]
+        page = (
+            f"Stopped. Shards that have moved stay where they are. To go on: {goes_on}"
+            if moves
+            else "No shard was moving."
+        )
+        return {"changed": moves, "moves": 0, "page": [page]}
+    if state == "planned" or check:
+        return plan(connection, lab, parameters["by"])
     wanted = tuple(str(node["name"]) for node in lab["nodes"] if node["role"] == "worker")
     if state == "removed":
         leaving = beyond(list(workers_in(nodes_of(connection))), len(wanted))

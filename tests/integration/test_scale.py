@@ -53,7 +53,7 @@ def test_a_lab_is_scaled_out_and_in_while_it_is_used(lab: Lab) -> None:
     before = shards(lab)
     whole = sum(before.values())
     typed_commands = [command.text for command in commands(GUIDE) if command.text.startswith("make")]
-    assert len(typed_commands) == 5
+    assert len(typed_commands) == 6
     for command in typed_commands:
         held, record = shards(lab), lab.record
         with steady(lambda: connect(lab), pause=0.05, first=random.randrange(10**8, 9 * 10**8)) as seen:

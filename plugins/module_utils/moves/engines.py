@@ -56,8 +56,11 @@ class Engine(Protocol):
     def advance(self, goal: Goal, seconds: float) -> Piece:
         """Move shards for about so long, or wait so long for what moves in the background."""
 
-    def cancel(self) -> bool:
-        """Let no more shards move; whether any did."""
+    def moves(self) -> bool:
+        """Whether shards move although no run does it."""
+
+    def cancel(self) -> None:
+        """Let no more shards move; those that were moved stay."""
 
     def remove(self, node: str) -> None:
         """Take a node out that holds none."""
@@ -160,12 +163,13 @@ class Citus:
             waits = silent + waits
         return Piece(done=False, moved=tuple(done), left=tuple(left), waits=tuple(dict.fromkeys(filter(None, waits))))
 
-    def cancel(self) -> bool:
-        """Stop the job: the move that is under way is taken back, those before it stay."""
-        running = self._runs()
-        if running:
-            rows(self._connection, "SELECT citus_rebalance_stop()")
-        return running
+    def moves(self) -> bool:
+        """Whether the job goes on: it does so without the run that started it."""
+        return self._runs()
+
+    def cancel(self) -> None:
+        """Stop the job: the move that is under way is taken back."""
+        rows(self._connection, "SELECT citus_rebalance_stop()")
 
     def remove(self, node: str) -> None:
         """Take a node out, with what its last moves have left to be dropped there."""
@@ -218,9 +222,12 @@ class PostgresFdw:
         """Drop the copies that no longer count; one that somebody still reads goes the next time."""
         rows(self._connection, "SELECT lab.drop_left_parts()")
 
-    def cancel(self) -> bool:
-        """Nothing moves but while a run does it, and what it has moved is whole: there is nothing to be stopped here."""
+    def moves(self) -> bool:
+        """Never: parts move only while a run moves them."""
         return False
+
+    def cancel(self) -> None:
+        """Nothing to be stopped."""
 
     def remove(self, node: str) -> None:
         """Take a node out."""
