@@ -45,6 +45,20 @@ def test_no_request_fails_while_everything_is_changed(lab: Lab) -> None:
     assert lab.play("verify.yml").rc == 0
 
 
+@pytest.mark.long
+def test_no_request_of_five_thousand_fails(lab: Lab) -> None:
+    """One rotation after the other under the same stream."""
+    stream = stream_on(lab)
+    rotations = 0
+    with stream.flowing():
+        while sum(stream.answers.values()) < 5000 and not stream.failures:
+            assert lab.play("rotate.yml").rc == 0
+            rotations += 1
+    print(f"{lab.engine}: {sum(stream.answers.values())} requests, {rotations} rotations")
+    assert stream.failures == []
+    assert stream.lost() == []
+
+
 @only("postgres_fdw")
 def test_check_shows_the_plan_and_changes_nothing(lab: Lab) -> None:
     """Neither a file nor a server."""
