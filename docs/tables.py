@@ -34,22 +34,32 @@ PLACE = re.compile(r"(?<=<!-- variables -->\n).*?(?=<!-- /variables -->)", re.DO
 
 PERMITTED = re.compile(r"(?<=<!-- permissions -->\n).*?(?=<!-- /permissions -->)", re.DOTALL)
 GUIDES = {
-    Path(__file__).with_name("en") / "api.md": ("permission", {"todo": "all", "lo propio": "own"}),
-    Path(__file__).with_name("es") / "api.md": ("permiso", {"todo": "todo", "lo propio": "lo propio"}),
+    Path(__file__).with_name("en") / "api.md": (("operation", "permission"), {"todo": "all", "lo propio": "own"}),
+    Path(__file__).with_name("es") / "api.md": (("operación", "permiso"), {"todo": "todo", "lo propio": "lo propio"}),
 }
+#: The API's own description; a test of the middleware holds the two together.
+OPENAPI = Path(__file__).parents[1] / "files/middleware/openapi.json"
 
 
-def permissions(heading: str, words: dict[str, str]) -> str:
-    """The table of permissions: a row each, a column for each role.
+def permissions(headings: tuple[str, str], words: dict[str, str]) -> str:
+    """The table of permissions: a row for each operation that needs one, a column for each role.
 
     Args:
-        heading: of the first column.
+        headings: of the first two columns, an operation and the permission that it needs.
         words: what each scope is called.
     """
-    rows = [f"| {heading} | {' | '.join(PEOPLE)} |", f"| --- |{' --- |' * len(PEOPLE)}"]
-    for name, roles in PERMISSIONS.items():
-        cells = [words[roles[role]] if role in roles else "" for role in PEOPLE]
-        rows.append(f"| `{name}` | {' | '.join(cells)} |")
+    rows = [f"| {' | '.join([*headings, *PEOPLE])} |", f"| --- | --- |{' --- |' * len(PEOPLE)}"]
+    described = json.loads(OPENAPI.read_text(encoding="utf-8"))["paths"]
+    operations = [
+        (operation["x-permiso"], f"{method.upper()} {path.removeprefix('/api/v1')}")
+        for path, methods in sorted(described.items())
+        for method, operation in methods.items()
+        if "x-permiso" in operation
+    ]
+    order = list(PERMISSIONS)
+    for name, operation in sorted(operations, key=lambda each: order.index(each[0])):
+        cells = [words[PERMISSIONS[name][role]] if role in PERMISSIONS[name] else "" for role in PEOPLE]
+        rows.append(f"| `{operation}` | `{name}` | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
 
