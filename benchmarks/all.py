@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "pods": ["pods.py"],
     "host-citus": ["host.py", "--engine", "citus"],
     "host-postgres_fdw": ["host.py", "--engine", "postgres_fdw"],
+    "runs": ["runs.py"],
     "queries": ["queries.py", "--patients", "200000", "--consultations", "5"],
     "load": ["load.py"],
     "imports": ["imports.py"],

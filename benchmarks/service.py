@@ -53,14 +53,19 @@ def command(port: int, package: Path = PACKAGE, python: str = sys.executable) ->
     ]
 
 
-def before(place: Path) -> tuple[Path, str]:
-    """The package as it was at BEFORE, put into a folder, and the Python that has its packages."""
-    archive = ["git", "-C", str(ROOT), "archive", BEFORE, "files/middleware"]
+def unpack_before(place: Path, *paths: str) -> None:
+    """Put the checkout as it was at BEFORE into a folder, or some of its paths."""
+    archive = ["git", "-C", str(ROOT), "archive", BEFORE, *paths]
     found = subprocess.run(archive, stdout=subprocess.PIPE, check=False)
     if found.returncode:
         sys.exit(f"The repository has no commit {BEFORE[:7]}, which is measured beside this one: git fetch --unshallow")
     unpack = ["tar", "-x", "-C", str(place)]
     subprocess.run(unpack, input=found.stdout, check=True)
+
+
+def before(place: Path) -> tuple[Path, str]:
+    """The package as it was at BEFORE, put into a folder, and the Python that has its packages."""
+    unpack_before(place, "files/middleware")
     package = place / "files/middleware"
     return package / "src", str(made("before", package / "requirements.txt"))
 
