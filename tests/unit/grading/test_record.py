@@ -31,6 +31,7 @@ def test_a_line_says_what_is_read_of_it_later(tmp_path: Path) -> None:
         "of": 3,
         "message": {"es": "No está.", "en": "It is not there."},
         "seconds": 0.2,
+        "after": "",
     }
     assert not is_passed(line)
 

@@ -68,6 +68,7 @@ class Verdict:
         of: what it could give.
         message: what is missing, or why it was not run or is broken, by language; empty where it passed.
         seconds: how long it took.
+        after: the check for which it waits, where that is why it was not run.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Verdict:
     of: int
     message: dict[str, str]
     seconds: float = 0.0
+    after: str = ""
 
 
 def check(points: int, after: Function | None = None, seconds: float = SECONDS) -> Callable[[Function], Function]:

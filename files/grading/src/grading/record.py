@@ -4,7 +4,8 @@ A line has `format`, `time` (UTC), `kind`, `lab`, `database` (the coordinator's 
 `exercise`, and what belongs to its kind:
 
 - `stage`: `facts`, what the setup said of the stage that it made: checks compare with these, and not with what a student could have changed;
-- `check`: `points`, `of`, `seconds`, and `checks`, each with `name`, `verdict`, `points`, `of`, `message` by language, `seconds`;
+- `check`: `points`, `of`, `seconds`, and `checks`, each with `name`, `verdict`, `points`, `of`, `message` by language, `seconds`, `after`; where it was
+  not the student who asked, `by`; where nothing was checked, `reason`;
 - `hint`: `number`, from 1.
 """
 
@@ -22,6 +23,8 @@ from typing import Any
 from grading.checks import PASSED, Verdict
 
 FORMAT = 1
+#: Who asked for a check, where it was not the student.
+TEACHER = "teacher"
 
 
 class Log:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import os
 import select
 import signal
@@ -16,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
-from grading.checks import BROKEN, PASSED, Verdict
+from grading.checks import BROKEN, NOT_RUN, PASSED, Verdict
 from grading.exercise import Exercise
 
 #: Seconds for what is no check: a Python that starts, a check.py that is read.
@@ -46,6 +47,17 @@ class Outcome:
             return [Verdict("check.py", BROKEN, 0, points, {"es": self.error, "en": self.error})]
         return [self.verdicts[each["name"]] for each in self.checks]
 
+    def cut(self, seconds: float) -> None:
+        """Take in that no time was left for what is not known yet."""
+        said = {
+            "es": f"no quedó tiempo: las comprobaciones de este laboratorio tardaron más de {seconds:g} s",
+            "en": f"no time was left: the checks of this lab took more than {seconds:g} s",
+        }
+        self.checks = self.checks or [{"name": "", "of": self.exercise.about.points, "after": ""}]
+        for each in self.checks:
+            if each["name"] not in self.verdicts:
+                self.take(each["name"], NOT_RUN, said)
+
     def take(self, name: str, verdict: str, message: Mapping[str, str], seconds: float = 0.0, after: str = "") -> None:
         """Take in what a check came to."""
         of = next(each["of"] for each in self.checks if each["name"] == name)
@@ -55,11 +67,11 @@ class Outcome:
                 "es": f"se hace cuando pase {after}" if before != BROKEN else f"{after} tiene un error propio",
                 "en": f"runs once {after} passes" if before != BROKEN else f"{after} has a mistake of its own",
             }
-        self.verdicts[name] = Verdict(name, verdict, of if verdict == PASSED else 0, of, dict(message), seconds)
+        self.verdicts[name] = Verdict(name, verdict, of if verdict == PASSED else 0, of, dict(message), seconds, after)
 
 
 def check_exercises(
-    record: Record, chosen: Sequence[Exercise], stages: Mapping[str, Mapping[str, Any]]
+    record: Record, chosen: Sequence[Exercise], stages: Mapping[str, Mapping[str, Any]], seconds: float = math.inf
 ) -> dict[str, list[Verdict]]:
     """Check exercises of one lab, one after the other. Nothing is kept: that is the caller's (record.Log).
 
@@ -67,15 +79,21 @@ def check_exercises(
         record: the lab's.
         chosen: which exercises.
         stages: what is known of the stage of each, by its name (record.Log.facts).
+        seconds: how long all of it may take: what is left then is not run.
 
     Returns:
         The verdicts of each exercise, by its name.
     """
     outcomes = {each.id: Outcome(each) for each in chosen}
     waiting = list(outcomes.values())
+    end = time.monotonic() + seconds
     while waiting:
-        cut = _work(record, waiting, stages)
+        cut = _work(record, waiting, stages, end)
         if cut is None:
+            break
+        if time.monotonic() >= end:
+            for outcome in waiting:
+                outcome.cut(seconds)
             break
         # The one that was cut off goes on behind the check at which it was; those behind it follow.
         waiting = waiting[waiting.index(outcomes[cut]) :]
@@ -84,7 +102,9 @@ def check_exercises(
     return {name: outcome.all() for name, outcome in outcomes.items()}
 
 
-def _work(record: Record, outcomes: Sequence[Outcome], stages: Mapping[str, Mapping[str, Any]]) -> str | None:
+def _work(
+    record: Record, outcomes: Sequence[Outcome], stages: Mapping[str, Mapping[str, Any]], end: float
+) -> str | None:
     """Have a process check exercises; the name of the one at which it was cut off, None where it came to its end."""
     asked = {
         "record": asdict(record),
@@ -103,7 +123,7 @@ def _work(record: Record, outcomes: Sequence[Outcome], stages: Mapping[str, Mapp
     here, there = os.pipe()
     with _process(asked, there), os.fdopen(here, "rb", buffering=0) as file:
         os.close(there)
-        answers = Answers(file)
+        answers = Answers(file, end)
         for line in answers:
             if line.get("end"):
                 return None
@@ -118,6 +138,8 @@ def _work(record: Record, outcomes: Sequence[Outcome], stages: Mapping[str, Mapp
             elif "check" in line:
                 seconds = line.get("seconds", 0.0)
                 outcome.take(line["check"], line["verdict"], line["message"], seconds, line.get("after", ""))
+    if time.monotonic() >= end:
+        return at
     said = (
         {
             "es": f"tardó más de {answers.limit:g} s y se cortó",
@@ -163,10 +185,15 @@ class Answers:
     Attributes:
         limit: seconds that the next line may take.
         hangs: whether it said nothing for longer than that.
+
+    Args:
+        file: where they are read from.
+        end: when it is over, whatever it says: seconds of time.monotonic().
     """
 
-    def __init__(self, file: io.FileIO) -> None:
+    def __init__(self, file: io.FileIO, end: float) -> None:
         self.limit = START
+        self.end = end
         self.hangs = False
         self._file = file
 
@@ -174,7 +201,7 @@ class Answers:
         """Each line, in JSON."""
         waiting = b""
         while True:
-            deadline = time.monotonic() + self.limit
+            deadline = min(time.monotonic() + self.limit, self.end)
             while b"\n" not in waiting:
                 ready, _write, _error = select.select([self._file], [], [], max(0.0, deadline - time.monotonic()))
                 self.hangs = not ready

@@ -1,0 +1,135 @@
+"""A student's marks: what the grader's record says that each exercise came to.
+
+The best attempt since the stage was made counts, as `make check` promises. What could not be found out, because a server does not answer or a check is
+broken, is no zero: there is no mark then, until it is graded again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from grading.checks import BROKEN, FAILED, NOT_RUN, PASSED
+from grading.exercise import Exercise
+from grading.grade import DOWN, ELSEWHERE, NOT_BEGUN
+
+#: What an exercise came to, beside passed: begun, not begun, not of this lab, not known.
+BEGUN, NEW, ABSENT, OPEN = "begun", "new", "elsewhere", "open"
+Line = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Student:
+    """Whose marks they are, as the list has it.
+
+    Attributes:
+        lab: the lab's name.
+        name: the student's; empty where the list does not say, as are the next ones.
+        code: what the school calls the student.
+        email: the address, in small letters.
+        groups: the sections.
+    """
+
+    lab: str
+    name: str = ""
+    code: str = ""
+    email: str = ""
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an exercise came to.
+
+    Attributes:
+        exercise: which one.
+        state: passed, begun, new, elsewhere or open.
+        points: what the attempt that counts gave.
+        checks: its checks, as the record has them.
+        time: when it was (UTC).
+        reason: by language, why nothing was checked; empty where something was.
+    """
+
+    exercise: Exercise
+    state: str
+    points: int = 0
+    checks: Sequence[Line] = ()
+    time: str = ""
+    reason: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def of(self) -> int:
+        """What it could give: nothing where the lab cannot have it."""
+        return 0 if self.state == ABSENT else self.exercise.about.points
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a student did.
+
+    Attributes:
+        student: whose they are.
+        results: of each exercise; none where the lab could not be checked.
+        reason: by language, why it could not be; empty where it was.
+    """
+
+    student: Student
+    results: Sequence[Result] = ()
+    reason: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def points(self) -> int:
+        """All points."""
+        return sum(each.points for each in self.results)
+
+    @property
+    def of(self) -> int:
+        """What all exercises could give."""
+        return sum(each.of for each in self.results)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what each exercise came to."""
+        return not self.reason and all(each.state != OPEN for each in self.results)
+
+    @property
+    def tenths(self) -> int | None:
+        """The mark, out of 100, in tenths; None where there is none."""
+        return (2000 * self.points + self.of) // (2 * self.of) if self.is_known and self.of else None
+
+
+def marks_of(student: Student, exercises: Sequence[Exercise], now: Sequence[Line], kept: Mapping[str, Sequence[Line]]) -> Marks:
+    """A student's marks.
+
+    Args:
+        student: whose they are.
+        exercises: which ones count.
+        now: what `check_lab` gave for them, in that order.
+        kept: the lines of the kind `check` of each exercise since its stage was made, by its name.
+    """
+    down = next((line for line in now if line.get("reason") == DOWN), None)
+    if down:
+        return Marks(student, reason=down["checks"][0]["message"])
+    found = zip(exercises, now, strict=True)
+    return Marks(student, [result_of(each, line, kept.get(each.id, ())) for each, line in found])
+
+
+def result_of(exercise: Exercise, now: Line, kept: Sequence[Line]) -> Result:
+    """What an exercise came to, by what it came to now, and before."""
+    if now.get("reason") in (ELSEWHERE, NOT_BEGUN):
+        state = ABSENT if now["reason"] == ELSEWHERE else NEW
+        return Result(exercise, state, reason=now["checks"][0]["message"], time=now["time"])
+    counts = max((*kept, now), key=lambda line: (line["points"], line["time"]))
+    state = PASSED if counts["points"] == exercise.about.points else OPEN if is_open(now["checks"]) else BEGUN
+    return Result(exercise, state, counts["points"], counts["checks"], counts["time"])
+
+
+def is_open(checks: Sequence[Line]) -> bool:
+    """Whether a check did not pass for another reason than that one failed: it, or what it builds on, is broken, or nobody answered."""
+    known = {each["name"]: each for each in checks}
+
+    def root(each: Line) -> Line:
+        return root(known[each["after"]]) if each["verdict"] == NOT_RUN and each.get("after") in known else each
+
+    return any(root(each)["verdict"] in (BROKEN, NOT_RUN) for each in checks if each["verdict"] not in (PASSED, FAILED))
