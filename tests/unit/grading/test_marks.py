@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from grading.checks import BROKEN, FAILED, NOT_RUN, PASSED
-from grading.exercise import Exercise, exercises
 from grading.grade import DOWN, ELSEWHERE, NOT_BEGUN
 from grading.marks import BEGUN, Marks, Result, Student, marks_of
-from support.labs import ROOT
+from support.marks import FIRST, SECOND, WAITS, line
 
-#: Two exercises of the project, of ten points each.
-FIRST, SECOND = [each for each in exercises([ROOT / "exercises"]) if each.about.points == 10][:2]
 ANA = Student("ana-soto", "Ana Soto")
-
-
-def line(exercise: Exercise, *verdicts: str, time: str = "2026-03-02T10:00:00.000Z", reason: str = "") -> dict[str, Any]:
-    """A line of the record with two checks of five points each, of which the second one builds on the first."""
-    checks = [
-        {
-            "name": f"check-{number}",
-            "verdict": verdict.removesuffix(" after"),
-            "points": 5 * (verdict == PASSED),
-            "of": 5,
-            "message": {} if verdict == PASSED else {"es": f"No hay {number}.", "en": f"There is no {number}."},
-            "seconds": 0.5,
-            "after": "check-1" if verdict.endswith(" after") else "",
-        }
-        for number, verdict in enumerate(verdicts, 1)
-    ]
-    points = sum(5 * (verdict == PASSED) for verdict in verdicts)
-    made: dict[str, Any] = {"exercise": exercise.id, "points": points, "of": 10, "checks": checks, "time": time}
-    return {**made, "reason": reason} if reason else made
-
-
-WAITS = f"{NOT_RUN} after"
 #: What was found now, what an earlier attempt came to, and the points and the state that count: the next case is a line.
 CASES = {
     "all of it": ([PASSED, PASSED], None, 10, "passed"),

@@ -99,7 +99,9 @@ class Marks:
         return (2000 * self.points + self.of) // (2 * self.of) if self.is_known and self.of else None
 
 
-def marks_of(student: Student, exercises: Sequence[Exercise], now: Sequence[Line], kept: Mapping[str, Sequence[Line]]) -> Marks:
+def marks_of(
+    student: Student, exercises: Sequence[Exercise], now: Sequence[Line], kept: Mapping[str, Sequence[Line]]
+) -> Marks:
     """A student's marks.
 
     Args:
