@@ -19,6 +19,7 @@ from grading.exercise import ExerciseError
 COORDINATOR = "citus-coordinator"
 #: Milliseconds that one statement of a check may take, and wait for a lock: less than the check itself (checks.SECONDS).
 STATEMENT, LOCK = 4000, 2000
+IDENTIFIER = "SELECT system_identifier FROM pg_control_system()"
 #: What a session of the grader has, whatever was set for the database or the login: what the client asks for at its start goes first.
 #: Nothing of a student's is found by a name without a schema, and no trigger of a login runs.
 SETTINGS = {
@@ -236,18 +237,7 @@ class Lab:
         if node != COORDINATOR:
             port += 1 + self.workers.index(node)
         try:
-            connection = psycopg.connect(
-                host="127.0.0.1",
-                port=port,
-                user="admin",
-                dbname="historia_clinica",
-                passfile=str(passfile(self.record)),
-                connect_timeout=2,
-                application_name="grading",
-                options=" ".join(f"-c {name}={value.replace(' ', '')}" for name, value in SETTINGS.items()),
-                autocommit=True,
-                row_factory=dict_row,
-            )
+            connection = connect(self.record, port)
             changed = changed_words(connection)
         except psycopg.OperationalError as error:
             raise Unreachable(f"{node}: {str(error).strip().splitlines()[0]}") from error
@@ -345,6 +335,26 @@ def passfile(record: Record) -> Path:
     return Path(record.directory) / "credentials" / "admin.pgpass"
 
 
+def connect(record: Record, port: int) -> psycopg.Connection[dict[str, Any]]:
+    """A session of the administrator's with a server of a lab, with the grader's settings.
+
+    Raises:
+        psycopg.OperationalError: it does not answer.
+    """
+    return psycopg.connect(
+        host="127.0.0.1",
+        port=port,
+        user="admin",
+        dbname="historia_clinica",
+        passfile=str(passfile(record)),
+        connect_timeout=2,
+        application_name="grading",
+        options=" ".join(f"-c {name}={value.replace(' ', '')}" for name, value in SETTINGS.items()),
+        autocommit=True,
+        row_factory=dict_row,
+    )
+
+
 def identity(record: Record) -> str:
     """The coordinator's system identifier: it is another one where a lab was made anew.
 
@@ -353,7 +363,7 @@ def identity(record: Record) -> str:
     """
     lab = Lab(record)
     try:
-        return str(lab.value("SELECT system_identifier FROM pg_control_system()"))
+        return str(lab.value(IDENTIFIER))
     except Unreachable as error:
         raise down(record.name, str(error)) from error
     except Changed as error:
