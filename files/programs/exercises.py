@@ -1,4 +1,4 @@
-"""The commands of the exercises: `make exercises`, `make check` and the others run it.
+"""The commands of the exercises: `make exercises`, `make check` and the others run it; and those of a class: `make grade`, `make class-status`.
 
 It needs a Python that has psycopg, pydantic and PyYAML: the checkout's .venv, or that of the labs (`runtime/bin/python` beside their folder).
 """
@@ -12,7 +12,8 @@ root = Path(__file__).resolve().parents[2]
 installed = root.match("ansible_collections/aula/historia_clinica")
 sys.path[:0] = [str(root / "files" / "grading" / "src"), str(root.parents[2] if installed else root / "collections")]
 
-from grading.program import main  # noqa: E402 # found by the path above
+from grading import class_program, program  # noqa: E402 # found by the path above
 
 os.umask(0o077)
+main = class_program.main if sys.argv[1:2] and sys.argv[1] in class_program.COMMANDS else program.main
 sys.exit(main(root / "exercises"))

@@ -153,6 +153,21 @@ def describe(folder: Path) -> Description:
     return about
 
 
+def folders_of(path: str) -> list[Path]:
+    """The places of a teacher's own exercises, as EXERCISES_PATH names them.
+
+    Raises:
+        ExerciseError: one is not there.
+    """
+    found = [Path(each) for each in path.split(":") if each]
+    for each in found:
+        if not each.is_dir():
+            raise ExerciseError(
+                f"EXERCISES_PATH: no hay una carpeta {each}", f"EXERCISES_PATH: there is no folder {each}"
+            )
+    return found
+
+
 def folders(places: Iterable[Path]) -> dict[str, Path]:
     """The folders of exercises in some places, by name: those of a later place stand for those of an earlier one."""
     return {
@@ -194,4 +209,4 @@ def exercise(places: Iterable[Path], name: str) -> Exercise:
     return Exercise(known[name])
 
 
-__all__ = ["CLASSES", "LANGUAGES", "Description", "Exercise", "ExerciseError", "exercise", "exercises"]
+__all__ = ["CLASSES", "LANGUAGES", "Description", "Exercise", "ExerciseError", "exercise", "exercises", "folders_of"]

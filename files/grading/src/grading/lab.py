@@ -364,8 +364,8 @@ def identity(record: Record) -> str:
     lab = Lab(record)
     try:
         return str(lab.value(IDENTIFIER))
-    except Unreachable as error:
-        raise down(record.name, str(error)) from error
+    except (Unreachable, psycopg.OperationalError) as error:
+        raise down(record.name, str(error).strip()) from error
     except Changed as error:
         raise ExerciseError(
             f"lo que PostgreSQL trae fue modificado en el laboratorio {record.name}, y así no se le puede creer ({error}): deshaga ese cambio",

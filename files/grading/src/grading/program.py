@@ -13,7 +13,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text i
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
 from grading import labs, record, stage
 from grading.checks import BROKEN, FAILED, LANGUAGES, NOT_RUN, PASSED, Verdict
-from grading.exercise import CLASSES, Exercise, ExerciseError, exercise, exercises
+from grading.exercise import CLASSES, Exercise, ExerciseError, exercise, exercises, folders_of
 from grading.lab import identity
 from grading.runner import check_exercises
 
@@ -305,7 +305,7 @@ def main(own: Path, arguments: Sequence[str] | None = None) -> int:
         print(f"LAB_LANGUAGE={language}: hay es y en (there are es and en)", file=sys.stderr)
         return 1
     try:
-        places = [own, *_folders(asked.path)]
+        places = [own, *folders_of(asked.path)]
         session = Session(places, language, labs.state(), os.environ.get("LAB", ""))
         well = True
         if asked.command == "list":
@@ -322,13 +322,3 @@ def main(own: Path, arguments: Sequence[str] | None = None) -> int:
         return 1
     print("\n".join(said))
     return 0 if well else 1
-
-
-def _folders(path: str) -> list[Path]:
-    found = [Path(each) for each in path.split(":") if each]
-    for each in found:
-        if not each.is_dir():
-            raise ExerciseError(
-                f"EXERCISES_PATH: no hay una carpeta {each}", f"EXERCISES_PATH: there is no folder {each}"
-            )
-    return found

@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import columns
 from grading.exercise import Exercise
 from grading.marks import Student
+from grading.record import since_stage
 
 #: So many checks of an exercise in a row that gave no point more, and a student is stuck in it.
 STUCK = 3
@@ -113,7 +114,7 @@ def progress_of(
         now: the time, with its zone.
     """
     points = {each.id: each.about.points for each in exercises}
-    since = {name: _since_stage([line for line in lines if line["exercise"] == name]) for name in points}
+    since = {name: since_stage(lines, name) for name in points}
     passed = {
         name for name, kept in since.items() if any(line.get("points") == points[name] for line in _of("check", kept))
     }
@@ -134,12 +135,6 @@ def progress_of(
         len(_of("hint", kept)),
         last["exercise"] in passed,
     )
-
-
-def _since_stage(lines: Sequence[Line]) -> list[Line]:
-    """The lines of an exercise since its stage was made; none where there is none."""
-    stages = [number for number, line in enumerate(lines) if line["kind"] == "stage"]
-    return list(lines[stages[-1] + 1 :]) if stages else []
 
 
 def _of(kind: str, lines: Sequence[Line]) -> list[Line]:

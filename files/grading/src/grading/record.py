@@ -89,14 +89,14 @@ class Log:
 
     def since_stage(self, exercise: str, kind: str) -> list[dict[str, Any]]:
         """The lines of a kind about an exercise, of its present stage."""
-        found: list[dict[str, Any]] = []
-        for line in self.lines():
-            if line["exercise"] == exercise:
-                if line["kind"] == "stage":
-                    found = []
-                elif line["kind"] == kind:
-                    found.append(line)
-        return found
+        return [line for line in since_stage(self.lines(), exercise) if line["kind"] == kind]
+
+
+def since_stage(lines: Sequence[Mapping[str, Any]], exercise: str) -> list[dict[str, Any]]:
+    """The lines about an exercise behind that of its present stage; none where there is no stage."""
+    own = [dict(line) for line in lines if line["exercise"] == exercise]
+    stages = [number for number, line in enumerate(own) if line["kind"] == "stage"]
+    return own[stages[-1] + 1 :] if stages else []
 
 
 def summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -1,0 +1,368 @@
+"""The commands of a class that works on exercises: `make grade`, `make class-status`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import psycopg
+
+from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
+    Ownership,
+    ensure_directory,
+    ensure_text,
+)
+from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import columns
+from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
+from grading import labs, progress, record, reports
+from grading.checks import LANGUAGES, PASSED
+from grading.classroom import ClassError, Classroom, read_classroom
+from grading.exercise import Exercise, ExerciseError, exercise, exercises, folders_of
+from grading.grade import check_lab
+from grading.lab import IDENTIFIER, connect
+from grading.marks import Marks, Student, marks_of
+from grading.progress import Answer, Progress, progress_of
+
+Found = TypeVar("Found")
+#: What can be asked for.
+COMMANDS = ("grade", "class-status")
+#: Seconds that all checks of one lab may take together: sixteen exercises take some five.
+LAB_SECONDS = 60
+#: Labs at a time, by processor: checks wait for servers half of the time.
+LABS_EACH = 2
+#: Seconds between two pictures of a class, and those that a part of a lab has to answer.
+PAUSE, PATIENCE = 10, 1.0
+TEXTS = {
+    "es": {
+        "no lab": "el laboratorio {lab} todavía no existe. Créelo con: make class",
+        "unwritable": "no se puede escribir el registro de {lab}: {error}. Libere espacio en el disco, o repita como el usuario de los laboratorios",
+        "busy": "Otra calificación está en curso en esta máquina; esta empieza cuando termine.",
+        "written": "Notas: {place}/{name}.md; para Moodle: {place}/{name}.moodle.csv (separador: {separator}, una fila por {mark})",
+        "page": "Página: {path}",
+        "left out": "Sin fila en el archivo de Moodle: {lab}: {why}",
+        "strangers": "Laboratorios de esta máquina que no son de nadie en la lista, sin calificar: {labs}",
+        "graded": "{graded} de {all} estudiantes tienen nota; {seconds:.0f} s.",
+        "heading": ("estudiante", "laboratorio", "nota", "puntos", "resueltos"),
+        ",": "coma",
+        ";": "punto y coma",
+        "nobody": "no hay un estudiante con el laboratorio {lab} en {roster}; hay: {labs}",
+        "full": "no se pueden escribir las notas: {error}. Lo comprobado quedó en el registro; cuando haya espacio, repita el comando",
+        "no page": "no se puede escribir la página: {error}",
+        "decimal": "DECIMAL={given}: hay point y comma",
+        "watch": "WATCH={given}: solo hay yes",
+        "projector": "Para el proyector: {path} (cada {seconds} s; Ctrl+C termina)",
+    },
+    "en": {
+        "no lab": "the lab {lab} is not made yet. Make it with: make class",
+        "unwritable": "the record of {lab} cannot be written: {error}. Make room on the disk, or repeat it as the labs' user",
+        "busy": "Another grading is under way on this machine; this one begins when it is over.",
+        "written": "Marks: {place}/{name}.md; for Moodle: {place}/{name}.moodle.csv (separator: {separator}, a row for each {mark})",
+        "page": "Page: {path}",
+        "left out": "Without a row in Moodle's file: {lab}: {why}",
+        "strangers": "Labs of this machine that are nobody's on the list, not graded: {labs}",
+        "graded": "{graded} of {all} students have a mark; {seconds:.0f} s.",
+        "heading": ("student", "lab", "mark", "points", "passed"),
+        ",": "comma",
+        ";": "semicolon",
+        "nobody": "there is no student with the lab {lab} in {roster}; there are: {labs}",
+        "full": "the marks cannot be written: {error}. What was checked is in the record; when there is room, repeat the command",
+        "no page": "the page cannot be written: {error}",
+        "decimal": "DECIMAL={given}: there are point and comma",
+        "watch": "WATCH={given}: there is only yes",
+        "projector": "For the projector: {path} (every {seconds} s; Ctrl+C ends it)",
+    },
+}
+
+
+class Session:
+    """What the commands work on.
+
+    Args:
+        classroom: the class.
+        chosen: the exercises that count.
+        language: of what is said.
+        root: the folder of the state.
+    """
+
+    def __init__(self, classroom: Classroom, chosen: Sequence[Exercise], language: str, root: Path) -> None:
+        self.classroom = classroom
+        self.chosen = chosen
+        self.language = language
+        self.root = root
+
+    def say(self, text: str, /, **values: object) -> str:
+        """A sentence in the session's language."""
+        return say(self.language, text, **values)
+
+    def students(self, only: str) -> list[Student]:
+        """All students, or the one of a lab.
+
+        Raises:
+            ExerciseError: there is none.
+        """
+        found = [each for each in self.classroom.students if only in ("", each.lab)]
+        if not found:
+            known = ", ".join(each.lab for each in self.classroom.students)
+            raise both("nobody", lab=only, roster=self.classroom.roster.name, labs=known)
+        return found
+
+    def grade(self, only: str = "", decimal: str = "point") -> list[str]:
+        """Check all labs side by side, and write the marks.
+
+        Args:
+            only: the lab of one student, whose page alone is written then; empty for all.
+            decimal: point or comma.
+
+        Returns:
+            What is said.
+
+        Raises:
+            ExerciseError: there is no such student, or the marks cannot be written.
+        """
+        begun = time.monotonic()
+        students = self.students(only)
+        with self._alone():
+            every = self._side_by_side(self._marks_of, students)
+            day = date.today().isoformat()
+            try:
+                text, left = reports.moodle_csv(every, self.language, decimal)
+                place = self._write(every, text, day, pages_only=bool(only))
+            except OSError as error:
+                raise both("full", error=error) from error
+        said = columns(TEXTS[self.language]["heading"], [self._row(each, decimal) for each in every], right=(2, 3, 4))
+        reasons = [(each.student.lab, reports.why(each, self.language)) for each in every]
+        said += ["", *(f"{lab}: {why}" for lab, why in reasons if why)]
+        if only:
+            return [*said, self.say("page", path=place / "students" / f"{only}.md")]
+        told = {lab for lab, why in reasons if why}
+        said += [self.say("left out", lab=lab, why=why) for lab, why in left.items() if lab not in told]
+        if self.classroom.strangers:
+            said.append(self.say("strangers", labs=", ".join(self.classroom.strangers)))
+        separator = self.say(reports.DECIMALS[decimal][1])
+        mark = text.splitlines()[0].split(reports.DECIMALS[decimal][1])[0]
+        said.append(self.say("written", place=place, name=self.classroom.name, separator=separator, mark=mark))
+        graded = sum(each.tenths is not None for each in every)
+        return [*said, self.say("graded", graded=graded, all=len(every), seconds=time.monotonic() - begun)]
+
+    def status(self, only: str = "") -> list[Progress]:
+        """How far each student is.
+
+        Raises:
+            ExerciseError: there is no such student.
+        """
+        return self._side_by_side(self._progress_of, self.students(only))
+
+    def keep_projector_page(self, every: Sequence[Progress]) -> Path:
+        """Write the page for a projector; where it is.
+
+        Raises:
+            ExerciseError: it cannot be written.
+        """
+        now = datetime.now().astimezone()
+        page = progress.projector_page(self.classroom.name, every, self.language, now, PAUSE)
+        name = f"{self.classroom.name}.html"
+        try:
+            _write(self.classroom.place, {name: page})
+        except OSError as error:
+            raise both("no page", error=error) from error
+        return self.classroom.place / name
+
+    def _side_by_side(self, work: Callable[[Student], Found], students: Sequence[Student]) -> list[Found]:
+        """What work comes to for each student."""
+        at_a_time = min(len(students), LABS_EACH * max(2, os.cpu_count() or 1))
+        with ThreadPoolExecutor(at_a_time) as pool:
+            return list(pool.map(work, students))
+
+    def _marks_of(self, student: Student) -> Marks:
+        """Check a lab. Whatever is wrong with it stops nobody else."""
+        if student.lab not in self.classroom.labs:
+            return Marks(student, reason=both("no lab", lab=student.lab).text)
+        try:
+            now = check_lab(self.root, student.lab, self.chosen, LAB_SECONDS)
+            lines = record.Log(self.root, student.lab, now[0].get("database", "")).lines()
+        except ExerciseError as error:
+            return Marks(student, reason=error.text)
+        except OSError as error:
+            return Marks(student, reason=both("unwritable", lab=student.lab, error=error).text)
+        kept = {
+            each.id: [line for line in record.since_stage(lines, each.id) if line["kind"] == "check"]
+            for each in self.chosen
+        }
+        return marks_of(student, self.chosen, now, kept)
+
+    def _progress_of(self, student: Student) -> Progress:
+        database, answer = "", Answer(progress.NONE)
+        if student.lab in self.classroom.labs:
+            try:
+                database, answer = ask(labs.find(self.root, student.lab))
+            except ExerciseError:  # its record cannot be read; `make diagnose` says why
+                answer = Answer(progress.DOWN)
+        lines = record.Log(self.root, student.lab, database).lines()
+        return progress_of(student, answer, self.chosen, lines, datetime.now(UTC))
+
+    def _row(self, marks: Marks, decimal: str) -> tuple[str, ...]:
+        student = marks.student
+        points = f"{marks.points}/{marks.of}" if marks.results else reports.NO_GRADE
+        passed = str(sum(each.state == PASSED for each in marks.results)) if marks.results else reports.NO_GRADE
+        return (student.name or student.lab, student.lab, reports.mark_text(marks, decimal), points, passed)
+
+    def _write(self, every: Sequence[Marks], moodle: str, day: str, pages_only: bool) -> Path:
+        """Write the marks of a day; where they are.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        name, strangers, language = self.classroom.name, self.classroom.strangers, self.language
+        files = {f"{day}/students/{each.student.lab}.md": reports.student_page(each, day, language) for each in every}
+        if not pages_only:
+            files[f"{day}/{name}.md"] = reports.class_page(name, every, strangers, day, language)
+            files[f"{day}/{name}.moodle.csv"] = moodle
+            files[f"{day}/{name}.junit.xml"] = reports.junit_xml(every, language)
+            files[f"{day}/{name}.json"] = reports.as_json(name, every, strangers, day)
+        _write(self.classroom.place, files)
+        return self.classroom.place / day
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """A while in which no other grading runs on this machine: two would count each other's attempts, and halve the time of checks."""
+        folder = record.folder(self.root)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(self.say("busy"), file=sys.stderr, flush=True)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _write(top: Path, files: Mapping[str, str]) -> None:
+    """Write files below a folder, which only their owner reads, each whole or not at all.
+
+    Raises:
+        OSError: one cannot be written.
+    """
+    for name, text in files.items():
+        for folder in reversed(Path(name).parents):
+            ensure_directory(str(top / folder), 0o700, Ownership())
+        ensure_text(str(top / name), text, 0o600, Ownership())
+
+
+def ask(lab: Record) -> tuple[str, Answer]:
+    """Which database a lab has, empty where it does not answer, and what else of it answers."""
+    try:
+        with contextlib.closing(connect(lab, lab.database_port)) as connection:
+            row = connection.execute(IDENTIFIER).fetchone()
+    except psycopg.Error:
+        return "", Answer(progress.DOWN)
+    _coordinator, *workers, api = lab.ports
+    parts = {f"citus-worker-{number}": port for number, port in enumerate(workers, 1)} | {"API": api}
+    silent = tuple(name for name, port in parts.items() if not listens(port))
+    return str(row["system_identifier"]) if row else "", Answer(progress.PARTLY if silent else progress.UP, silent)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections at a port of this machine."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE):
+            return True
+    except OSError:
+        return False
+
+
+def say(language: str, text: str, /, **values: object) -> str:
+    """A sentence in a language."""
+    return str(TEXTS[language][text]).format(**values)
+
+
+def both(text: str, /, **values: object) -> ExerciseError:
+    """A sentence in both languages, to be raised."""
+    return ExerciseError(*(say(language, text, **values) for language in LANGUAGES))
+
+
+def parser() -> argparse.ArgumentParser:
+    """What can be typed."""
+    parsed = argparse.ArgumentParser(prog="exercises", description=__doc__)
+    parsed.add_argument("command", choices=COMMANDS)
+    parsed.add_argument("--inventory", type=Path, required=True, help="the inventory of the class")
+    parsed.add_argument(
+        "--roster", default="", help="the list of students, where it is another one than the inventory's"
+    )
+    parsed.add_argument("--language", default="", help="es (the default) or en")
+    parsed.add_argument(
+        "--exercises",
+        default="",
+        help="names of those that count, with commas between; all of them where nothing is said",
+    )
+    parsed.add_argument("--path", default="", help="folders of a teacher's own exercises, with colons between")
+    parsed.add_argument(
+        "--decimal", default="", help="grade: the decimal sign of Moodle's file, point (the default) or comma"
+    )
+    parsed.add_argument("--watch", default="", help="class-status: yes repeats it, and keeps a page for a projector")
+    return parsed
+
+
+def main(own: Path, arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        own: where the project's exercises lie.
+        arguments: what was typed.
+
+    Returns:
+        0, or 1 where what stands in the one message that is printed is in the way. A student's lab that is down is in nobody's.
+    """
+    asked = parser().parse_args(arguments)
+    language = asked.language or LANGUAGES[0]
+    if language not in LANGUAGES:
+        print(f"LAB_LANGUAGE={language}: hay es y en (there are es and en)", file=sys.stderr)
+        return 1
+    try:
+        for name, known in (("decimal", ("", *reports.DECIMALS)), ("watch", ("", "yes"))):
+            if getattr(asked, name) not in known:
+                raise both(name, given=getattr(asked, name))
+        root, only = labs.state(), os.environ.get("LAB", "")
+        places = [own, *folders_of(asked.path)]
+        names = [name for name in asked.exercises.split(",") if name]
+        chosen = [exercise(places, name) for name in names] if names else exercises(places)
+        session = Session(read_classroom(asked.inventory, asked.roster, root), chosen, language, root)
+        if asked.command == "grade":
+            print("\n".join(session.grade(only, asked.decimal or "point")))
+        elif asked.watch:
+            watch(session, only)
+        else:
+            print("\n".join(progress.status_page(session.status(only), language)))
+    except ClassError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except ExerciseError as error:
+        text = error.text[language]
+        print(f"{text[0].upper()}{text[1:]}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def watch(session: Session, only: str) -> None:
+    """Show how far the class is, again and again, until somebody ends it."""
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            every = session.status(only)
+            path = session.keep_projector_page(every)
+            if sys.stdout.isatty():
+                sys.stdout.write("\x1b[H\x1b[J")
+            print("\n".join(progress.status_page(every, session.language)))
+            print(session.say("projector", path=path, seconds=PAUSE), flush=True)
+            time.sleep(PAUSE)  # people look at it; nothing is waited for
