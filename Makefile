@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 ifeq ($(origin INVENTORY),undefined)
-INVENTORY := $(if $(or $(value ROSTER),$(filter class handout,$(MAKECMDGOALS))),inventories/classroom,inventories/lab)
+INVENTORY := $(if $(or $(value ROSTER),$(filter class handout grade class-status,$(MAKECMDGOALS))),inventories/classroom,inventories/lab)
 endif
 # Typed, they arrive as typed: make would take a dollar for a variable of its own. Recipes read them as the shell's, in quotes.
 override ARGS := $(value ARGS)
@@ -30,7 +30,9 @@ override KEEP := $(value KEEP)
 override BY := $(value BY)
 override EXERCISE := $(value EXERCISE)
 override EXERCISES_PATH := $(value EXERCISES_PATH)
-export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING LAB_LANGUAGE FAULT NODE DURATION WORKERS KEEP BY EXERCISE EXERCISES_PATH
+override DECIMAL := $(value DECIMAL)
+override WATCH := $(value WATCH)
+export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING LAB_LANGUAGE FAULT NODE DURATION WORKERS KEEP BY EXERCISE EXERCISES_PATH DECIMAL WATCH
 typed = '$(or $(PYTHON),python3)' requirements/typed
 # Every command begins with it: what a person exported for something else stays out. GNU make exports nothing to $(shell) itself.
 environment := roles/runtime/files/environment.sh
@@ -55,12 +57,15 @@ file = $$([[ $$FILE == /* ]] || echo "$$PWD/")$$FILE
 roster = $$([[ $$ROSTER == /* ]] || echo "$$PWD/")$$ROSTER
 say_labs = { $(hosts) "$$LAB" 2>/dev/null | grep -q '(0)' \
 	&& { echo "There is no lab $$LAB in $$INVENTORY. It has:" && $(hosts) all | tail -n +2; } >&2; }
-exercises = @$(typed) python files/programs/exercises.py $(if $(LAB_LANGUAGE),--language "$$LAB_LANGUAGE") $(if $(EXERCISES_PATH),--path "$$EXERCISES_PATH")
+spoken = $(if $(LAB_LANGUAGE),--language "$$LAB_LANGUAGE") $(if $(EXERCISES_PATH),--path "$$EXERCISES_PATH")
+exercises = @$(typed) python files/programs/exercises.py $(spoken)
+graded = @$(typed) python files/programs/exercises.py $(1) --inventory "$$INVENTORY" $(if $(ROSTER),--roster "$(roster)") \
+	$(if $(EXERCISE),--exercises "$$EXERCISE") $(spoken)
 hosts = ansible -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") --list-hosts
 
 suites := unit middleware integration kubernetes newcomer molecule
 
-.PHONY: help env docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart scale rebalance exercises exercise check hint exercise-reset exercise-test teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
+.PHONY: help env docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart scale rebalance exercises exercise check hint exercise-reset exercise-test grade class-status teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
 	@sed -n 's/\$$(suites)/$(suites)/; s/^\([a-z][^:= ]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -148,6 +153,12 @@ exercise-reset: env ## the stage of an exercise as at the beginning, and nothing
 
 exercise-test: env ## prove an exercise on the lab: untouched, solved, with each wrong answer: EXERCISE=name
 	$(exercises) test "$$EXERCISE"
+
+grade: env ## the marks of a class, beside its list: ROSTER=roster.csv, EXERCISE=name,name, DECIMAL=comma for Moodle's file
+	$(call graded,grade) $(if $(DECIMAL),--decimal "$$DECIMAL")
+
+class-status: env ## whose lab is up, exercises passed, who is stuck: ROSTER=roster.csv; WATCH=yes again and again, with a page for a projector
+	$(call graded,class-status) $(if $(WATCH),--watch "$$WATCH")
 
 teardown: env ## remove the lab: processes, data, directory, user
 	@$(call play,teardown)

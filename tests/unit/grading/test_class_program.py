@@ -1,0 +1,223 @@
+"""A class is graded as its list says, whatever is wrong with one lab, and what is written is its teacher's alone."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grading import class_program, labs
+from grading.checks import FAILED, PASSED
+from grading.class_program import main
+from grading.exercise import Exercise
+from grading.grade import DOWN
+from support.labs import ROOT
+from support.marks import FIRST, line
+
+LIST = "Código;Nombre;Correo\n1;Ana Soto;ana@uni.edu\n2;Beto Núñez;beto@uni.edu\n3;Carla Peña;carla@uni.edu\n4;Dora Paz;dora@uni.edu\n"
+PLACE = ROOT / "exercises"
+#: Labs of the machine: Dora has none, and one is nobody's.
+LABS = ("ana-soto", "beto-nunez", "carla-pena", "vieja")
+
+
+@pytest.fixture
+def roster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A class, with its list, and labs whose records cannot be read: nobody listens there."""
+    root = tmp_path / "state"
+    (root / "registry").mkdir(parents=True)
+    for lab in LABS:
+        (root / "labs" / lab).mkdir(parents=True)
+        (root / "registry" / lab).symlink_to(root / "labs" / lab)
+    # What each student has is kept beside the list, as `make class` does: without it, labs of these names would be strangers'.
+    kept = ",".join(
+        f'{{"number": {number}, "lab": "{lab}", "port": {16000 + 20 * number}, "code": "{number}"}}'
+        for number, lab in enumerate(LABS[:3], 1)
+    )
+    (tmp_path / "curso.numbers.json").write_text(f'{{"format": 1, "students": [{kept}]}}', encoding="utf-8")
+    path = tmp_path / "curso.csv"
+    path.write_text(LIST, encoding="utf-8")
+    (tmp_path / "roster.yml").write_text("plugin: aula.historia_clinica.roster\nfile: curso.csv\n", encoding="utf-8")
+    monkeypatch.setattr(labs, "state", lambda: root)
+    monkeypatch.delenv("LAB", raising=False)
+    return path
+
+
+def came_to(root: Path, lab: str, chosen: Sequence[Exercise], seconds: float) -> list[dict[str, Any]]:
+    """What checking a lab comes to: Ana's is half right, Beto's down, Carla's record cannot be written."""
+    assert root.name == "state"
+    assert 0 < seconds < 120
+    if lab == "carla-pena":
+        raise OSError(28, "No space left on device")
+    if lab == "beto-nunez":
+        return [line(each, "not run", reason=DOWN) for each in chosen]
+    return [{**line(each, PASSED, FAILED), "database": "1"} for each in chosen]
+
+
+def run(roster: Path, *more: str, word: str = "grade") -> int:
+    """Run a command for one exercise."""
+    return main(PLACE, [word, "--inventory", str(roster.parent), "--exercises", FIRST.id, "--language", "en", *more])
+
+
+def test_a_class_is_graded_whatever_is_wrong_with_a_lab(
+    roster: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each reason is said, also of labs that are nobody's; files are their owner's alone, and the list is left as it is."""
+    monkeypatch.setattr(class_program, "check_lab", came_to)
+    roster.chmod(0o644)
+    assert run(roster) == 0
+    said = capsys.readouterr().out
+    for text in (
+        "beto-nunez: There is no 1.",
+        "carla-pena: the record of carla-pena cannot be written: [Errno 28] No space left on device",
+        "dora-paz: the lab dora-paz is not made yet",
+        "nobody's on the list, not graded: vieja",
+        "1 of 4 students have a mark",
+        "separator: comma, a row for each ID number",
+    ):
+        assert text in said
+    [day] = (roster.parent / "grades").iterdir()
+    files = sorted(str(path.relative_to(day)) for path in day.rglob("*") if path.is_file())
+    students = [f"students/{lab}.md" for lab in ("ana-soto", "beto-nunez", "carla-pena", "dora-paz")]
+    assert files == ["curso.json", "curso.junit.xml", "curso.md", "curso.moodle.csv", *students]
+    made = [day.parent, *day.parent.rglob("*")]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made if path.is_dir()} == {0o700}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made if path.is_file()} == {0o600}
+    assert [row.split(",")[0] for row in (day / "curso.moodle.csv").read_text(encoding="utf-8").splitlines()[1:]] == [
+        "1"
+    ]
+    assert stat.S_IMODE(roster.stat().st_mode) == 0o644
+    assert not (roster.parent / "state/grading/vieja.jsonl").exists()
+
+
+def test_the_same_again_is_written_again(roster: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the same day, over what was there."""
+    monkeypatch.setattr(class_program, "check_lab", came_to)
+    monkeypatch.setattr("grading.class_program.date", Day)
+    assert [run(roster), run(roster)] == [0, 0]
+    [day] = (roster.parent / "grades").iterdir()
+    before = {path: path.read_text(encoding="utf-8") for path in day.rglob("*.*") if path.is_file()}
+    assert run(roster, "--decimal", "comma") == 0
+    changed = [path.name for path, text in before.items() if path.read_text(encoding="utf-8") != text]
+    assert changed == ["curso.moodle.csv"]
+
+
+class Day:
+    """A day that does not end during a test."""
+
+    @staticmethod
+    def today() -> Day:
+        """The one."""
+        return Day()
+
+    def isoformat(self) -> str:
+        """Its name."""
+        return "2026-03-02"
+
+
+def test_of_one_student_the_page_alone_is_written(
+    roster: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The class's files would have nobody else; a lab that is nobody's is no student's."""
+    monkeypatch.setattr(class_program, "check_lab", came_to)
+    monkeypatch.setenv("LAB", "ana-soto")
+    assert run(roster) == 0
+    assert [path.name for path in (roster.parent / "grades").rglob("*") if path.is_file()] == ["ana-soto.md"]
+    monkeypatch.setenv("LAB", "vieja")
+    assert run(roster) == 1
+    assert "There is no student with the lab vieja in curso.csv; there are: ana-soto, beto" in capsys.readouterr().err
+
+
+def test_two_teachers_do_not_grade_at_once(
+    roster: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second one is told, and waits for the first."""
+    folder = roster.parent / "state/grading"
+    folder.mkdir()
+    first = os.open(folder, os.O_RDONLY)
+    fcntl.flock(first, fcntl.LOCK_EX)
+    told, print_ = threading.Event(), print
+
+    def tell(*text: object, **how: Any) -> None:
+        print_(*text, **how)
+        told.set()
+
+    monkeypatch.setattr(class_program, "check_lab", came_to)
+    monkeypatch.setattr(class_program, "print", tell, raising=False)
+    second = threading.Thread(target=run, args=(roster,))
+    second.start()
+    assert told.wait(30)
+    assert "Another grading is under way" in capsys.readouterr().err
+    assert not (roster.parent / "grades").exists()
+    os.close(first)
+    second.join(30)
+    assert (roster.parent / "grades").exists()
+
+
+#: What is typed or done, and what is said: the next case is a line.
+REFUSED = {
+    ("--decimal", "dot"): "DECIMAL=dot: there are point and comma",
+    ("--watch", "no"): "WATCH=no: there is only yes",
+    ("--exercises", "x"): "There is no exercise 'x'",
+    ("--path", "/nowhere"): "EXERCISES_PATH: there is no folder /nowhere",
+    ("--roster", "/nowhere.csv"): "there is no list of students /nowhere.csv",
+    ("--inventory", "/nowhere"): "/nowhere is no inventory of a class: it has no roster.yml",
+}
+
+
+@pytest.mark.parametrize("typed", REFUSED, ids=" ".join)
+def test_what_cannot_be_is_said_in_one_line(
+    roster: Path, typed: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And nothing is written."""
+    assert run(roster, *typed) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(REFUSED[typed])
+    assert (len(said.err.splitlines()), said.out) == (1, "")
+    assert not (roster.parent / "grades").exists()
+
+
+def test_a_wrong_list_is_told_as_by_the_inventory(roster: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every line that is wrong, in one message."""
+    roster.write_text(f"{LIST};Eva;\n1;Fabio;f@uni.edu\n", encoding="utf-8")
+    assert run(roster) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"2 things are wrong in {roster}; nothing was changed:",
+        "  line 6 has no code and no e-mail",
+        "  line 7 has the code 1, as line 2 has",
+    ]
+
+
+def test_the_marks_of_a_full_disk_are_not_lost(
+    roster: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was checked is in the record; one sentence says so."""
+    monkeypatch.setattr(class_program, "check_lab", came_to)
+    (roster.parent / "grades").write_text("no folder", encoding="utf-8")
+    assert run(roster) == 1
+    assert "The marks cannot be written" in capsys.readouterr().err
+
+
+def test_the_state_of_a_class_is_shown(
+    roster: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Labs that cannot be asked are down; a lab that is not made is said; with WATCH the page is kept until somebody ends it."""
+
+    def end(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    assert run(roster, word="class-status") == 0
+    said = capsys.readouterr().out
+    assert said.count(" down ") == 3
+    assert "dora-paz: is not made yet" in said
+    assert not (roster.parent / "grades").exists()
+    monkeypatch.setattr("grading.class_program.time.sleep", end)
+    assert run(roster, "--watch", "yes", word="class-status") == 0
+    page = roster.parent / "grades/curso.html"
+    assert "Ana Soto" in page.read_text(encoding="utf-8")
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
