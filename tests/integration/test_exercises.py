@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from grading import labs, stage
+from grading import class_program, labs, stage
 from grading.exercise import Exercise, ExerciseError, exercise, exercises
 from grading.grade import check_lab
 from grading.program import Session, main
+from grading.record import TEACHER
 from support.labs import ENGINES, ROOT, Lab, Workshop, only
 
 PLACE = ROOT / "exercises"
@@ -95,6 +98,49 @@ def test_a_lab_is_checked_for_all_exercises(session: Session, lab: Lab) -> None:
     assert {(line["points"], check["verdict"]) for line in down for check in line["checks"]} == {(0, "not run")}
     lab.wait_until(lambda: bool(session.check(FIRST)))
     assert len(session.log.since_stage(FIRST, "check")) == 2, "nothing was kept of the lab that was down"
+
+
+@only("postgres_fdw")
+def test_a_class_is_graded_and_watched(
+    session: Session, lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who is stuck is named, who solved it gets the points, a lab that is down keeps what was passed and has no mark; nothing stays but the record."""
+    (tmp_path / "roster.yml").write_text("plugin: aula.historia_clinica.roster\n", encoding="utf-8")
+    (tmp_path / "roster.csv").write_text(f"Código;Nombre;Lab\n1;Ana Soto;{lab.name}\n2;Beto Núñez;\n", encoding="utf-8")
+    monkeypatch.setattr(labs, "state", lambda: session.root)
+    monkeypatch.delenv("LAB", raising=False)
+
+    def say(word: str) -> str:
+        typed = [word, "--inventory", str(tmp_path), "--language", "en", "--exercises", FIRST]
+        assert class_program.main(PLACE, typed) == 0
+        return capsys.readouterr().out
+
+    def rows() -> list[list[str]]:
+        [path] = tmp_path.glob("grades/*/roster.moodle.csv")
+        return list(csv.reader(path.read_text(encoding="utf-8").splitlines()))[1:]
+
+    session.reset(FIRST)
+    for _attempt in range(3):
+        session.check(FIRST)
+    assert f"Stuck: Ana Soto in {FIRST} (3 checks" in say("class-status")
+    assert re.search(rf"Ana Soto +{lab.name} +0\.0 +0/10 +0", say("grade"))
+    each = exercise([PLACE], FIRST)
+    [solution, *_others] = [path for path, _fails in stage.answers(each, "solution", lab.engine)]
+    stage.run([solution], session.lab)
+    said = say("grade")
+    assert re.search(rf"Ana Soto +{lab.name} +100\.0 +10/10 +1", said)
+    assert "the lab beto-nunez is not made yet" in said
+    assert rows() == [["1", "10", "Passed.", "100.0"]]
+    assert len([line for line in session.log.lines() if line.get("by") == TEACHER]) == 2
+    with lab.connect() as connection:
+        sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'grading'"
+        lab.wait_until(lambda: connection.execute(sessions).fetchall() == [(0,)])
+    with lab.stopped("citus-coordinator"):
+        said = say("grade")
+        assert re.search(rf"^{lab.name}: the lab {lab.name} does not answer", said, re.MULTILINE)
+        assert rows() == []
+        assert re.search(rf"{lab.name} +down +1 +{FIRST} ", say("class-status"))
+    lab.wait_until(lambda: bool(session.check(FIRST)))
 
 
 #: What a student tries, who is the administrator of his database, in order to get points for nothing; and what undoes it. The exercise is

@@ -18,7 +18,7 @@ STUCK = 3
 UP, PARTLY, DOWN, NONE = "up", "partly", "down", "none"
 TEXTS = {
     "es": {
-        "heading": ("estudiante", "laboratorio", "estado", "resueltos", "en", "min"),
+        "heading": ("estudiante", "estado", "resueltos", "en", "min"),
         UP: "listo",
         PARTLY: "incompleto",
         DOWN: "no responde",
@@ -31,7 +31,7 @@ TEXTS = {
         "is stuck": "atascado",
     },
     "en": {
-        "heading": ("student", "lab", "state", "passed", "at", "min"),
+        "heading": ("student", "state", "passed", "at", "min"),
         UP: "up",
         PARTLY: "incomplete",
         DOWN: "down",
@@ -150,11 +150,10 @@ def _without_gain(points: Sequence[int]) -> int:
 
 
 def status_page(every: Sequence[Progress], language: str) -> list[str]:
-    """What a teacher reads in a terminal: a row for each student, then who is stuck, and what does not answer."""
+    """What a teacher reads in a terminal: a row for each student, by lab as commands name it, then who is stuck, and what does not answer."""
     texts = TEXTS[language]
     rows = [
         (
-            each.name,
             each.student.lab,
             str(texts[each.answer.state]),
             str(each.passed),
@@ -163,7 +162,7 @@ def status_page(every: Sequence[Progress], language: str) -> list[str]:
         )
         for each in every
     ]
-    lines = columns(texts["heading"], rows, right=(3, 5))
+    lines = columns(texts["heading"], rows, right=(2, 4))
     stuck = [
         str(texts["stuck"]).format(name=each.name, exercise=each.exercise, checks=each.checks, hints=each.hints)
         for each in every
@@ -198,7 +197,6 @@ def projector_page(name: str, every: Sequence[Progress], language: str, now: dat
         seconds: after which it is loaded again.
     """
     texts = TEXTS[language]
-    heading = (texts["heading"][0], *texts["heading"][2:])
     rows = []
     for each in every:
         state, exercise = str(texts[each.answer.state]), each.exercise or "-"
@@ -216,7 +214,7 @@ def projector_page(name: str, every: Sequence[Progress], language: str, now: dat
             f'<html lang="{language}"><head><meta charset="utf-8"><meta http-equiv="refresh" content="{seconds}">',
             f"<title>{title}</title><style>{STYLE}</style></head><body>",
             f"<h1>{title}</h1><p>{html.escape(total(every, language))}</p>",
-            f"<table><tr>{''.join(f'<th>{html.escape(cell)}</th>' for cell in heading)}</tr>",
+            f"<table><tr>{''.join(f'<th>{html.escape(cell)}</th>' for cell in texts['heading'])}</tr>",
             *(f"<tr>{row}</tr>" for row in rows),
             "</table></body></html>",
             "",
