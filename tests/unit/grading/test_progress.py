@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,11 +21,10 @@ HINT = "hint"
 
 def progress(*did: int | str, other: str = "") -> Progress:
     """How far a student is who did this in one exercise, a minute after the other; numbers are the points of checks."""
-    lines = []
+    lines: list[dict[str, Any]] = []
     for minute, each in enumerate(did):
-        time = f"2026-03-02T10:{minute:02}:00.000Z"
-        kept = {"time": time, "exercise": FIRST.id, "kind": each if isinstance(each, str) else "check"}
-        lines.append(kept | ({"facts": {}} if each == STAGE else {"points": each} if isinstance(each, int) else {}))
+        kept = {"kind": "check", "points": each} if isinstance(each, int) else {"kind": each, "facts": {}}
+        lines.append({"time": f"2026-03-02T10:{minute:02}:00.000Z", "exercise": FIRST.id, **kept})
     if other:
         lines.append(
             {"time": "2026-03-02T10:20:00.000Z", "exercise": SECOND.id, "kind": "check", "points": 0, "by": TEACHER}

@@ -36,9 +36,9 @@ from grading.progress import Answer, Progress, progress_of
 Found = TypeVar("Found")
 #: What can be asked for.
 COMMANDS = ("grade", "class-status")
-#: Seconds that all checks of one lab may take together: sixteen exercises take some five.
+#: Seconds that all checks of one lab may take together.
 LAB_SECONDS = 60
-#: Labs at a time, by processor: checks wait for servers half of the time.
+#: Labs at a time, by processor: while one waits for its servers, another one is checked.
 LABS_EACH = 2
 #: Seconds between two pictures of a class, and those that a part of a lab has to answer.
 PAUSE, PATIENCE = 10, 1.0
