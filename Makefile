@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 ifeq ($(origin INVENTORY),undefined)
-INVENTORY := $(if $(or $(value ROSTER),$(filter class handout grade class-status,$(MAKECMDGOALS))),inventories/classroom,inventories/lab)
+INVENTORY := $(if $(or $(value ROSTER),$(filter class handout grade class-status exam,$(MAKECMDGOALS))),inventories/classroom,inventories/lab)
 endif
 # Typed, they arrive as typed: make would take a dollar for a variable of its own. Recipes read them as the shell's, in quotes.
 override ARGS := $(value ARGS)
@@ -65,7 +65,7 @@ hosts = ansible -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") --lis
 
 suites := unit middleware integration kubernetes newcomer molecule
 
-.PHONY: help env docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart scale rebalance exercises exercise check hint exercise-reset exercise-test grade class-status teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
+.PHONY: help env docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart scale rebalance exercises exercise check hint exercise-reset exercise-test grade class-status exam teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
 	@sed -n 's/\$$(suites)/$(suites)/; s/^\([a-z][^:= ]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -159,6 +159,9 @@ grade: env ## the marks of a class, beside its list: ROSTER=roster.csv, EXERCISE
 
 class-status: env ## whose lab is up, exercises passed, who is stuck: ROSTER=roster.csv; WATCH=yes again and again, with a page for a projector
 	$(call graded,class-status) $(if $(WATCH),--watch "$$WATCH")
+
+exam: env ## shut the exercises of exam.yml but in its time, and take the marks at its end: ROSTER=roster.csv; STATE=off: no exam
+	$(call graded,exam) $(if $(STATE),--state "$$STATE") $(if $(DECIMAL),--decimal "$$DECIMAL")
 
 teardown: env ## remove the lab: processes, data, directory, user
 	@$(call play,teardown)

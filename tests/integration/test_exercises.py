@@ -6,11 +6,13 @@ import csv
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from grading import class_program, labs, stage
+from grading import class_program, evidence, labs, stage
+from grading import exam as exams
 from grading.exercise import Exercise, ExerciseError, exercise, exercises
 from grading.grade import check_lab
 from grading.program import Session, main
@@ -141,6 +143,36 @@ def test_a_class_is_graded_and_watched(
         assert rows() == []
         assert re.search(rf"{lab.name} +down +1 +{FIRST} ", say("class-status"))
     lab.wait_until(lambda: bool(session.check(FIRST)))
+
+
+@only("postgres_fdw")
+def test_an_exercise_of_an_exam_is_shut_but_in_its_time(session: Session, lab: Lab) -> None:
+    """It is listed so; in its time there are no hints; what its marks are taken from is what the servers say."""
+    session.reset(FIRST)
+
+    def hold(begins: int, ends: int) -> None:
+        now = datetime.now(UTC)
+        times = {"from": now + timedelta(minutes=begins), "to": now + timedelta(minutes=ends)}
+        exams.keep(session.root, "curso", exams.Exam.model_validate({"exercises": [FIRST], **times}), [lab.name])
+
+    for begins, ends, said in ((10, 20, "se abre el"), (-20, -10, "terminó el")):
+        hold(begins, ends)
+        for does in (session.show, session.check, session.hint, session.reset):
+            with pytest.raises(ExerciseError, match=said):
+                does(FIRST)
+        assert any(re.search(rf"{FIRST} .* cerrado", row) for row in session.overview())
+    hold(-10, 10)
+    with pytest.raises(ExerciseError, match="no hay pistas"):
+        session.hint(FIRST)
+    assert not session.check(FIRST)[1]
+    each = exercise([PLACE], FIRST)
+    [solution, *_others] = [path for path, _fails in stage.answers(each, "solution", lab.engine)]
+    stage.run([solution], session.lab)
+    found = evidence.collect(session.lab, [each])[FIRST]["relations"]
+    recetas = found["recetas"]
+    assert recetas["rows"] == sum(recetas["nodes"].values()) > 0
+    assert recetas["plan"]
+    exams.forget(session.root, "curso")
 
 
 #: What a student tries, who is the administrator of his database, in order to get points for nothing; and what undoes it. The exercise is

@@ -7,12 +7,14 @@ import os
 import stat
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grading import class_program, labs
+from grading import exam as exams
 from grading.checks import FAILED, PASSED
 from grading.class_program import main
 from grading.exercise import Exercise
@@ -221,3 +223,42 @@ def test_the_state_of_a_class_is_shown(
     page = roster.parent / "grades/curso.html"
     assert "Ana Soto" in page.read_text(encoding="utf-8")
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
+
+
+#: When it is, and what is said of an exam from ten to twelve: the next case is a line.
+HELD = {
+    "2026-03-02T09:00:00+00:00": "is shut until then",
+    "2026-03-02T12:01:00+00:00": "1 of 4 students have a mark",
+    "2026-03-02T13:00:00+00:00": "attempts made until then count",
+}
+
+
+@pytest.mark.parametrize("now", HELD)
+def test_an_exam_is_held(
+    roster: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], now: str
+) -> None:
+    """It is kept for the labs of the class; after its end the marks are taken, with what they were taken from."""
+
+    class Clock(datetime):
+        """A clock that stands still."""
+
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.fromisoformat(now)
+
+    def came(*asked: Any) -> list[dict[str, Any]]:
+        return [{**each, "time": now, "by": "teacher"} for each in came_to(*asked)]
+
+    monkeypatch.setattr(class_program, "datetime", Clock)
+    monkeypatch.setattr(class_program, "check_lab", came)
+    text = f"exercises: [{FIRST.id}]\nfrom: 2026-03-02T10:00:00Z\nto: 2026-03-02T12:00:00Z\n"
+    (roster.parent / "exam.yml").write_text(text, encoding="utf-8")
+    assert run(roster, word="exam") == 0
+    assert HELD[now] in capsys.readouterr().out
+    [kept] = exams.kept(roster.parent / "state")
+    assert (kept.name, kept.labs) == ("curso", ("ana-soto", "beto-nunez", "carla-pena", "dora-paz"))
+    evidence = list(roster.parent.glob("grades/*/exam/evidence/*.json"))
+    assert len(evidence) == (0 if "09:00" in now else 4)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in evidence} <= {0o600}
+    assert run(roster, "--state", "off", word="exam") == 0
+    assert exams.kept(roster.parent / "state") == []

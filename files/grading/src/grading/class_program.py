@@ -1,10 +1,11 @@
-"""The commands of a class that works on exercises: `make grade`, `make class-status`."""
+"""The commands of a class that works on exercises: `make grade`, `make class-status`, `make exam`."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import fcntl
+import json
 import os
 import socket
 import sys
@@ -24,18 +25,19 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import columns
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
-from grading import labs, progress, record, reports
+from grading import evidence, labs, progress, record, reports
+from grading import exam as exams
 from grading.checks import LANGUAGES, PASSED
 from grading.classroom import ClassError, Classroom, read_classroom
 from grading.exercise import Exercise, ExerciseError, exercise, exercises, folders_of
 from grading.grade import check_lab
 from grading.lab import IDENTIFIER, connect
-from grading.marks import Marks, Student, marks_of
+from grading.marks import Marks, Student, in_time, marks_of
 from grading.progress import Answer, Progress, progress_of
 
 Found = TypeVar("Found")
 #: What can be asked for.
-COMMANDS = ("grade", "class-status")
+COMMANDS = ("grade", "class-status", "exam")
 #: Seconds that all checks of one lab may take together.
 LAB_SECONDS = 60
 #: Labs at a time, by processor: while one waits for its servers, another one is checked.
@@ -57,9 +59,17 @@ TEXTS = {
         ";": "punto y coma",
         "nobody": "no hay un estudiante con el laboratorio {lab} en {roster}; hay: {labs}",
         "full": "no se pueden escribir las notas: {error}. Lo comprobado quedó en el registro; cuando haya espacio, repita el comando",
+        "no exam": "no se puede guardar el examen: {error}",
         "no page": "no se puede escribir la página: {error}",
         "decimal": "DECIMAL={given}: hay point y comma",
         "watch": "WATCH={given}: solo hay yes",
+        "state": "STATE={given}: solo hay off",
+        "exam before": "Examen de {name}: {exercises}. Se abre el {begin:%Y-%m-%d %H:%M}; hasta entonces está cerrado. Repita make exam cuando empiece, y déjelo hasta el"
+        " final ({end:%H:%M}), cuando toma las notas.",
+        "exam during": "El examen termina a las {end:%H:%M}; entonces se toman las notas.",
+        "exam off": "Ya no hay examen de {name}: sus ejercicios están abiertos.",
+        "late": "El examen terminó el {end:%Y-%m-%d %H:%M}: cuentan los intentos hechos hasta entonces, no lo que hay ahora en los laboratorios.",
+        "evidence": "De qué se tomaron: {place}/evidence/",
         "projector": "Para el proyector: {path} (cada {seconds} s; Ctrl+C termina)",
     },
     "en": {
@@ -76,9 +86,17 @@ TEXTS = {
         ";": "semicolon",
         "nobody": "there is no student with the lab {lab} in {roster}; there are: {labs}",
         "full": "the marks cannot be written: {error}. What was checked is in the record; when there is room, repeat the command",
+        "no exam": "the exam cannot be kept: {error}",
         "no page": "the page cannot be written: {error}",
         "decimal": "DECIMAL={given}: there are point and comma",
         "watch": "WATCH={given}: there is only yes",
+        "state": "STATE={given}: there is only off",
+        "exam before": "Exam of {name}: {exercises}. It opens on {begin:%Y-%m-%d %H:%M}, and is shut until then. Repeat make exam when it begins, and leave it until the"
+        " end ({end:%H:%M}), when it takes the marks.",
+        "exam during": "The exam ends at {end:%H:%M}; marks are taken then.",
+        "exam off": "There is no exam of {name} any more: its exercises are open.",
+        "late": "The exam ended on {end:%Y-%m-%d %H:%M}: attempts made until then count, not what is in the labs now.",
+        "evidence": "What they were taken from: {place}/evidence/",
         "projector": "For the projector: {path} (every {seconds} s; Ctrl+C ends it)",
     },
 }
@@ -92,9 +110,18 @@ class Session:
         chosen: the exercises that count.
         language: of what is said.
         root: the folder of the state.
+        exam: in whose time attempts have to be made to count; None where there is none.
     """
 
-    def __init__(self, classroom: Classroom, chosen: Sequence[Exercise], language: str, root: Path) -> None:
+    def __init__(
+        self,
+        classroom: Classroom,
+        chosen: Sequence[Exercise],
+        language: str,
+        root: Path,
+        exam: exams.Exam | None = None,
+    ) -> None:
+        self.exam = exam
         self.classroom = classroom
         self.chosen = chosen
         self.language = language
@@ -151,6 +178,8 @@ class Session:
         separator = self.say(reports.DECIMALS[decimal][1])
         mark = text.splitlines()[0].split(reports.DECIMALS[decimal][1])[0]
         said.append(self.say("written", place=place, name=self.classroom.name, separator=separator, mark=mark))
+        if self.exam:
+            said.append(self.say("evidence", place=place))
         graded = sum(each.tenths is not None for each in every)
         return [*said, self.say("graded", graded=graded, all=len(every), seconds=time.monotonic() - begun)]
 
@@ -198,7 +227,19 @@ class Session:
             each.id: [line for line in record.since_stage(lines, each.id) if line["kind"] == "check"]
             for each in self.chosen
         }
-        return marks_of(student, self.chosen, now, kept)
+        counted = in_time(self.exam, now, kept) if self.exam else (now, kept)
+        return marks_of(student, self.chosen, *counted)
+
+    def _evidence_of(self, student: Student) -> str:
+        """What the marks of a student were taken from, in JSON: the record's lines that count, and what is in the lab."""
+        found: dict[str, object] = {"lab": student.lab, "taken": datetime.now(UTC).isoformat(timespec="seconds")}
+        lines = record.Log(self.root, student.lab, "").lines()
+        found["lines"] = [line for line in lines if self.exam and self.exam.counts(line)]
+        try:
+            found["exercises"] = evidence.collect(labs.find(self.root, student.lab), self.chosen)
+        except ExerciseError as error:
+            found["error"] = error.text
+        return json.dumps(found, ensure_ascii=False, indent=1, default=str) + "\n"
 
     def _progress_of(self, student: Student) -> Progress:
         database, answer = "", Answer(progress.NONE)
@@ -223,18 +264,25 @@ class Session:
             OSError: they cannot be written.
         """
         name, strangers, language = self.classroom.name, self.classroom.strangers, self.language
-        files = {f"{day}/students/{each.student.lab}.md": reports.student_page(each, day, language) for each in every}
+        folder = f"{day}/exam" if self.exam else day
+        files = {
+            f"{folder}/students/{each.student.lab}.md": reports.student_page(each, day, language) for each in every
+        }
         if not pages_only:
-            files[f"{day}/{name}.md"] = reports.class_page(name, every, strangers, day, language)
-            files[f"{day}/{name}.moodle.csv"] = moodle
-            files[f"{day}/{name}.junit.xml"] = reports.junit_xml(every, language)
-            files[f"{day}/{name}.json"] = reports.as_json(name, every, strangers, day)
+            files[f"{folder}/{name}.md"] = reports.class_page(name, every, strangers, day, language)
+            files[f"{folder}/{name}.moodle.csv"] = moodle
+            files[f"{folder}/{name}.junit.xml"] = reports.junit_xml(every, language)
+            files[f"{folder}/{name}.json"] = reports.as_json(name, every, strangers, day)
+        if self.exam:
+            students = [each.student for each in every]
+            proofs = zip(students, self._side_by_side(self._evidence_of, students), strict=True)
+            files |= {f"{folder}/evidence/{student.lab}.json": text for student, text in proofs}
         _write(self.classroom.place, files)
-        return self.classroom.place / day
+        return self.classroom.place / folder
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """A while in which no other grading runs on this machine: two would count each other's attempts, and halve the time of checks."""
+        """A while in which no other grading runs on this machine: two would share its processors, and checks run out of time."""
         folder = record.folder(self.root)
         if not self.root.is_dir():  # there is no lab yet, and so nothing to be counted
             yield
@@ -314,6 +362,7 @@ def parser() -> argparse.ArgumentParser:
     parsed.add_argument(
         "--decimal", default="", help="grade: the decimal sign of Moodle's file, point (the default) or comma"
     )
+    parsed.add_argument("--state", default="", help="exam: off takes it away")
     parsed.add_argument("--watch", default="", help="class-status: yes repeats it, and keeps a page for a projector")
     return parsed
 
@@ -334,7 +383,7 @@ def main(own: Path, arguments: Sequence[str] | None = None) -> int:
         print(f"LAB_LANGUAGE={language}: hay es y en (there are es and en)", file=sys.stderr)
         return 1
     try:
-        for name, known in (("decimal", ("", *reports.DECIMALS)), ("watch", ("", "yes"))):
+        for name, known in (("decimal", ("", *reports.DECIMALS)), ("watch", ("", "yes")), ("state", ("", "off"))):
             if getattr(asked, name) not in known:
                 raise both(name, given=getattr(asked, name))
         root, only = labs.state(), os.environ.get("LAB", "")
@@ -342,7 +391,9 @@ def main(own: Path, arguments: Sequence[str] | None = None) -> int:
         names = [name for name in asked.exercises.split(",") if name]
         chosen = [exercise(places, name) for name in names] if names else exercises(places)
         session = Session(read_classroom(asked.inventory, asked.roster, root), chosen, language, root)
-        if asked.command == "grade":
+        if asked.command == "exam":
+            hold(session, places, asked.state == "off", asked.decimal or "point")
+        elif asked.command == "grade":
             print("\n".join(session.grade(only, asked.decimal or "point")))
         elif asked.watch:
             watch(session, only)
@@ -358,14 +409,48 @@ def main(own: Path, arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def watch(session: Session, only: str) -> None:
-    """Show how far the class is, again and again, until somebody ends it."""
+def hold(session: Session, places: Sequence[Path], off: bool, decimal: str) -> None:
+    """Keep the exam of a class, or take it away; while it lasts, show how far the class is, and at its end take the marks.
+
+    Raises:
+        ExerciseError: exam.yml is wrong, or something cannot be written.
+    """
+    classroom, root = session.classroom, session.root
+    if off:
+        exams.forget(root, classroom.name)
+        print(session.say("exam off", name=classroom.name))
+        return
+    exam, session.chosen = exams.read(classroom.roster.parent / exams.FILE, places)
+    try:
+        exams.keep(root, classroom.name, exam, [each.lab for each in classroom.students])
+    except OSError as error:
+        raise both("no exam", error=error) from error
+    said = {"name": classroom.name, "exercises": ", ".join(exam.exercises), "begin": exam.begin, "end": exam.end}
+    phase = exam.phase(datetime.now(UTC))
+    if phase == exams.BEFORE:
+        print(session.say("exam before", **said))
+        return
+    if phase == exams.DURING:
+        print(session.say("exam during", **said), flush=True)
+        if not watch(session, "", exam.end):
+            return
+    elif datetime.now(UTC) >= exam.end + exams.GRACE:
+        print(session.say("late", **said))
+    session.exam = exam
+    print("\n".join(session.grade("", decimal)))
+
+
+def watch(session: Session, only: str, end: datetime | None = None) -> bool:
+    """Show how far the class is, again and again, until a time comes or somebody ends it; whether the time came."""
     with contextlib.suppress(KeyboardInterrupt):
-        while True:
+        while end is None or datetime.now(UTC) < end:
             every = session.status(only)
             path = session.keep_projector_page(every)
             if sys.stdout.isatty():
                 sys.stdout.write("\x1b[H\x1b[J")
             print("\n".join(progress.status_page(every, session.language)))
             print(session.say("projector", path=path, seconds=PAUSE), flush=True)
-            time.sleep(PAUSE)  # people look at it; nothing is waited for
+            left = (end - datetime.now(UTC)).total_seconds() if end else PAUSE
+            time.sleep(max(0.0, min(PAUSE, left)))  # people look at it; nothing is waited for but the end
+        return True
+    return False

@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grading.checks import BROKEN, FAILED, NOT_RUN, PASSED
+from grading.exam import Exam
 from grading.exercise import Exercise
 from grading.grade import DOWN, ELSEWHERE, NOT_BEGUN
 
 #: What an exercise came to, beside passed: begun, not begun, not of this lab, not known.
 BEGUN, NEW, ABSENT, OPEN = "begun", "new", "elsewhere", "open"
+#: What is said of an exercise of an exam without an attempt in its time.
+NOTHING = {"es": "no se comprobó nada durante el examen", "en": "nothing was checked in the exam's time"}
 Line = Mapping[str, Any]
 
 
@@ -115,6 +118,24 @@ def marks_of(
         return Marks(student, reason=down["checks"][0]["message"])
     found = zip(exercises, now, strict=True)
     return Marks(student, [result_of(each, line, kept.get(each.id, ())) for each, line in found])
+
+
+def in_time(
+    exam: Exam, now: Sequence[Line], kept: Mapping[str, Sequence[Line]]
+) -> tuple[list[Line], dict[str, list[Line]]]:
+    """What counts in an exam of what `marks_of` takes: attempts between its begin and its end.
+
+    Where marks are taken later, what a lab is by then is no attempt; who has made none in time has no points.
+    """
+    counted = {name: [line for line in lines if exam.counts(line)] for name, lines in kept.items()}
+
+    def at_the_end(line: Line) -> Line:
+        if line.get("reason") == DOWN or exam.counts(line):
+            return line
+        last: Line = {**line, "points": 0, "reason": NOT_BEGUN, "checks": [{"message": NOTHING}]}
+        return max(counted.get(line["exercise"], ()), key=lambda each: each["time"], default=last)
+
+    return [at_the_end(line) for line in now], counted
 
 
 def result_of(exercise: Exercise, now: Line, kept: Sequence[Line]) -> Result:

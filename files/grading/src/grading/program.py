@@ -7,12 +7,14 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import columns, paragraph
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
 from grading import labs, record, stage
 from grading.checks import BROKEN, FAILED, LANGUAGES, NOT_RUN, PASSED, Verdict
+from grading.exam import DURING, exam_of
 from grading.exercise import CLASSES, Exercise, ExerciseError, exercise, exercises, folders_of
 from grading.lab import identity
 from grading.runner import check_exercises
@@ -32,6 +34,10 @@ TEXTS = {
         "unprepared": "el escenario de {id} no está preparado en este laboratorio. Prepárelo con: make exercise EXERCISE={id}",
         "points": "{points} de {of} puntos en {seconds:.1f} s.",
         "well": "Resuelto.",
+        "shut": "cerrado",
+        "before": "{id} es de un examen: se abre el {begin:%Y-%m-%d %H:%M}",
+        "after": "{id} fue de un examen, que terminó el {end:%Y-%m-%d %H:%M}: está cerrado",
+        "no hints": "en el examen no hay pistas",
         "hint": "Pista {number} de {all}: {hint}",
         "no more": "No hay más pistas; estas son las {all}:",
         "needs": "{id} necesita {needs}; este laboratorio tiene {has}. Vea los que se pueden hacer aquí con: make exercises",
@@ -59,6 +65,10 @@ TEXTS = {
         "unprepared": "the stage of {id} is not prepared in this lab. Prepare it with: make exercise EXERCISE={id}",
         "points": "{points} of {of} points in {seconds:.1f} s.",
         "well": "Passed.",
+        "shut": "shut",
+        "before": "{id} is of an exam: it opens on {begin:%Y-%m-%d %H:%M}",
+        "after": "{id} was of an exam that ended on {end:%Y-%m-%d %H:%M}: it is shut",
+        "no hints": "there are no hints in the exam",
         "hint": "Hint {number} of {all}: {hint}",
         "no more": "There are no more hints; these are the {all}:",
         "needs": "{id} needs {needs}; this lab has {has}. See what can be done here with: make exercises",
@@ -100,9 +110,12 @@ class Session:
         """The exercise of a name, where this lab can have it.
 
         Raises:
-            ExerciseError: there is none, or it needs another lab.
+            ExerciseError: there is none, it needs another lab, or it is shut.
         """
         found = exercise(self.places, name)
+        set_in = exam_of(self.root, self.lab.name, name)
+        if set_in and (phase := set_in.phase(datetime.now(UTC))) != DURING:
+            raise self.error(phase, id=name, begin=set_in.begin, end=set_in.end)
         if not found.can_be_done(self.lab.target, self.lab.engine):
             needs = found.about.needs
             raise self.error(
@@ -127,6 +140,9 @@ class Session:
             state = "new" if self.log.facts(each.id) is None else "passed" if points == about.points else "begun"
             if not each.can_be_done(self.lab.target, self.lab.engine):
                 state = "elsewhere"
+            set_in = exam_of(self.root, self.lab.name, each.id)
+            if set_in and set_in.phase(datetime.now(UTC)) != DURING:
+                state = "shut"
             kept = (self.say(state), f"{points}/{about.points}")
             title = getattr(about.title, self.language)
             rows.append(
@@ -188,6 +204,9 @@ class Session:
     def hint(self, name: str) -> list[str]:
         """The next hint of an exercise; when there are no more, all of them."""
         each = self.exercise(name)
+        set_in = exam_of(self.root, self.lab.name, name)
+        if set_in and not set_in.hints:
+            raise self.error("no hints")
         if self.log.facts(name) is None:
             raise self.error("unprepared", id=name)
         hints = each.hints(self.language)
