@@ -155,14 +155,14 @@ def test_an_exercise_of_an_exam_is_shut_but_in_its_time(session: Session, lab: L
         times = {"from": now + timedelta(minutes=begins), "to": now + timedelta(minutes=ends)}
         exams.keep(session.root, "curso", exams.Exam.model_validate({"exercises": [FIRST], **times}), [lab.name])
 
-    for begins, ends, said in ((10, 20, "se abre el"), (-20, -10, "terminó el")):
+    for begins, ends, said in ((10, 20, "it opens on"), (-20, -10, "an exam that ended on")):
         hold(begins, ends)
         for does in (session.show, session.check, session.hint, session.reset):
             with pytest.raises(ExerciseError, match=said):
                 does(FIRST)
         assert any(re.search(rf"{FIRST} .* cerrado", row) for row in session.overview())
     hold(-10, 10)
-    with pytest.raises(ExerciseError, match="no hay pistas"):
+    with pytest.raises(ExerciseError, match="there are no hints"):
         session.hint(FIRST)
     assert not session.check(FIRST)[1]
     each = exercise([PLACE], FIRST)

@@ -33,8 +33,6 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.roster.table
 
 #: The list, and what is read where a teacher has put none yet.
 LIST, EXAMPLE = "roster.csv", "roster.example.csv"
-#: First port and all ports of each lab of a machine, by name.
-Labs = Mapping[str, tuple[int, list[int]]]
 
 
 class WrongError(Exception):
@@ -60,7 +58,9 @@ def find_list(folder: Path, asked: str, file: str = LIST) -> Path:
     return roster
 
 
-def read_class(roster: Path, labs: Labs, columns: Mapping[str, str], first_port: int) -> Class:
+def read_class(
+    roster: Path, labs: Mapping[str, tuple[int, list[int]]], columns: Mapping[str, str], first_port: int
+) -> Class:
     """The class of a list. Nothing is kept.
 
     Args:

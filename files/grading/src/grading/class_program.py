@@ -110,18 +110,14 @@ class Session:
         chosen: the exercises that count.
         language: of what is said.
         root: the folder of the state.
+
+    Attributes:
         exam: in whose time attempts have to be made to count; None where there is none.
     """
 
-    def __init__(
-        self,
-        classroom: Classroom,
-        chosen: Sequence[Exercise],
-        language: str,
-        root: Path,
-        exam: exams.Exam | None = None,
-    ) -> None:
-        self.exam = exam
+    exam: exams.Exam | None = None
+
+    def __init__(self, classroom: Classroom, chosen: Sequence[Exercise], language: str, root: Path) -> None:
         self.classroom = classroom
         self.chosen = chosen
         self.language = language
@@ -158,14 +154,13 @@ class Session:
         """
         begun = time.monotonic()
         students = self.students(only)
-        with self._alone():
-            every = self._side_by_side(self._marks_of, students)
-            day = date.today().isoformat()
-            try:
+        try:
+            with self._alone():
+                every = self._side_by_side(self._marks_of, students)
                 text, left = reports.moodle_csv(every, self.language, decimal)
-                place = self._write(every, text, day, pages_only=bool(only))
-            except OSError as error:
-                raise both("full", error=error) from error
+                place = self._write(every, text, date.today().isoformat(), pages_only=bool(only))
+        except OSError as error:
+            raise both("full", error=error) from error
         said = columns(TEXTS[self.language]["heading"], [self._row(each, decimal) for each in every], right=(2, 3, 4))
         reasons = [(each.student.lab, reports.why(each, self.language)) for each in every]
         said += ["", *(f"{lab}: {why}" for lab, why in reasons if why)]
