@@ -77,7 +77,7 @@ def test_a_class_is_graded_whatever_is_wrong_with_a_lab(
     for text in (
         "beto-nunez: There is no 1.",
         "carla-pena: the record of carla-pena cannot be written: [Errno 28] No space left on device",
-        "dora-paz: the lab dora-paz is not made yet",
+        f"dora-paz: the lab dora-paz is not made yet. Make it with: make class ROSTER={roster}",
         "nobody's on the list, not graded: vieja",
         "1 of 4 students have a mark",
         "separator: comma, a row for each ID number",
@@ -262,3 +262,17 @@ def test_an_exam_is_held(
     assert {stat.S_IMODE(path.stat().st_mode) for path in evidence} <= {0o600}
     assert run(roster, "--state", "off", word="exam") == 0
     assert exams.kept(roster.parent / "state") == []
+
+
+def test_a_grading_that_is_stopped_says_so(
+    roster: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a sentence, and no marks are written."""
+
+    def stop(*asked: Any) -> list[dict[str, Any]]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(class_program, "check_lab", stop)
+    assert run(roster) == 1
+    assert capsys.readouterr().err == "Stopped: no marks were written. Repeat the command when you like.\n"
+    assert not (roster.parent / "grades").exists()

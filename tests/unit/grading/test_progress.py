@@ -71,14 +71,14 @@ EVERY = [
 @pytest.mark.parametrize("language", ["es", "en"])
 def test_a_terminal_shows_who_is_how_far_and_what_to_do(language: str) -> None:
     """A row for each, then one line for whatever is not well."""
-    page = "\n".join(status_page(EVERY, language))
+    page = "\n".join(status_page(EVERY, language, "make class ROSTER=x"))
     for text in (
         "ana-soto",
         f"{FIRST.id} (3 ",
         "citus-worker-1, API",
         "make diagnose LAB=beto",
         "make start LAB=carla",
-        "make class",
+        "make class ROSTER=x",
     ):
         assert text in page
     assert page.splitlines()[-1].startswith("1 de 4" if language == "es" else "1 of 4")

@@ -46,7 +46,7 @@ LABS_EACH = 2
 PAUSE, PATIENCE = 10, 1.0
 TEXTS = {
     "es": {
-        "no lab": "el laboratorio {lab} todavía no existe. Créelo con: make class",
+        "no lab": "el laboratorio {lab} todavía no existe. Créelo con: {make}",
         "unwritable": "no se puede escribir el registro de {lab}: {error}. Libere espacio en el disco, o repita como el usuario de los laboratorios",
         "busy": "Otra calificación está en curso en esta máquina; esta empieza cuando termine.",
         "written": "Notas: {place}/{name}.md; para Moodle: {place}/{name}.moodle.csv (separador: {separator}, una fila por {mark})",
@@ -59,6 +59,7 @@ TEXTS = {
         ";": "punto y coma",
         "nobody": "no hay un estudiante con el laboratorio {lab} en {roster}; hay: {labs}",
         "full": "no se pueden escribir las notas: {error}. Lo comprobado quedó en el registro; cuando haya espacio, repita el comando",
+        "stopped": "Interrumpido: no se escribieron notas. Repita el comando cuando quiera.",
         "no exam": "no se puede guardar el examen: {error}",
         "no page": "no se puede escribir la página: {error}",
         "decimal": "DECIMAL={given}: hay point y comma",
@@ -73,7 +74,7 @@ TEXTS = {
         "projector": "Para el proyector: {path} (cada {seconds} s; Ctrl+C termina)",
     },
     "en": {
-        "no lab": "the lab {lab} is not made yet. Make it with: make class",
+        "no lab": "the lab {lab} is not made yet. Make it with: {make}",
         "unwritable": "the record of {lab} cannot be written: {error}. Make room on the disk, or repeat it as the labs' user",
         "busy": "Another grading is under way on this machine; this one begins when it is over.",
         "written": "Marks: {place}/{name}.md; for Moodle: {place}/{name}.moodle.csv (separator: {separator}, a row for each {mark})",
@@ -86,6 +87,7 @@ TEXTS = {
         ";": "semicolon",
         "nobody": "there is no student with the lab {lab} in {roster}; there are: {labs}",
         "full": "the marks cannot be written: {error}. What was checked is in the record; when there is room, repeat the command",
+        "stopped": "Stopped: no marks were written. Repeat the command when you like.",
         "no exam": "the exam cannot be kept: {error}",
         "no page": "the page cannot be written: {error}",
         "decimal": "DECIMAL={given}: there are point and comma",
@@ -210,7 +212,7 @@ class Session:
     def _marks_of(self, student: Student) -> Marks:
         """Check a lab. Whatever is wrong with it stops nobody else."""
         if student.lab not in self.classroom.labs:
-            return Marks(student, reason=both("no lab", lab=student.lab).text)
+            return Marks(student, reason=both("no lab", lab=student.lab, make=self.classroom.make).text)
         try:
             now = check_lab(self.root, student.lab, self.chosen, LAB_SECONDS)
             lines = record.Log(self.root, student.lab, now[0].get("database", "")).lines()
@@ -393,13 +395,16 @@ def main(own: Path, arguments: Sequence[str] | None = None) -> int:
         elif asked.watch:
             watch(session, only)
         else:
-            print("\n".join(progress.status_page(session.status(only), language)))
+            print("\n".join(progress.status_page(session.status(only), language, session.classroom.make)))
     except ClassError as error:
         print(error, file=sys.stderr)
         return 1
     except ExerciseError as error:
         text = error.text[language]
         print(f"{text[0].upper()}{text[1:]}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(say(language, "stopped"), file=sys.stderr)
         return 1
     return 0
 
@@ -443,7 +448,7 @@ def watch(session: Session, only: str, end: datetime | None = None) -> bool:
             path = session.keep_projector_page(every)
             if sys.stdout.isatty():
                 sys.stdout.write("\x1b[H\x1b[J")
-            print("\n".join(progress.status_page(every, session.language)))
+            print("\n".join(progress.status_page(every, session.language, session.classroom.make)))
             print(session.say("projector", path=path, seconds=PAUSE), flush=True)
             left = (end - datetime.now(UTC)).total_seconds() if end else PAUSE
             time.sleep(max(0.0, min(PAUSE, left)))  # people look at it; nothing is waited for but the end

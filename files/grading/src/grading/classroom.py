@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import quoted
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import runtime_directory
 from ansible_collections.aula.historia_clinica.plugins.module_utils.roster.numbering import FIRST_PORT
 from ansible_collections.aula.historia_clinica.plugins.module_utils.roster.reading import (
@@ -47,6 +48,11 @@ class Classroom:
     def name(self) -> str:
         """What its files are called."""
         return self.roster.stem
+
+    @property
+    def make(self) -> str:
+        """The command that makes its labs."""
+        return f"make class ROSTER={quoted(str(self.roster.absolute()))}"
 
     @property
     def place(self) -> Path:

@@ -27,7 +27,7 @@ TEXTS = {
         "stuck": "Atascado: {name} en {exercise} ({checks} comprobaciones sin un punto más, {hints} pistas).",
         "partly lab": "{lab}: no responde {what}. Vea por qué con: make diagnose LAB={lab}",
         "down lab": "{lab}: no responde. Inícielo con: make start LAB={lab}",
-        "none lab": "{lab}: todavía no existe. Créelo con: make class",
+        "none lab": "{lab}: todavía no existe. Créelo con: {make}",
         "is stuck": "atascado",
     },
     "en": {
@@ -40,7 +40,7 @@ TEXTS = {
         "stuck": "Stuck: {name} in {exercise} ({checks} checks without a point more, {hints} hints).",
         "partly lab": "{lab}: no answer of {what}. See why with: make diagnose LAB={lab}",
         "down lab": "{lab}: does not answer. Start it with: make start LAB={lab}",
-        "none lab": "{lab}: is not made yet. Make it with: make class",
+        "none lab": "{lab}: is not made yet. Make it with: {make}",
         "is stuck": "stuck",
     },
 }
@@ -149,8 +149,14 @@ def _without_gain(points: Sequence[int]) -> int:
     return count
 
 
-def status_page(every: Sequence[Progress], language: str) -> list[str]:
-    """What a teacher reads in a terminal: a row for each student, by lab as commands name it, then who is stuck, and what does not answer."""
+def status_page(every: Sequence[Progress], language: str, make: str) -> list[str]:
+    """What a teacher reads in a terminal: a row for each student, by lab as commands name it, then who is stuck, and what does not answer.
+
+    Args:
+        every: how far each student is.
+        language: es or en.
+        make: the command that makes labs which are not there yet.
+    """
     texts = TEXTS[language]
     rows = [
         (
@@ -169,7 +175,9 @@ def status_page(every: Sequence[Progress], language: str) -> list[str]:
         if each.is_stuck
     ]
     silent = [
-        str(texts[each.answer.state + " lab"]).format(lab=each.student.lab, what=", ".join(each.answer.silent))
+        str(texts[each.answer.state + " lab"]).format(
+            lab=each.student.lab, what=", ".join(each.answer.silent), make=make
+        )
         for each in every
         if each.answer.state != UP
     ]
