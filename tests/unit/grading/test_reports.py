@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from xml.etree import ElementTree
 
 import pytest
@@ -166,3 +167,16 @@ def test_other_programs_get_all_of_it() -> None:
     assert read["students"][2]["reason"] == {"es": "No hay 1.", "en": "There is no 1."}
     assert (read["class"], read["day"], read["strangers"]) == ("roster", "2026-03-02", ["vieja"])
     assert read["students"][0]["exercises"][1]["checks"][1]["message"]["es"] == "No hay 2."
+
+
+@pytest.mark.parametrize(("zone", "day"), [("UTC", "2026-03-02"), ("America/Bogota", "2026-03-01")])
+def test_the_day_of_an_attempt_is_the_teachers(zone: str, day: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of Greenwich."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        marks = marks_of(ANA, [FIRST], [line(FIRST, PASSED, PASSED, time="2026-03-02T01:00:00.000Z")], {})
+        assert f"| passed | 10/10 | {day} |" in student_page(marks, day, "en")
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree
 
@@ -110,7 +111,7 @@ def student_page(marks: Marks, day: str, language: str) -> str:
     if not marks.results:
         return "\n".join([*head, ""])
     rows = [
-        (title(each.exercise, language), say(language, each.state), f"{each.points}/{each.of}", each.time[:10])
+        (title(each.exercise, language), say(language, each.state), f"{each.points}/{each.of}", day_of(each.time))
         for each in marks.results
     ]
     lines = [*head, "", *table(TEXTS[language]["exercises"], rows)]
@@ -321,6 +322,11 @@ def as_json(name: str, every: Sequence[Marks], strangers: Sequence[str], day: st
 def title(exercise: Exercise, language: str) -> str:
     """What an exercise is called, with its name, so that no two are called the same."""
     return f"{getattr(exercise.about.title, language)} ({exercise.id})"
+
+
+def day_of(time: str) -> str:
+    """The day of a time of the record, as this machine's clock had it; empty where there is none."""
+    return datetime.fromisoformat(time).astimezone().date().isoformat() if time else ""
 
 
 def said(check: Mapping[str, Any], language: str) -> str:
