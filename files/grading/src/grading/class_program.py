@@ -40,8 +40,9 @@ Found = TypeVar("Found")
 COMMANDS = ("grade", "class-status", "exam")
 #: Seconds that all checks of one lab may take together.
 LAB_SECONDS = 60
-#: Labs at a time, by processor: while one waits for its servers, another one is checked.
-LABS_EACH = 2
+#: Labs that are checked at a time, by processor: while one waits for its servers, another one is checked. And those that are asked whether they are up:
+#: that is little work, and a server that hangs takes two seconds to be given up.
+LABS_EACH, ASKED = 2, 16
 #: Seconds between two pictures of a class, and those that a part of a lab has to answer.
 PAUSE, PATIENCE = 10, 1.0
 TEXTS = {
@@ -186,7 +187,7 @@ class Session:
         Raises:
             ExerciseError: there is no such student.
         """
-        return self._side_by_side(self._progress_of, self.students(only))
+        return self._side_by_side(self._progress_of, self.students(only), ASKED)
 
     def keep_projector_page(self, every: Sequence[Progress]) -> Path:
         """Write the page for a projector; where it is.
@@ -203,10 +204,11 @@ class Session:
             raise both("no page", error=error) from error
         return self.classroom.place / name
 
-    def _side_by_side(self, work: Callable[[Student], Found], students: Sequence[Student]) -> list[Found]:
+    def _side_by_side(
+        self, work: Callable[[Student], Found], students: Sequence[Student], at_a_time: int = 0
+    ) -> list[Found]:
         """What work comes to for each student."""
-        at_a_time = min(len(students), LABS_EACH * max(2, os.cpu_count() or 1))
-        with ThreadPoolExecutor(at_a_time) as pool:
+        with ThreadPoolExecutor(at_a_time or LABS_EACH * max(2, os.cpu_count() or 1)) as pool:
             return list(pool.map(work, students))
 
     def _marks_of(self, student: Student) -> Marks:
