@@ -137,6 +137,12 @@ def test_a_class_is_graded_and_watched(
     with lab.connect() as connection:
         sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'grading'"
         lab.wait_until(lambda: connection.execute(sessions).fetchall() == [(0,)])
+    with lab.connect() as connection:
+        connection.execute("ALTER FUNCTION pg_catalog.pg_control_system() RENAME TO pg_control")
+    said = say("grade")
+    with lab.connect() as connection:
+        connection.execute("ALTER FUNCTION pg_catalog.pg_control() RENAME TO pg_control_system")
+    assert f"what PostgreSQL brings was modified in the lab {lab.name}" in said
     with lab.stopped("citus-coordinator"):
         said = say("grade")
         assert re.search(rf"^{lab.name}: the lab {lab.name} does not answer", said, re.MULTILINE)

@@ -366,7 +366,7 @@ def identity(record: Record) -> str:
         return str(lab.value(IDENTIFIER))
     except (Unreachable, psycopg.OperationalError) as error:
         raise down(record.name, str(error).strip()) from error
-    except Changed as error:
+    except (Changed, psycopg.Error) as error:  # a superuser can rename what PostgreSQL brings, too
         raise ExerciseError(
             f"lo que PostgreSQL trae fue modificado en el laboratorio {record.name}, y así no se le puede creer ({error}): deshaga ese cambio",
             f"what PostgreSQL brings was modified in the lab {record.name}, and cannot be believed ({error}): undo that change",
