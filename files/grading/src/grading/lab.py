@@ -240,7 +240,7 @@ class Lab:
             connection = connect(self.record, port)
             changed = changed_words(connection)
         except psycopg.OperationalError as error:
-            raise Unreachable(f"{node}: {str(error).strip().splitlines()[0]}") from error
+            raise Unreachable(f"{node}: {first_line(error)}") from error
         if changed:
             connection.close()
             raise Changed(f"{node}: {', '.join(changed)}")
@@ -365,14 +365,20 @@ def identity(record: Record) -> str:
     try:
         return str(lab.value(IDENTIFIER))
     except (Unreachable, psycopg.OperationalError) as error:
-        raise down(record.name, str(error).strip()) from error
+        raise down(record.name, first_line(error)) from error
     except (Changed, psycopg.Error) as error:  # a superuser can rename what PostgreSQL brings, too
+        said = first_line(error)
         raise ExerciseError(
-            f"lo que PostgreSQL trae fue modificado en el laboratorio {record.name}, y así no se le puede creer ({error}): deshaga ese cambio",
-            f"what PostgreSQL brings was modified in the lab {record.name}, and cannot be believed ({error}): undo that change",
+            f"lo que PostgreSQL trae fue modificado en el laboratorio {record.name}, y así no se le puede creer ({said}): deshaga ese cambio",
+            f"what PostgreSQL brings was modified in the lab {record.name}, and cannot be believed ({said}): undo that change",
         ) from error
     finally:
         lab.close()
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what was said: the next ones point into the statement."""
+    return str(error).strip().partition("\n")[0]
 
 
 def down(name: str, said: str) -> ExerciseError:
