@@ -15,6 +15,7 @@ from grading.grade import DOWN, NOT_BEGUN
 from grading.marks import Marks, Student, marks_of
 from grading.reports import as_json, class_page, junit_xml, moodle_csv, student_page, title
 from support.marks import FIRST, SECOND, WAITS, line
+from support.moodle import Gradebook
 
 ANA = Student("ana-soto", "Ana Soto", "2026001", "ana@uni.edu")
 BETO = Student("beto-nunez", "Beto Núñez", "2026002", "beto@uni.edu")
@@ -59,10 +60,33 @@ def test_moodle_gets_points_and_feedback_of_each_exercise() -> None:
     assert left == {"carla-pena": "No hay 1."}
 
 
-def test_moodle_gets_a_decimal_comma_where_it_is_asked_for() -> None:
-    """Cells are apart by semicolons then, as in a spreadsheet of that language."""
-    rows = read(moodle_csv(CLASS, "en", "comma")[0], ";")
-    assert [row["Mark of 100"] for row in rows] == ["75,0", "0,0"]
+@pytest.mark.parametrize(("decimal", "separator", "sign"), [("point", ",", "."), ("comma", ";", ",")])
+def test_moodle_reads_back_what_was_marked(decimal: str, separator: str, sign: str) -> None:
+    """Each student's points, whether the class has a decimal point or a comma; imported again, all is as it was."""
+    course = Gradebook(each.code for each in (ANA, BETO, CARLA))
+    text, _left = moodle_csv(CLASS, "es", decimal)
+    for _time in range(2):
+        course.take(text, separator, sign)
+        assert course.grades == {
+            ANA.code: {NAMES[0]: 10, NAMES[1]: 5, "Nota de 100": 75},
+            BETO.code: {NAMES[0]: 0, NAMES[1]: 0, "Nota de 100": 0},
+            CARLA.code: {},
+        }
+        assert course.feedback[ANA.code] == {NAMES[0]: "Resuelto.", NAMES[1]: "check-2 (falla): No hay 2."}
+
+
+def test_moodle_loses_no_grade_by_an_import() -> None:
+    """Neither of who has no mark this time, nor of an exercise that broke for all, nor the mark out of 100, which nobody has then."""
+    course = Gradebook(each.code for each in (ANA, BETO, CARLA))
+    course.take(moodle_csv([marks_of(each, [FIRST, SECOND], NOW[ANA], {}) for each in NOW], "es")[0])
+    broken = line(SECOND, BROKEN, WAITS)
+    now = {ANA: [line(FIRST, PASSED, FAILED), broken], BETO: [NOW[BETO][0], broken], CARLA: NOW[CARLA]}
+    course.take(moodle_csv([marks_of(each, [FIRST, SECOND], now[each], {}) for each in now], "es")[0])
+    assert course.grades == {
+        ANA.code: {NAMES[0]: 5, NAMES[1]: 5, "Nota de 100": 75},
+        BETO.code: {NAMES[0]: 0, NAMES[1]: 5, "Nota de 100": 75},
+        CARLA.code: {NAMES[0]: 10, NAMES[1]: 5, "Nota de 100": 75},
+    }
 
 
 def test_every_row_for_moodle_says_whose_it_is() -> None:
@@ -87,10 +111,7 @@ def test_what_is_broken_for_all_has_no_column_and_for_one_he_has_no_row() -> Non
     assert left == {"beto-nunez": f"hay que volver a calificar {SECOND.id}"}
     every = [marks_of(each, [FIRST, SECOND], [NOW[each][0], broken], {}) for each in (ANA, BETO)]
     text, left = moodle_csv(every, "es")
-    assert [list(row) for row in read(text)] == [
-        ["Número de ID", NAMES[0], f"{NAMES[0]}: comentarios", "Nota de 100"]
-    ] * 2
-    assert [row["Nota de 100"] for row in read(text)] == ["-", "-"]
+    assert [list(row) for row in read(text)] == [["Número de ID", NAMES[0], f"{NAMES[0]}: comentarios"]] * 2
     assert left == {}
 
 

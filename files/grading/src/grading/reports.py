@@ -196,7 +196,8 @@ def moodle_csv(every: Sequence[Marks], language: str, decimal: str = "point") ->
     """A file that Moodle's import of grades takes, and whom it leaves out, with the reason.
 
     Moodle does not take a row whose student's cell is empty for nobody's, but for the one's above it; and what it finds in a cell replaces the grade that is
-    there. So all rows are known by the same column, and who has no mark yet has no row; an exercise that nobody has a mark in has no column.
+    there. So all rows are known by the same column, and who has no mark yet has no row; an exercise that nobody has a mark in has no column, nor has the
+    mark out of 100 then, which not everybody has.
 
     Args:
         every: marks of each student.
@@ -209,7 +210,7 @@ def moodle_csv(every: Sequence[Marks], language: str, decimal: str = "point") ->
     separator = DECIMALS[decimal][1]
     by_code = sum(bool(each.student.code) for each in every) >= sum(bool(each.student.email) for each in every)
     known = [each.id for each in exercises_of(every) if any(is_marked(result) for result in results_of(every, each.id))]
-    left, rows = {}, []
+    left, rows, totals = {}, [], []
     for marks in every:
         mark = marks.student.code if by_code else marks.student.email
         results = {each.exercise.id: each for each in marks.results}
@@ -219,13 +220,16 @@ def moodle_csv(every: Sequence[Marks], language: str, decimal: str = "point") ->
             left[marks.student.lab] = why(marks, language)
         else:
             cells = [text for name in known for text in (grade(results[name]), feedback(results[name], language))]
-            rows.append([mark, *cells, mark_text(marks, decimal)])
+            rows.append([mark, *cells])
+            totals.append(mark_text(marks, decimal))
     titles = [title(each, language) for each in exercises_of(every) if each.id in known]
     heading = [say(language, "id" if by_code else "email")]
     heading += [text for name in titles for text in (name, say(language, "comments", exercise=name))]
+    if NO_GRADE not in totals:
+        heading.append(say(language, "total"))
+        rows = [[*row, text] for row, text in zip(rows, totals, strict=True)]
     out = io.StringIO()
-    writer = csv.writer(out, delimiter=separator, lineterminator="\n")
-    writer.writerows([[*heading, say(language, "total")], *rows])
+    csv.writer(out, delimiter=separator, lineterminator="\n").writerows([heading, *rows])
     return out.getvalue(), left
 
 
