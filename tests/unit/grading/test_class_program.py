@@ -223,6 +223,13 @@ def test_the_state_of_a_class_is_shown(
     page = roster.parent / "grades/curso.html"
     assert "Ana Soto" in page.read_text(encoding="utf-8")
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    page.unlink()
+    page.mkdir()
+    capsys.readouterr()
+    assert run(roster, "--watch", "yes", word="class-status") == 0, "it goes on where the page cannot be written"
+    said = capsys.readouterr().out
+    assert said.count(" down ") == 3
+    assert "the page cannot be written" in said
 
 
 #: When it is, and what is said of an exam from ten to twelve: the next case is a line.

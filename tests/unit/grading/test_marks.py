@@ -43,6 +43,13 @@ def test_the_checks_that_are_shown_are_those_that_count() -> None:
     assert (result.time, [each["verdict"] for each in result.checks]) == (before["time"], [PASSED, PASSED])
 
 
+def test_where_a_check_is_broken_it_is_shown_whatever_was_better_before() -> None:
+    """Else nobody would read which one it is; the points stay those of the best attempt."""
+    before = line(FIRST, PASSED, FAILED, time="2026-03-01T10:00:00.000Z")
+    [result] = marks_of(ANA, [FIRST], [line(FIRST, FAILED, BROKEN)], {FIRST.id: [before]}).results
+    assert (result.points, [each["verdict"] for each in result.checks]) == (5, [FAILED, BROKEN])
+
+
 def test_what_was_not_begun_gives_no_points_and_what_cannot_be_done_takes_none() -> None:
     """Of an exercise for another engine nothing is asked."""
     now = [line(FIRST, NOT_RUN, reason=NOT_BEGUN), line(SECOND, PASSED, FAILED)]

@@ -108,7 +108,7 @@ def test_what_is_broken_for_all_has_no_column_and_for_one_he_has_no_row() -> Non
     some = [marks_of(ANA, [FIRST, SECOND], NOW[ANA], {}), marks_of(BETO, [FIRST, SECOND], [NOW[BETO][0], broken], {})]
     text, left = moodle_csv(some, "es")
     assert [row["Número de ID"] for row in read(text)] == ["2026001"]
-    assert left == {"beto-nunez": f"hay que volver a calificar {SECOND.id}"}
+    assert left == {"beto-nunez": f"hay que volver a calificar {SECOND.id} (check-1: No hay 1.)"}
     every = [marks_of(each, [FIRST, SECOND], [NOW[each][0], broken], {}) for each in (ANA, BETO)]
     text, left = moodle_csv(every, "es")
     assert [list(row) for row in read(text)] == [["Número de ID", NAMES[0], f"{NAMES[0]}: comentarios"]] * 2

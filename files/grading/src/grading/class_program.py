@@ -447,11 +447,15 @@ def watch(session: Session, only: str, end: datetime | None = None) -> bool:
     with contextlib.suppress(KeyboardInterrupt):
         while end is None or datetime.now(UTC) < end:
             every = session.status(only)
-            path = session.keep_projector_page(every)
+            try:
+                path = session.keep_projector_page(every)
+                said = session.say("projector", path=path, seconds=PAUSE)
+            except ExerciseError as error:  # a disk that is full for a while ends no exam
+                said = error.text[session.language]
             if sys.stdout.isatty():
                 sys.stdout.write("\x1b[H\x1b[J")
             print("\n".join(progress.status_page(every, session.language, session.classroom.make)))
-            print(session.say("projector", path=path, seconds=PAUSE), flush=True)
+            print(said, flush=True)
             left = (end - datetime.now(UTC)).total_seconds() if end else PAUSE
             time.sleep(max(0.0, min(PAUSE, left)))  # people look at it; nothing is waited for but the end
         return True

@@ -49,8 +49,8 @@ class Result:
         exercise: which one.
         state: passed, begun, new, elsewhere or open.
         points: what the attempt that counts gave.
-        checks: its checks, as the record has them.
-        time: when it was (UTC).
+        checks: its checks, as the record has them; where it is open, those of now.
+        time: when that was (UTC).
         reason: by language, why nothing was checked; empty where something was.
     """
 
@@ -144,15 +144,22 @@ def result_of(exercise: Exercise, now: Line, kept: Sequence[Line]) -> Result:
         state = ABSENT if now["reason"] == ELSEWHERE else NEW
         return Result(exercise, state, reason=now["checks"][0]["message"], time=now["time"])
     counts = max((*kept, now), key=lambda line: (line["points"], line["time"]))
-    state = PASSED if counts["points"] == exercise.about.points else OPEN if is_open(now["checks"]) else BEGUN
-    return Result(exercise, state, counts["points"], counts["checks"], counts["time"])
+    if counts["points"] == exercise.about.points:
+        return Result(exercise, PASSED, counts["points"], counts["checks"], counts["time"])
+    if unknown(now["checks"]):  # what is shown is why, and not an attempt in which all was known
+        return Result(exercise, OPEN, counts["points"], now["checks"], now["time"])
+    return Result(exercise, BEGUN, counts["points"], counts["checks"], counts["time"])
 
 
-def is_open(checks: Sequence[Line]) -> bool:
-    """Whether a check did not pass for another reason than that one failed: it, or what it builds on, is broken, or nobody answered."""
+def unknown(checks: Sequence[Line]) -> list[Line]:
+    """The checks that did not pass for another reason than that one failed: they, or what they build on, are broken, or nobody answered."""
     known = {each["name"]: each for each in checks}
 
     def root(each: Line) -> Line:
         return root(known[each["after"]]) if each["verdict"] == NOT_RUN and each.get("after") in known else each
 
-    return any(root(each)["verdict"] in (BROKEN, NOT_RUN) for each in checks if each["verdict"] not in (PASSED, FAILED))
+    return [
+        each
+        for each in checks
+        if each["verdict"] not in (PASSED, FAILED) and root(each)["verdict"] in (BROKEN, NOT_RUN)
+    ]

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from grading.checks import BROKEN, FAILED, NOT_RUN, PASSED
 from grading.exercise import Exercise
-from grading.marks import ABSENT, BEGUN, NEW, OPEN, Marks, Result
+from grading.marks import ABSENT, BEGUN, NEW, OPEN, Marks, Result, unknown
 
 FORMAT = 1
 #: What is written for a decimal sign, and the separator of cells that goes with it: a spreadsheet that has a comma for the one has a semicolon for
@@ -99,8 +99,13 @@ def why(marks: Marks, language: str) -> str:
     """Why there is no mark; empty where there is one."""
     if marks.reason:
         return marks.reason[language]
-    still = ", ".join(each.exercise.id for each in marks.results if each.state == OPEN)
-    return say(language, "again", exercises=still) if still else ""
+    still = [
+        f"{each.exercise.id} ({': '.join(filter(None, (check['name'], said(check, language))))})"
+        for each in marks.results
+        if each.state == OPEN
+        for check in unknown(each.checks)[:1]
+    ]
+    return say(language, "again", exercises=", ".join(still)) if still else ""
 
 
 def student_page(marks: Marks, day: str, language: str) -> str:
