@@ -13,9 +13,11 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
 from grading.checks import BROKEN, FAILED, NOT_RUN, PASSED, Check, CheckError, Failed, collect
-from grading.lab import Changed, Lab, Unreachable
+from grading.lab import Changed, Lab, Unreachable, first_line
 
 
 def load(path: Path) -> list[Check]:
@@ -53,10 +55,20 @@ def judge(check: Check, lab: Lab) -> tuple[str, dict[str, str]]:
             "en": f"what PostgreSQL brings was modified, and cannot be believed ({error}): undo that change",
         }
     except Exception as error:  # whatever it is, a student has not failed for it
+        if is_lost(error):
+            return NOT_RUN, {
+                "es": f"dejó de responder: {first_line(error)}",
+                "en": f"it stopped answering: {first_line(error)}",
+            }
         path = Path(check.function.__code__.co_filename)
-        said = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}".strip(": ")
+        said = f"{type(error).__name__}: {first_line(error)}".strip(": ")
         return BROKEN, dict.fromkeys(check.message, f"{said}{_where(error, path)}")
     return PASSED, {}
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether a server went away, or was about to come, while it was asked: by libpq's word, or by the class of error (08, 57P0x) of the server's."""
+    return isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith(("08", "57P0"))
 
 
 def _where(error: BaseException, path: Path) -> str:
