@@ -1,7 +1,7 @@
 """Run every test that this machine can run, and close with the list of those that it cannot, and why.
 
 `make test` runs it; ARGS names suites (lint, unit, middleware, integration, kubernetes, newcomer, molecule) to run
-only those. `make test-long` runs, with `--long`, what `make test` leaves out: the tests that are marked `long`.
+only those. `make test-long` runs, with `--long`, what `make test` leaves out: the tests that are marked `long`, and each room's own scenario.
 """
 
 from __future__ import annotations
@@ -98,13 +98,25 @@ def pytest_suite(log: TextIO, *paths: str, folder: str = ".", long: bool = False
     return outcome
 
 
-def molecule(log: TextIO) -> Outcome:
-    """The Molecule scenarios, one test each. One that cannot run says so in a line of its own."""
+def rooms() -> set[str]:
+    """The scenarios that `default` verifies on its whole lab: each by itself would make a part of that lab once more."""
+    verified = (ROOT / "molecule" / "default" / "verify.yml").read_text(encoding="utf-8")
+    return set(re.findall(r"import_playbook: \.\./(\w+)/verify\.yml", verified))
+
+
+def molecule(log: TextIO, long: bool = False) -> Outcome:
+    """The Molecule scenarios, one test each. One that cannot run says so in a line of its own.
+
+    Args:
+        log: where their output goes.
+        long: run the rooms, each by itself, which are left out otherwise.
+    """
     outcome = Outcome()
     place = Path(f"/tmp/hc-molecule-{os.environ.get('USER') or 'root'}")  # as in molecule/shared/inventory
     # A lab more: else each scenario takes the runtime along as the last one, and the next makes it again.
     register(place / "runtime", "tests", place)
-    for scenario in sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")):
+    scenarios = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
+    for scenario in sorted(scenarios & rooms() if long else scenarios - rooms()):
         started = time.monotonic()
         done = subprocess.run(
             ["molecule", "test", "-s", scenario],
@@ -135,8 +147,8 @@ CLUSTER = ("tests/integration/test_kubernetes.py", "tests/integration/test_minik
 Suite = Callable[[TextIO], Outcome]
 
 
-def pytest_suites(long: bool) -> dict[str, Suite]:
-    """The suites that pytest runs, by name: what `make test` runs of them, or what is marked `long`."""
+def suites_of(long: bool) -> dict[str, Suite]:
+    """The suites by name, but for lint: what `make test` runs of them, or what it leaves out."""
     return {
         "unit": lambda log: pytest_suite(log, "tests/unit", long=long),
         "middleware": lambda log: pytest_suite(log, "tests", folder="files/middleware", long=long),
@@ -145,11 +157,12 @@ def pytest_suites(long: bool) -> dict[str, Suite]:
         ),
         "kubernetes": lambda log: pytest_suite(log, *CLUSTER, long=long),
         "newcomer": lambda log: pytest_suite(log, "tests/newcomer", long=long),
+        "molecule": lambda log: molecule(log, long=long),
     }
 
 
-SUITES: dict[str, Suite] = {"lint": lint, **pytest_suites(long=False), "molecule": molecule}
-LONG_SUITES = pytest_suites(long=True)
+SUITES: dict[str, Suite] = {"lint": lint, **suites_of(long=False)}
+LONG_SUITES = suites_of(long=True)
 #: They make labs, each with names, ports and directories of its own: two of them run at the same time.
 SIDE_BY_SIDE = ("integration", "molecule", "kubernetes", "newcomer")
 #: How many tests are named with the time that they took.
