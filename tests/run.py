@@ -163,8 +163,9 @@ def suites_of(long: bool) -> dict[str, Suite]:
 
 SUITES: dict[str, Suite] = {"lint": lint, **suites_of(long=False)}
 LONG_SUITES = suites_of(long=True)
-#: They make labs, each with names, ports and directories of its own: two of them run at the same time.
-SIDE_BY_SIDE = ("integration", "molecule", "kubernetes", "newcomer")
+#: Suites of which two run at the same time, one list after the other. The middleware's has the processors for itself, as it counts what is
+#: answered in how many seconds; those of the last make labs, each with names, ports and directories of its own.
+SIDE_BY_SIDE = (("lint", "unit"), ("middleware",), ("integration", "molecule", "kubernetes", "newcomer"))
 #: How many tests are named with the time that they took.
 SLOWEST = 10
 
@@ -198,13 +199,14 @@ def main(arguments: list[str]) -> int:
     if unknown:
         print(f"There is no suite {', '.join(sorted(unknown))}; there are: {', '.join(suites)}", file=sys.stderr)
         return 2
-    if len(names) == 1:
-        results = [run_alone(names[0], suites)]
-    else:
-        chosen = names or list(suites)
-        results = [run_alone(name, suites) for name in chosen if name not in SIDE_BY_SIDE]
+    results = []
+    for beside in SIDE_BY_SIDE:
+        chosen = [name for name in names or suites if name in beside]
+        if len(chosen) == 1:
+            results.append(run_alone(chosen[0], suites))
+            continue
         with ThreadPoolExecutor(max_workers=2) as pool:
-            results += pool.map(lambda name: run(name, suites), [name for name in chosen if name in SIDE_BY_SIDE])
+            results += pool.map(lambda name: run(name, suites), chosen)
     total = Outcome()
     for _, outcome in results:
         total.passed += outcome.passed
