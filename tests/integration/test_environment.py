@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.exported import EXPORTED, broken_package, everything_works, together
-from support.labs import Lab
+from support.labs import Lab, engines_alike
 
 
 @pytest.fixture
@@ -17,6 +17,7 @@ def shadow(tmp_path: Path) -> dict[str, str]:
     return broken_package(tmp_path / "packages", "psycopg")
 
 
+@engines_alike
 def test_whatever_is_exported_the_lab_is_the_same(lab: Lab, shadow: dict[str, str]) -> None:
     """All of the table at once."""
     everything_works(lab, {**together(EXPORTED), **shadow})

@@ -36,6 +36,10 @@ from support.stream import stream_on
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 once = pytest.mark.parametrize("lab", ["postgres_fdw"], indirect=True, scope="module")
+#: What the host's suite or molecule/kubernetes asks of Citus, and the pods' own machinery does alike with each engine.
+engines_alike = pytest.mark.parametrize(
+    "lab", ["postgres_fdw", pytest.param("citus", marks=pytest.mark.long)], indirect=True, scope="module"
+)
 #: Citus is the lab on the target minikube, where there is one.
 once_with_citus = pytest.mark.parametrize("lab", ["citus"], indirect=True, scope="module")
 
@@ -78,6 +82,7 @@ def changed(lab: PodLab, *arguments: str) -> int:
     return run.recap[lab.name]["changed"]
 
 
+@engines_alike
 def test_a_second_run_changes_nothing(lab: PodLab) -> None:
     """changed=0; the aim is fifteen seconds on a quiet machine, which is printed, not held."""
     run = lab.play("site.yml")
@@ -100,6 +105,7 @@ def test_every_promise_is_kept_and_the_network_has_its_own_verdict(lab: PodLab) 
     assert re.search("Network policies: (enforced|not enforced by this cluster's network)", run.stdout)
 
 
+@engines_alike
 def test_whatever_is_exported_the_lab_is_the_same(lab: PodLab) -> None:
     """Another cluster, another server, a proxy: a second run, verify, status and psql are as without them."""
     everything_works(lab, together(EXPORTED))
@@ -233,6 +239,7 @@ def test_psql_of_the_lab_connects_as_administrator(lab: PodLab) -> None:
     assert subprocess.run(psql, capture_output=True, text=True, check=True).stdout == "admin|1000\n"
 
 
+@engines_alike
 def test_a_person_gets_a_login_and_a_copy_of_the_history(lab: PodLab, tmp_path: Path) -> None:
     """`make login` and `make dump`, as of a lab without pods: the login reads from all nodes, every patient is in the copy."""
     made = lab.play("login.yml", "-e", "clinical_schema_login=ana")

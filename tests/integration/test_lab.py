@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.machine.directory import LAB_ENTRIES
 from support.interrupted import Interrupted, left_on_host
-from support.labs import Lab, Workshop, only, processes_of, run_playbook
+from support.labs import Lab, Workshop, engines_alike, only, processes_of, run_playbook
 
 MIB = 1024 * 1024
 
@@ -30,6 +30,7 @@ def rows(lab: Lab) -> list[tuple[object, ...]]:
         return connection.execute("SELECT table_name, rows FROM lab.tables ORDER BY 1").fetchall()
 
 
+@engines_alike  # molecule/default runs it twice with Citus
 def test_a_second_run_changes_nothing_and_takes_seconds(lab: Lab, tmp_path: Path) -> None:
     """changed=0; and at most two and a half times as long as Ansible needs for as many commands that do nothing.
 
@@ -62,6 +63,7 @@ def test_a_lab_is_known_by_what_it_holds(lab: Lab) -> None:
     assert {path.name for path in lab.directory.iterdir()} <= LAB_ENTRIES
 
 
+@engines_alike  # molecule/default checks one with Citus
 def test_a_check_of_a_finished_lab_reports_no_change(lab: Lab) -> None:
     """--check tells the truth."""
     run = lab.play("site.yml", "--check", "--diff")
@@ -69,6 +71,7 @@ def test_a_check_of_a_finished_lab_reports_no_change(lab: Lab) -> None:
     assert run.recap[lab.name]["changed"] == 0, run.stdout
 
 
+@engines_alike
 def test_a_check_on_an_empty_machine_passes_and_makes_nothing(workshop: Workshop, lab: Lab) -> None:
     """Before there is a lab, or even a runtime, a check says that it would be made."""
     fresh = workshop.lab("test-dry", lab.engine, runtime_directory=str(workshop.place / "dry-runtime"))
@@ -244,9 +247,7 @@ def test_status_shows_every_node_and_table(lab: Lab) -> None:
     print(f"\nstatus in {run.seconds:.1f} s")
 
 
-@pytest.mark.parametrize(
-    "lab", ["postgres_fdw", pytest.param("citus", marks=pytest.mark.long)], indirect=True, scope="session"
-)
+@engines_alike
 def test_runs_that_were_killed_come_together_when_they_are_run_again(workshop: Workshop, lab: Lab) -> None:
     """Killed while the lab is made, is scaled out and in, is stopped and is removed; `make interrupted` does it for longer."""
     seed = random.randrange(10**6)
@@ -254,6 +255,7 @@ def test_runs_that_were_killed_come_together_when_they_are_run_again(workshop: W
     Interrupted(workshop.lab("test-killed", lab.engine), random.Random(seed), print, left_on_host).round()
 
 
+@engines_alike
 def test_a_second_run_at_the_same_time_is_refused_and_harms_nothing(lab: Lab) -> None:
     """It says which process works on the lab; the first goes on, and once it has ended the lab is free."""
     claim = Path(lab.variables["runtime_directory"]).parent / "registry" / f".{lab.name}.run"

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
-from support.labs import ENGINES, ROOT, Lab, only
+from support.labs import ROOT, Lab, engines_alike, only
 from support.readme import commands
 from support.steady import steady
 
@@ -41,13 +40,7 @@ def typed(lab: Lab, command: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(
-    "lab",
-    # The same playbook; the moves of the one are the lab's own, of the other Citus'.
-    [pytest.param(engine, marks=[pytest.mark.long] if engine == "citus" else []) for engine in ENGINES],
-    indirect=True,
-    scope="session",
-)
+@engines_alike  # the same playbook; the moves of the one are the lab's own, of the other Citus'
 def test_a_lab_is_scaled_out_and_in_while_it_is_used(lab: Lab) -> None:
     """By the guide's commands, in their order: no client sees an error, no row that was acknowledged is lost, a plan changes nothing."""
     before = shards(lab)

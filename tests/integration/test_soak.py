@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 
-from support.labs import Lab
+from support.labs import Lab, engines_alike
 from support.soak import Soak
 
 
+@engines_alike
 def test_what_was_acknowledged_survives_kills(lab: Lab) -> None:
     """Coordinator, a worker and the middleware are killed once each under a load of writes; the lab mends itself."""
     seed = random.randrange(10**6)

@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.checks import checks_of
 from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.observations import FAIL, PASS, SKIPPED
-from support.labs import Lab, Run
+from support.labs import Lab, Run, engines_alike
 
 
 def verify(lab: Lab, file: Path) -> tuple[Run, dict[str, Any]]:
@@ -115,6 +115,7 @@ def test_a_worker_that_does_not_answer_breaks_what_needs_it(lab: Lab, tmp_path: 
     )
 
 
+@engines_alike
 def test_stopped_workers_are_one_cause_with_the_mildest_cure(lab: Lab, tmp_path: Path) -> None:
     """What asks them is not checked, nobody is advised to give up data, and the first cure that is named mends it."""
     for worker in ("citus-worker-1", "citus-worker-2"):
@@ -138,6 +139,7 @@ def test_stopped_workers_are_one_cause_with_the_mildest_cure(lab: Lab, tmp_path:
     assert verify(lab, tmp_path / "report.json")[1]["ok"]
 
 
+@engines_alike
 def test_without_a_database_one_check_fails(lab: Lab, tmp_path: Path) -> None:
     """The database is what failed; what could not be queried is skipped, and no task crashes."""
     with frozen(lab, "citus-coordinator"):
@@ -149,6 +151,7 @@ def test_without_a_database_one_check_fails(lab: Lab, tmp_path: Path) -> None:
     assert "api-answers" in found(report, PASS)
 
 
+@engines_alike
 def test_verify_leaves_nothing_in_the_database(lab: Lab) -> None:
     """The function that asks is gone with its transaction."""
     assert lab.play("verify.yml").rc == 0

@@ -166,6 +166,7 @@ def test_a_newcomer_can_follow_the_readme(visit: Visit) -> None:
     assert set(PAGES.values()) <= set(visit.ran)
 
 
+@pytest.mark.long
 def test_a_lab_with_citus_works_the_same(visit: Visit) -> None:
     """The README's command for an installed PostgreSQL that has Citus, and then the README's questions."""
     servers = citus_servers()
@@ -220,8 +221,8 @@ def test_the_environment_is_made_wherever_pip_keeps_its_cache(visit: Visit, sett
 
 
 def arrived(visit: Visit) -> None:
-    """Stop where the newcomer did not come to the end of the README: what is on the machine is anybody's guess."""
-    if README[-1].text not in visit.ran:
+    """Stop where a newcomer who began the README did not come to its end: what is on the machine is anybody's guess."""
+    if visit.ran and README[-1].text not in visit.ran:
         pytest.fail("the newcomer did not come to the end of README.md", pytrace=False)
 
 

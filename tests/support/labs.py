@@ -321,6 +321,12 @@ def only(engine: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("lab", [engine], indirect=True, scope="session")
 
 
+#: Mark a test of what is the same with every engine: `make test` asks one, `make test-long` the other, too.
+engines_alike = pytest.mark.parametrize(
+    "lab", ["postgres_fdw", pytest.param("citus", marks=pytest.mark.long)], indirect=True, scope="session"
+)
+
+
 def citus_servers() -> str | None:
     """The folder of a PostgreSQL that has Citus, where the machine has one."""
     return os.environ.get("LAB_TEST_POSTGRES_BIN") or None
