@@ -45,6 +45,8 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.failur
 
 #: The tag of the task that ends the making of a lab.
 LAST = "summary"
+#: That of a task that says what a run leaves as it is.
+LEFT = "left"
 #: Seconds between two pictures of a terminal.
 PAUSE = 0.2
 
@@ -90,6 +92,8 @@ class CallbackModule(Brief):
         if lab:
             student.database_port, student.api_port = lab["database_port"], lab["api_port"]
             student.workers = lab["workers"]
+        if LEFT in result.task.tags:
+            student.left.append("\n".join(result.result["msg"]))
         if LAST in result.task.tags:
             self._finish(student)
         self._draw()

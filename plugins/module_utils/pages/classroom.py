@@ -23,6 +23,7 @@ class Progress:
         seconds: how long it took; None while it is being made.
         failures: each task that failed, with its page.
         reason: the first of them in a few words.
+        left: what is left in the lab as it is, each with the reason.
         database_port: where its database is; 0 as long as nobody knows, as are the next two.
         api_port: where its API is.
         workers: how many workers it has.
@@ -36,6 +37,7 @@ class Progress:
     seconds: float | None = None
     failures: list[tuple[str, str]] = field(default_factory=list)
     reason: str = ""
+    left: list[str] = field(default_factory=list)
     database_port: int = 0
     api_port: int = 0
     workers: int = 0
@@ -85,7 +87,7 @@ def _count(students: Collection[Progress]) -> str:
 
 
 def class_page(students: Collection[Progress], seconds: float) -> str:
-    """Who is up, where, since when; and below, what failed, and why.
+    """Who is up, where, since when; and below, what failed, and why, and what was left as it is.
 
     Args:
         students: those of the class.
@@ -109,5 +111,7 @@ def class_page(students: Collection[Progress], seconds: float) -> str:
     for each in students:
         for task, page in each.failures:
             lines += ["", f"FAILED   {each.lab}{f' ({each.student})' if each.student else ''}: {task}", page]
+    for text in dict.fromkeys(text for each in students for text in each.left):
+        lines += ["", f"LEFT     {', '.join(each.lab for each in students if text in each.left)}", text]
     changed = sum(each.changed for each in students)
     return "\n".join([*lines, "", f"{_count(students)}; changed={changed}; {human_duration(seconds)}."])

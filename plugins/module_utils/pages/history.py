@@ -15,11 +15,17 @@ def left_page(rows: Sequence[Row]) -> list[str]:
     Args:
         rows: each with ``object``, ``found`` and ``wanted``.
     """
-    lines = paragraph(
-        "Left as somebody made it, because rows lie in it (ALTER TABLE repairs it by hand):",
-        "",
-    )
+    lines = []
     for row in rows:
+        if row["object"] == "sample":
+            lines += paragraph(
+                f"The lab keeps the sample of {row['found']}, with which it was made: one that is made now gets another.",
+                "",
+            )
+    by_hand = [row for row in rows if row["object"] != "sample"]
+    if by_hand:
+        lines += paragraph("Left as somebody made it, because rows lie in it (ALTER TABLE repairs it by hand):", "")
+    for row in by_hand:
         lines += paragraph(f"{row['object']}: found {row['found']}, installed {row['wanted']}", "    ", "  - ")
     return lines
 

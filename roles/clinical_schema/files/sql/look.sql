@@ -42,13 +42,16 @@ BEGIN
     NULL;  -- a node that does not answer is for the role of the engine to say; nothing is known of its rows
   END;
   -- A block of the sample is 1000 patients; each of those asked for has to have so many consultations. With one of its
-  -- tables all of it is gone (tables.sql).
+  -- tables all of it is gone (tables.sql). A lab keeps the sample that it was made with: next to it none of another seed is loaded.
   RETURN QUERY EXECUTE $q$
-    SELECT 'sample', coalesce(sum(c.pacientes), 0) || ' patients, ' || coalesce(sum(c.consultas), 0) || ' consultations',
-           $2 || ' patients, ' || $2 * $3 || ' consultations', true
-      FROM lab.sample_chunks c WHERE c.semilla = $1
-    HAVING coalesce(sum(c.pacientes), 0) < $2 OR coalesce(sum(c.consultas), 0) < $2 * $3
-        OR to_regclass('public.medicos') IS NULL OR to_regclass('public.pacientes') IS NULL OR to_regclass('public.consultas') IS NULL $q$
+    SELECT 'sample', CASE WHEN s.other THEN 'seed ' || s.seeds ELSE s.patients || ' patients, ' || s.consultations || ' consultations' END,
+           CASE WHEN s.other THEN 'seed ' || $1 ELSE $2 || ' patients, ' || $2 * $3 || ' consultations' END, NOT s.other
+      FROM (SELECT w.there, w.there AND coalesce(bool_and(c.semilla <> $1), false) AS other, string_agg(DISTINCT c.semilla::text, ', ') AS seeds,
+                   coalesce(sum(c.pacientes) FILTER (WHERE c.semilla = $1), 0) AS patients,
+                   coalesce(sum(c.consultas) FILTER (WHERE c.semilla = $1), 0) AS consultations
+              FROM (SELECT num_nulls(to_regclass('public.medicos'), to_regclass('public.pacientes'), to_regclass('public.consultas')) = 0) AS w (there)
+              LEFT JOIN lab.sample_chunks c ON true GROUP BY w.there) AS s
+     WHERE s.other OR NOT s.there OR s.patients < $2 OR s.consultations < $2 * $3 $q$
     USING semilla, pacientes, consultas;
 
   IF to_regprocedure('lab.differences()') IS NOT NULL THEN
