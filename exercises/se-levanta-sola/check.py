@@ -7,22 +7,24 @@ KILLED = "citus-worker-1"
 
 @check(points=2)
 def rows_there(lab: Lab) -> None:
-    """es: La tabla bitacora no está repartida por id con sus 100 filas.
+    """es: La tabla bitacora no está repartida por paciente_id con una fila por paciente.
 
-    en: The table bitacora is not distributed by id with its 100 rows.
+    en: The table bitacora is not distributed by paciente_id with a row for each patient.
     """
     distribution = lab.distribution("bitacora")
-    if distribution is None or distribution.column != "id":
+    if distribution is None or distribution.column != "paciente_id":
         raise Failed(
-            "No hay una tabla bitacora repartida por id.", "There is no table bitacora that is distributed by id."
+            "No hay una tabla bitacora repartida por paciente_id.",
+            "There is no table bitacora that is distributed by paciente_id.",
         )
-    [found] = lab.rows(
-        "SELECT count(*) AS rows, count(DISTINCT id) AS different, min(id) AS first, max(id) AS last FROM public.bitacora"
-    )
-    if [found[name] for name in ("rows", "different", "first", "last")] != [100, 100, 1, 100]:
+    written = [
+        row["patient"] for row in lab.rows("SELECT paciente_id::text AS patient FROM public.bitacora ORDER BY 1")
+    ]
+    patients = [row["patient"] for row in lab.rows("SELECT cedula::text AS patient FROM public.pacientes ORDER BY 1")]
+    if written != patients:
         raise Failed(
-            f"Hay {found['rows']} filas, de {found['first']} a {found['last']}.",
-            f"There are {found['rows']} rows, from {found['first']} to {found['last']}.",
+            f"Hay {len(written)} filas; son {len(patients)} pacientes.",
+            f"There are {len(written)} rows; there are {len(patients)} patients.",
         )
 
 

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # What the answers share: the table with its rows, and a server that is killed and comes back.
 psql -XAtq -v ON_ERROR_STOP=1 <<'SQL'
-CREATE TABLE public.bitacora (id integer PRIMARY KEY, nota text);
-SELECT lab.create_distributed_table('public.bitacora', 'id');
-INSERT INTO public.bitacora SELECT n, 'nota' FROM generate_series(1, 100) AS n;
+CREATE TABLE public.bitacora (paciente_id text PRIMARY KEY, nota text);
+SELECT lab.create_distributed_table('public.bitacora', 'paciente_id');
+INSERT INTO public.bitacora SELECT cedula, 'nota' FROM public.pacientes;
 SQL
 worker=$((PGPORT + 1)) # the port of citus-worker-1
 

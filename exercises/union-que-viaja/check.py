@@ -5,7 +5,7 @@ from typing import Any
 
 from grading import Failed, Lab, check
 
-ORIGINAL = "SELECT p.nombre, c.diagnostico FROM public.pacientes p JOIN public.consultas c ON p.id = c.paciente_id"
+ORIGINAL = "SELECT p.nombre, c.diagnostico FROM public.pacientes p JOIN public.consultas c ON p.id = c.paciente_id WHERE p.sexo = 'F'"
 WANTED = """
 SELECT p.cedula::text, p.nombre::text, c.diagnostico::text, c.fecha_consulta::text
   FROM public.pacientes p JOIN public.consultas c ON c.paciente_id = p.cedula
