@@ -126,6 +126,8 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible has
         values: dict[str, object] = {
             "lab_database_port": kept.port,
             "lab_api_port": student.api_port,
+            # A sample of each student's own: no number that is measured in it is right in another's lab.
+            "clinical_schema_seed": kept.number,
             "student_number": kept.number,
             "student_name": row.name,
             "student_code": row.code,

@@ -16,6 +16,8 @@ import psycopg
 import pytest
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
+from grading import labs, stage
+from grading.exercise import exercises
 from support import isolation
 from support.labs import ROOT, Workshop, processes_of
 
@@ -42,7 +44,7 @@ class Classroom:
             f"-e runtime_directory={workshop.place}/runtime",
             f"-e 'lab_directory={self.place}/{{{{ inventory_hostname }}}}'",
             "-e 'lab_database_port={{ 32000 + 100 * student_number }}' -e 'lab_api_port={{ 32050 + student_number }}'",
-            "-e clinical_schema_patients=10 -e lab_target=host",
+            "-e clinical_schema_patients=100 -e lab_target=host",
         ]
 
     def make(self, word: str, *more: str, lab: str = "") -> subprocess.CompletedProcess[str]:
@@ -100,7 +102,7 @@ def test_a_class_from_the_first_week_to_the_last(classroom: Classroom) -> None:
     """One student's failure stops nobody else; a later run takes nothing away; who leaves keeps the lab."""
     assert GUIDE == ["class", "handout", "status", "teardown"]
     broken = '-e \'lab_workers={{ "many" if inventory_hostname == "beto" else 1 }}\''
-    first = classroom.make("class", broken)
+    first = classroom.make("class", broken, "-e clinical_schema_seed=42")  # as labs were that had one sample for all
     assert first.returncode != 0
     rows = table(first.stdout)
     assert {lab: (row["state"], row["database"], row["API"]) for lab, row in rows.items()} == {
@@ -130,6 +132,9 @@ def test_a_class_from_the_first_week_to_the_last(classroom: Classroom) -> None:
         "beto": ("up", "2"),
     }
     assert rows["ana"]["changed"] == "0"
+    assert re.search(r"^LEFT +ana$\nThe lab keeps the sample of seed 42,", again.stdout, re.MULTILINE), again.stdout
+    assert classroom.ask("ana", "SELECT DISTINCT semilla FROM lab.sample_chunks") == [(42,)]
+    no_number_is_a_neighbours(classroom)
     assert classroom.ask("ana", "SELECT count(*) FROM lab.nodes WHERE responds") == [(3,)]
     assert classroom.ask("carla", "SELECT numero FROM mia") == [(7,)]
 
@@ -146,6 +151,28 @@ def test_a_class_from_the_first_week_to_the_last(classroom: Classroom) -> None:
     assert not list(classroom.place.iterdir())
     assert processes_of(classroom.place) == []
     assert not [user.pw_name for user in pwd.getpwall() if re.fullmatch("hc-(ana|beto|carla)", user.pw_name)]
+
+
+def no_number_is_a_neighbours(classroom: Classroom) -> None:
+    """What is right in one lab, of whatever an exercise has counted there, is wrong in another."""
+    found: dict[str, list[object]] = {}
+    for lab in ("ana", "beto"):
+        record = labs.find(classroom.roster.parent, lab)
+        for each in exercises([ROOT / "exercises"]):
+            if (
+                record.engine not in each.about.needs.engine
+                or "lab.answer(" not in (each.folder / "check.py").read_text()
+            ):
+                continue
+            stage.make(each, record)
+            stage.run([next(path for path, _fails in stage.answers(each, "solution", record.engine))], record)
+            for question, answer in classroom.ask(lab, "SELECT pregunta, valor FROM respuestas"):
+                found.setdefault(f"{each.id}: {question}", []).append(answer)
+            stage.remove(each, record)
+        classroom.ask(lab, "DROP TABLE respuestas")
+    print(found)
+    assert len(found) >= 5
+    assert [question for question, answers in found.items() if len(set(answers)) < 2] == []
 
 
 def handout_opens_only_its_own_lab(classroom: Classroom) -> None:
@@ -171,7 +198,7 @@ def handout_opens_only_its_own_lab(classroom: Classroom) -> None:
         text=True,
         check=False,
     )
-    assert asked.stdout == "10\n", asked.stderr
+    assert asked.stdout == "100\n", asked.stderr
     assert logged_in(32051, place / "ana/api.json") == 201
     assert logged_in(32052, place / "ana/api.json") == 401
     before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}

@@ -74,6 +74,7 @@ def test_each_student_is_a_host_with_ports_and_a_section(classroom: Path) -> Non
         "beto-nunez": (16020, 16039),
     }
     assert groups["grupo_2"] == {"hosts": ["beto-nunez"]}
+    assert {name: each["clinical_schema_seed"] for name, each in known.items()} == {"ana-soto": 1, "beto-nunez": 2}
     assert known["beto-nunez"]["ansible_connection"] == "local"
     assert known["beto-nunez"]["student_name"] == {"__ansible_unsafe": "Beto Núñez"}
     assert "only its owner reads it now" in done.stderr
