@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import stat
 import threading
 from collections.abc import Sequence
@@ -107,6 +108,24 @@ def test_the_same_again_is_written_again(roster: Path, monkeypatch: pytest.Monke
     assert run(roster, "--decimal", "comma") == 0
     changed = [path.name for path, text in before.items() if path.read_text(encoding="utf-8") != text]
     assert changed == ["curso.moodle.csv"]
+
+
+def test_where_a_file_finds_no_room_all_are_those_of_before(roster: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marks of two gradings would be mixed otherwise; nothing else lies there either."""
+    monkeypatch.setattr(class_program, "check_lab", came_to)
+    monkeypatch.setattr("grading.class_program.date", Day)
+    assert run(roster) == 0
+    grades = roster.parent / "grades"
+    before = {path: path.read_bytes() for path in grades.rglob("*") if path.is_file()}
+    later = {"time": "2026-03-02T11:00:00.000Z"}
+    monkeypatch.setattr(class_program, "check_lab", lambda *asked: [each | later for each in came_to(*asked)])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (max(map(len, before.values())) - 1, limits[1]))
+    try:
+        assert run(roster, "--decimal", "comma") == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {path: path.read_bytes() for path in grades.rglob("*") if path.is_file()} == before
 
 
 class Day:

@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -300,15 +301,20 @@ class Session:
 
 
 def _write(top: Path, files: Mapping[str, str]) -> None:
-    """Write files below a folder, which only their owner reads, each whole or not at all.
+    """Write files below a folder, which only their owner reads: all of them, or where there is no room for one, none.
 
     Raises:
         OSError: one cannot be written.
     """
-    for name, text in files.items():
-        for folder in reversed(Path(name).parents):
-            ensure_directory(str(top / folder), 0o700, Ownership())
-        ensure_text(str(top / name), text, 0o600, Ownership())
+    ensure_directory(str(top), 0o700, Ownership())
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=top) as place:
+        for name, text in files.items():
+            for folder in reversed(Path(name).parents):
+                for above in (Path(place), top):
+                    ensure_directory(str(above / folder), 0o700, Ownership())
+            ensure_text(f"{place}/{name}", text, 0o600, Ownership())
+        for name in files:
+            Path(place, name).replace(top / name)
 
 
 def ask(lab: Record) -> tuple[str, Answer]:
