@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from support.labs import Lab, Run
+from support.labs import Lab, Run, engines_alike
 
 #: Asked as each login, answered as the administrator is.
 QUESTIONS = (
@@ -186,6 +186,7 @@ def test_the_password_is_in_its_file_alone(lab: Lab, made: Run) -> None:
     assert [text for text in others if password in text] == []
 
 
+@engines_alike
 def test_a_login_is_made_once(lab: Lab, made: Run) -> None:
     """Again with the same kind, or with none: nothing changes; `verify` has logged in as both."""
     for kind in ("", "read"):
@@ -246,6 +247,7 @@ def test_what_is_not_a_persons_login_is_refused(lab: Lab, call: str, message: st
         admin.execute(f"SELECT {call}".encode())
 
 
+@engines_alike
 def test_a_login_without_a_name_is_refused_with_the_command(lab: Lab) -> None:
     """Whoever forgets LOGIN is told how it is typed."""
     run = lab.play("login.yml")
