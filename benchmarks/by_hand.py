@@ -13,6 +13,7 @@ LOGINS = ("middleware", "api", "readonly")
 DISTRIBUTE = (
     "SELECT lab.create_reference_table('public.medicos')",
     "SELECT lab.create_reference_table('public.municipios')",
+    "SELECT lab.create_reference_table('public.cie10')",
     "SELECT lab.create_distributed_table('public.pacientes', 'cedula')",
     "SELECT lab.create_distributed_table('public.consultas', 'paciente_id', 'public.pacientes')",
     "SELECT lab.create_distributed_table('public.solicitudes', 'paciente_id', 'public.pacientes')",

@@ -98,14 +98,38 @@ def test_a_patient_that_cannot_be_is_refused(
         ("diagnostico", None, psycopg.errors.NotNullViolation),
         ("medico_id", 999_999, psycopg.errors.ForeignKeyViolation),
         ("paciente_id", "99999", psycopg.errors.ForeignKeyViolation),
+        ("codigo_cie10", "Q998", psycopg.errors.ForeignKeyViolation),
+        ("diagnostico_relacionado_1", "Q998", psycopg.errors.ForeignKeyViolation),
+        ("diagnostico_relacionado_2", "Q998", psycopg.errors.ForeignKeyViolation),
+        ("diagnostico_relacionado_3", "Q998", psycopg.errors.ForeignKeyViolation),
     ],
 )
 def test_a_consultation_that_cannot_be_is_refused(
     lab: Lab, column: str, value: Any, error: type[psycopg.Error]
 ) -> None:
-    """A consultation needs a CIE-10 code, words, a doctor who is there and a patient who is there."""
+    """A consultation needs a CIE-10 code, words, and a doctor, a patient and diagnoses that are there."""
     with lab.connect("middleware") as connection, pytest.raises(error):
         insert(connection, "consultas", consultation(lab, **{column: value}))
+
+
+def test_a_diagnosis_that_the_lab_does_not_know_comes_in_with_a_mark(lab: Lab) -> None:
+    """Whoever writes consultations says the code first; it has no description, and can be told from the others."""
+    visit = consultation(lab, codigo_cie10="Q998", motivo="Marca")
+    try:
+        with lab.connect("middleware") as connection:
+            connection.execute("INSERT INTO cie10 (codigo) VALUES ('Q998')")
+            insert(connection, "consultas", visit)
+        assert rows(
+            lab,
+            "SELECT c.codigo_cie10 FROM consultas c JOIN cie10 d ON d.codigo = c.codigo_cie10 WHERE d.descripcion IS NULL",
+        ) == [("Q998",)]
+    finally:
+        with lab.connect() as connection:
+            connection.execute(
+                "DELETE FROM consultas WHERE paciente_id = %s AND motivo = 'Marca'", [visit["paciente_id"]]
+            )
+            connection.execute("SET session_replication_role = replica")  # postgres_fdw keeps rows of copies from going
+            connection.execute("DELETE FROM cie10 WHERE codigo = 'Q998'")
 
 
 def test_a_cedula_is_given_once(lab: Lab) -> None:

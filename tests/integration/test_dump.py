@@ -16,6 +16,7 @@ from support.older import ROW, older_row
 KEYS = {
     "medicos": "id",
     "municipios": "codigo_municipio",
+    "cie10": "codigo",
     "pacientes": "cedula",
     "consultas": "id",
     "usuario": "documento_id",

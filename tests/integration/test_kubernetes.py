@@ -45,7 +45,15 @@ once_with_citus = pytest.mark.parametrize("lab", ["citus"], indirect=True, scope
 
 NODES = ["citus-coordinator", "citus-worker-1", "citus-worker-2"]
 #: The original's data: of the sample as the lab's defaults load it, and its two users.
-ROWS = {"pacientes": 1000, "consultas": 3000, "medicos": 40, "municipios": 1122, "usuario": 2, "solicitudes": 0}
+ROWS = {
+    "pacientes": 1000,
+    "consultas": 3000,
+    "medicos": 40,
+    "municipios": 1122,
+    "cie10": 185,
+    "usuario": 2,
+    "solicitudes": 0,
+}
 ROWS |= dict.fromkeys(("accesos", "accesos_paginas", "cambios"), 0)
 
 

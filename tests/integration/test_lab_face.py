@@ -18,7 +18,7 @@ COORDINATOR = "citus-coordinator"
 WORKERS = ["citus-worker-1", "citus-worker-2"]
 #: Empty until the API is used.
 SERVICE = dict.fromkeys(("solicitudes", "accesos", "cambios"), "paciente_id") | {"accesos_paginas": "documento_id"}
-REFERENCE = ("medicos", "municipios")
+REFERENCE = ("medicos", "municipios", "cie10")
 DISTRIBUTED = {"pacientes": "cedula", "consultas": "paciente_id", "usuario": "documento_id", **SERVICE}
 #: What an engine owes.
 OWED = yaml.safe_load((Path(__file__).parents[1] / "support/engine.yml").read_text(encoding="utf-8"))
@@ -75,7 +75,7 @@ def test_nodes_count_the_shards_that_they_hold(lab: Lab) -> None:
 
 
 def test_tables_say_how_each_is_spread(lab: Lab) -> None:
-    """lab.tables: medicos and municipios are copied everywhere, the others are spread by their column, consultas beside pacientes."""
+    """lab.tables: medicos, municipios and cie10 are copied everywhere, the others are spread by their column, consultas beside pacientes."""
     found = {row[0]: row[1:] for row in rows(lab, "SELECT table_name, kind, distribution_column FROM lab.tables")}
     assert found == dict.fromkeys(REFERENCE, ("reference", None)) | {
         name: ("distributed", column) for name, column in DISTRIBUTED.items()
@@ -197,6 +197,7 @@ def test_the_names_of_the_original_lab_answer(lab: Lab) -> None:
         ("accesos", "distributed"),
         ("accesos_paginas", "distributed"),
         ("cambios", "distributed"),
+        ("cie10", "reference"),
         ("consultas", "distributed"),
         ("medicos", "reference"),
         ("municipios", "reference"),
@@ -207,7 +208,7 @@ def test_the_names_of_the_original_lab_answer(lab: Lab) -> None:
 
 
 def test_only_the_tables_of_the_history_are_in_sight(lab: Lab) -> None:
-    """A student who lists the tables sees the four of the original, the municipalities, and those in which the API keeps what was done."""
+    """A student who lists the tables sees the four of the original, the municipalities and diagnoses, and those in which the API keeps what was done."""
     query = (
         "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid)"
         " AND relnamespace = 'public'::regnamespace ORDER BY 1"

@@ -68,17 +68,35 @@ BEFORE = [
         )
     ),
     "DROP TABLE municipios",
-    "DELETE FROM lab.installed WHERE relacion = 'public.municipios'",
+    "DROP TABLE cie10",
+    "DELETE FROM lab.installed WHERE relacion IN ('public.municipios', 'public.cie10')",
     "DELETE FROM lab.installed WHERE clase IN ('column', 'constraint', 'index') AND relacion IN ('public.medicos', 'public.pacientes', 'public.usuario', 'public.consultas')",
     "INSERT INTO lab.installed SELECT * FROM lab.catalogue_now() WHERE clase IN ('column', 'constraint', 'index') AND relacion IN ('public.medicos', 'public.pacientes', 'public.usuario', 'public.consultas')",
-    "DELETE FROM lab.applied WHERE nombre IN ('schema', 'municipalities')",
+    "DELETE FROM lab.applied WHERE nombre IN ('schema', 'municipalities', 'diagnoses', 'unknown diagnoses')",
 ]
 #: A diagnosis as somebody wrote it then, and as it is kept now; what is no code of CIE-10 stays.
-CODES = [("J06.9", "J069"), ("J069", "J069"), ("I10", "I10X"), ("I10.X", "I10X"), ("J06.9XYZ", "J06.9XYZ")]
+CODES = [
+    ("Q99.8", "Q998"),
+    ("J06.9", "J069"),
+    ("J069", "J069"),
+    ("I10", "I10X"),
+    ("I10.X", "I10X"),
+    ("J06.9XYZ", "J06.9XYZ"),
+]
+
+
+#: The keys of a consultation's diagnoses, which the nodes of postgres_fdw have for each part.
+KEYS = "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) FROM pg_constraint WHERE confrelid = to_regclass('public.cie10') AND conparentid = 0"
 
 
 def make_older(lab: Lab) -> None:
     """Bring a lab's tables to the form of the release before."""
+    for node in ("citus-coordinator",) if lab.engine == "citus" else ("citus-worker-1", "citus-worker-2"):
+        with lab.connect(node=node) as connection:
+            for (statement,) in connection.execute(KEYS).fetchall():
+                connection.execute(statement)
+    if lab.engine == "postgres_fdw":
+        ask(lab, "DELETE FROM lab.foreign_keys WHERE referenced = 'public.cie10'::regclass RETURNING 1")
     with lab.connect() as connection:
         for statement in BEFORE:
             connection.execute(statement)
@@ -120,6 +138,9 @@ def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
         assert "3 patients whose name nobody has taken apart" in told
         assert "patients whose city is not the name of one municipality alone" in told
         assert "1 consultations whose diagnosis is no code of CIE-10" in told
+        assert "2 diagnoses that consultations have and the lab does not know" in told
+        marked = ask(lab, "SELECT codigo FROM cie10 WHERE descripcion IS NULL ORDER BY codigo")
+        assert marked == [("J06.9XYZ",), ("Q998",)]  # nobody guesses what they are
         kept = dict(ask(lab, "SELECT motivo, codigo_cie10 FROM consultas WHERE paciente_id = '72345'"))
         assert kept == dict(CODES)
         types = ask(lab, "SELECT tipo_documento, numero_documento FROM pacientes WHERE cedula IN ('0072345', '72345')")
@@ -160,6 +181,8 @@ def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
     finally:
         with lab.connect() as connection:
             connection.execute("DELETE FROM consultas WHERE paciente_id = '72345'")
+            connection.execute("SET session_replication_role = replica")  # postgres_fdw keeps rows of copies from going
+            connection.execute("DELETE FROM cie10 WHERE descripcion IS NULL")
             connection.execute("DELETE FROM pacientes WHERE cedula IN ('0072345', '72345', '72346', '72347')")
 
 

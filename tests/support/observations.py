@@ -58,14 +58,19 @@ SHARDS = [
     for n in range(4)
 ] + [
     {"table_name": table, "shard_name": f"{table}_9", "node_name": name, "rows": rows, "size_bytes": 8192}
-    for table, rows in (("medicos", 40), ("municipios", 1122))
+    for table, rows in (("medicos", 40), ("municipios", 1122), ("cie10", 185))
     for name in ("citus-coordinator", *WORKERS)
 ]
 KINDS = [(table, "distributed", column, group, 4, 400) for table, column, group in SPREAD]
 TABLE_ROWS = [
     dict(zip(("table_name", "kind", "distribution_column", "colocation_id", "shard_count", "rows"), row, strict=True))
     | {"size_bytes": 32768}
-    for row in [*KINDS, ("medicos", "reference", None, 1, 1, 40), ("municipios", "reference", None, 1, 1, 1122)]
+    for row in [
+        *KINDS,
+        ("medicos", "reference", None, 1, 1, 40),
+        ("municipios", "reference", None, 1, 1, 1122),
+        ("cie10", "reference", None, 1, 1, 185),
+    ]
 ]
 ANSWERS: dict[str, list[dict[str, Any]]] = {
     "nodes": NODES,
@@ -80,7 +85,7 @@ ANSWERS: dict[str, list[dict[str, Any]]] = {
     "sample-join": [{"apellido": "Murillo", "medico_nombre": "Gil"}] * 5,
     "counts": [{"pacientes": 400, "consultas": 400, "medicos": 40, "usuario": 400}],
     "places": [{"clave": str(n), "paciente": WORKERS[n % 2], "consulta": WORKERS[n % 2]} for n in range(50)],
-    "constraints": [{"node_name": name, "primary_keys": 2, "foreign_keys": 4} for name in WORKERS],
+    "constraints": [{"node_name": name, "primary_keys": 2, "foreign_keys": 12} for name in WORKERS],
     "privileges": [],
     "installed": [],
     "people": [{"nombre": "ana"}],

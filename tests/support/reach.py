@@ -106,7 +106,7 @@ def places(lab: Lab, node: str) -> dict[str, list[str]]:
         short = name if schema in ("public", "shards") else f"{schema}.{name}"
         whole = re.sub(r"_[0-9]+$", "", short)
         table = f"{PARTS}{whole}" if whole != short and whole in PAGE.tables else short
-        if table in (f"{PARTS}medicos", f"{PARTS}municipios"):
+        if table in (f"{PARTS}medicos", f"{PARTS}municipios", f"{PARTS}cie10"):
             table = table.removeprefix(PARTS)  # a copy, which Citus has as one shard
         relations.setdefault(table, []).append(f"{schema}.{name}")
     return relations

@@ -18,5 +18,5 @@ def test_the_copy_makes_the_foreign_keys_of_the_lab() -> None:
         r"ALTER TABLE (\S+) ADD CONSTRAINT (\S+) FOREIGN KEY \((\S+)\) REFERENCES (\S+) \((\S+)\);",
         (ROLE / "files/sql/copy_end.sql").read_text(encoding="utf-8"),
     )
-    assert len(asked) == 3
+    assert len(asked) == 7
     assert asked == made

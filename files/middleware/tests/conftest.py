@@ -26,7 +26,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from people import HASH, KEY, OTHER, PATIENT, USERS
 
-from historia_clinica import create_app
+from historia_clinica import create_app, diagnoses
 
 SOURCE = Path(__file__).parents[1] / "src"
 README = SOURCE.parent / "README.md"
@@ -195,6 +195,10 @@ def server(programs: Path) -> Iterator[Server]:
             connection.execute("CREATE DATABASE lab_template")
         with server.connect("lab_template") as connection:
             connection.execute(SCHEMA.encode())
+            with connection.cursor() as cursor:
+                cursor.executemany(
+                    "INSERT INTO cie10 (codigo, descripcion) VALUES (%s, 'd')", [(code,) for code in diagnoses.known()]
+                )
         yield server
         server.stop()
 

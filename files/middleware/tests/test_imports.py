@@ -15,7 +15,7 @@ from conftest import Lab, wait_until
 from flask.testing import FlaskClient
 from people import CONSULTATION, DATA, OTHER, V1, log_in
 
-from historia_clinica import schemas
+from historia_clinica import diagnoses, schemas
 from historia_clinica.imports import batches, files, mapping, rows
 from historia_clinica.imports.records import identifier
 from historia_clinica.sql import statement
@@ -169,6 +169,21 @@ def test_an_import_adds_what_is_missing_and_no_more(hospital: Lab, tmp_path: Pat
     assert hospital.rows("SELECT DISTINCT documento_id, rol, accion, motivo, antes FROM cambios") == [
         ("ana", "administrador", "registro", "importación de hospital.csv", None)
     ]
+
+
+def test_an_import_marks_or_refuses_diagnoses_that_the_lab_does_not_know(hospital: Lab, tmp_path: Path) -> None:
+    """As the lab's setting is; what would be refused is said by a check, too."""
+    marked = "SELECT codigo FROM cie10 WHERE descripcion IS NULL"
+    rows = [ROW.replace("j06.9", code) for code in ("q99.8", "Q998", "J00")]
+    assert run(hospital, written(tmp_path, HEADER, *rows)).returncode == 0
+    assert hospital.rows(marked) == [("Q998",)]
+    hospital.admin.execute("REVOKE INSERT ON cie10 FROM middleware")
+    file = written(tmp_path, HEADER, ROW.replace("j06.9", "Q99.9"), ROW.replace("Tos", "Otra"), name="refused.csv")
+    assert "line 2: codigo_cie10: el laboratorio no conoce el código Q999" in run(hospital, file, "--check").stdout
+    assert run(hospital, file).returncode == 2
+    assert refused(file)[0]["por_que"] == f"codigo_cie10: {diagnoses.UNKNOWN.format('Q999')}"
+    assert hospital.rows(marked) == [("Q998",)]
+    assert hospital.rows("SELECT codigo_cie10 FROM consultas ORDER BY 1") == [("J00X",), ("J069",), ("Q998",)]
 
 
 def test_two_people_with_the_same_digits_are_two(hospital: Lab, tmp_path: Path) -> None:

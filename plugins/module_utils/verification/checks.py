@@ -33,6 +33,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.verification
 from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.observations import Observations
 from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.tables import (
     as_installed,
+    cie10_replicated,
     citus_tables,
     colocated,
     constraints_on_workers,
@@ -106,6 +107,13 @@ CHECKS: tuple[Check, ...] = (
         "municipios-replicated",
         "municipios is on every node, with all municipalities of the country",
         municipios_replicated,
+        MAKE,
+        needs_workers=True,
+    ),
+    Check(
+        "cie10-replicated",
+        "cie10 is on every node, with all diagnoses that a lab knows",
+        cie10_replicated,
         MAKE,
         needs_workers=True,
     ),

@@ -16,6 +16,10 @@ ORIGINAL_USERS = {"1072319876": ("Luis Herrera", 56), "1078912345": ("Ana María
 TABLES = ("consultas", "medicos", "pacientes", "usuario")
 #: How many the middleware's package has (municipios.csv).
 MUNICIPALITIES = 1122
+#: How many it knows (cie10.csv); a lab may have more, which somebody used.
+DIAGNOSES = 185
+#: Of a consultation: its patient, its doctor, its diagnosis and three related ones.
+FOREIGN_KEYS = 6
 #: Fewer rows than this may lie on one worker by chance.
 ENOUGH_TO_SPREAD = 100
 
@@ -70,10 +74,19 @@ def medicos_replicated(observations: Observations) -> str:
 
 def municipios_replicated(observations: Observations) -> str:
     """Every node has DANE's municipalities, all of them."""
-    result = _copied(observations, "municipios")
-    rows = observations.table("municipios")["rows"]
-    if not isinstance(rows, int) or rows < MUNICIPALITIES:
-        raise CheckFailed(f"{rows} of {MUNICIPALITIES} rows")
+    return _filled(observations, "municipios", MUNICIPALITIES)
+
+
+def cie10_replicated(observations: Observations) -> str:
+    """Every node has the diagnoses that a lab knows, all of them."""
+    return _filled(observations, "cie10", DIAGNOSES)
+
+
+def _filled(observations: Observations, table: str, least: int) -> str:
+    result = _copied(observations, table)
+    rows = observations.table(table)["rows"]
+    if not isinstance(rows, int) or rows < least:
+        raise CheckFailed(f"{rows} of {least} rows")
     return result
 
 
@@ -160,7 +173,7 @@ def original_users(observations: Observations) -> str:
 
 
 def constraints_on_workers(observations: Observations) -> str:
-    """The workers themselves hold primary and foreign keys: each shard of `consultas` has one and two."""
+    """The workers themselves hold primary and foreign keys: each shard of `consultas` has one, and one to each that it names."""
     wanted: dict[str, int] = {}
     for shard in observations.shards("consultas"):
         wanted[str(shard["node_name"])] = wanted.get(str(shard["node_name"]), 0) + 1
@@ -169,11 +182,11 @@ def constraints_on_workers(observations: Observations) -> str:
     for node, shards in sorted(wanted.items()):
         row = found.get(node, {})
         keys = (row.get("primary_keys"), row.get("foreign_keys"))
-        if keys != (shards, 2 * shards):
+        if keys != (shards, FOREIGN_KEYS * shards):
             wrong.append(f"{node}: {keys[0]} primary and {keys[1]} foreign keys on {shards} shards")
     if wrong:
         raise CheckFailed("; ".join(wrong))
-    return f"1 primary and 2 foreign keys on each of {sum(wanted.values())} shards of consultas"
+    return f"1 primary and {FOREIGN_KEYS} foreign keys on each of {sum(wanted.values())} shards of consultas"
 
 
 def indexes_valid(observations: Observations) -> str:

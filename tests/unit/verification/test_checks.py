@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.observations import FAIL
-from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.tables import MUNICIPALITIES
+from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.tables import DIAGNOSES, MUNICIPALITIES
 from support.observations import CHECKS, WORKERS, Found, database_down, node, results, worker_down
 
 ROOT = Path(__file__).parents[3]
@@ -50,6 +50,10 @@ def _municipality_lost(found: Found) -> None:
     next(row for row in found.answers["shards"] if row["table_name"] == "municipios")["rows"] = 1121
 
 
+def _diagnosis_lost(found: Found) -> None:
+    next(row for row in found.answers["shards"] if row["table_name"] == "cie10")["rows"] = 184
+
+
 def _row_lost(found: Found) -> None:
     found.answers["counts"][0]["consultas"] = 401
 
@@ -70,7 +74,7 @@ def _user_renamed(found: Found) -> None:
 
 
 def _key_missing(found: Found) -> None:
-    found.answers["constraints"][1]["foreign_keys"] = 3
+    found.answers["constraints"][1]["foreign_keys"] = 11
 
 
 def _right_too_many(found: Found) -> None:
@@ -166,11 +170,15 @@ FAILING: dict[str, tuple[Callable[[Found], None], str]] = {
         _municipality_lost,
         "copies differ: citus-coordinator 1121, citus-worker-1 1122, citus-worker-2 1122",
     ),
+    "cie10-replicated": (
+        _diagnosis_lost,
+        "copies differ: citus-coordinator 184, citus-worker-1 185, citus-worker-2 185",
+    ),
     "rows-on-workers": (_row_lost, "consultas: 400 on the workers, 401 through the coordinator"),
     "rows-balanced": (_all_on_one, "no rows of pacientes on citus-worker-2"),
     "sample-join": (_join_refused, "complex joins are only supported"),
     "original-users": (_user_renamed, "1072319876: changed"),
-    "constraints": (_key_missing, "citus-worker-2: 2 primary and 3 foreign keys on 2 shards"),
+    "constraints": (_key_missing, "citus-worker-2: 2 primary and 11 foreign keys on 2 shards"),
     "as-installed": (_index_dropped, "index consultas i: found absent, installed CREATE INDEX i"),
     "no-long-waits": (
         _somebody_waits,
@@ -255,13 +263,14 @@ def test_a_shard_that_could_not_be_counted_is_named() -> None:
     )
 
 
-def test_the_municipalities_are_those_of_the_package() -> None:
+@pytest.mark.parametrize(("table", "least"), [("municipios", MUNICIPALITIES), ("cie10", DIAGNOSES)])
+def test_the_lists_of_the_country_and_the_world_are_those_of_the_package(table: str, least: int) -> None:
     """As many as its file has lines, without the header; fewer are told."""
-    listed = (ROOT / "files/middleware/src/historia_clinica/municipios.csv").read_text(encoding="utf-8")
-    assert len(listed.splitlines()) - 1 == MUNICIPALITIES
+    listed = (ROOT / f"files/middleware/src/historia_clinica/{table}.csv").read_text(encoding="utf-8")
+    assert len(listed.splitlines()) - 1 == least
     found = Found()
-    found.table("municipios")["rows"] = 1121
-    assert results(found.report(), FAIL) == {"municipios-replicated": "1121 of 1122 rows"}
+    found.table(table)["rows"] = least - 1
+    assert results(found.report(), FAIL) == {f"{table}-replicated": f"{least - 1} of {least} rows"}
 
 
 def test_a_worker_without_shards_yet_fails_no_check() -> None:

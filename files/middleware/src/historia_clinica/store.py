@@ -17,7 +17,18 @@ from flask import Response, request
 from psycopg.errors import UniqueViolation
 from pydantic import BaseModel
 
-from historia_clinica import answers, audit, documents, municipalities, names, permissions, schemas, sql, transactions
+from historia_clinica import (
+    answers,
+    audit,
+    diagnoses,
+    documents,
+    municipalities,
+    names,
+    permissions,
+    schemas,
+    sql,
+    transactions,
+)
 from historia_clinica.errors import FieldError, ProblemError, TakenError
 from historia_clinica.transactions import Transaction, in_transaction, reading
 
@@ -174,10 +185,25 @@ PACIENTE = Patients(
 class Consultations(Kind[schemas.ConsultaDatos]):
     """Consultations: a doctor writes his own alone, and only one who attends has any."""
 
+    @staticmethod
+    def let_in(data: BaseModel) -> None:
+        """Let in the codes of diagnoses that the lab does not know, with their mark; raises FieldError (422) where it takes none.
+
+        In a transaction of its own, before the consultation's: a copy of a reference table has a row only once it is committed.
+        """
+        if codes := diagnoses.used(data):
+            in_transaction(_let_in)(codes)
+
     def put(self, key: Values, data: schemas.ConsultaDatos) -> Response:
         """Register or replace one, of the person's own; raises ProblemError (403, 404, 409, 412, 422, 428)."""
         permissions.require_own_doctor(data.medico_id)
+        self.let_in(data)
         return super().put(key, data)
+
+    def patch(self, key: Values, changes: BaseModel) -> Response:
+        """Change some of what is written about one; for the rest see `put`."""
+        self.let_in(changes)
+        return super().patch(key, changes)
 
     def lock(self, transaction: Transaction, key: Values) -> str | None:
         """Lock a consultation of the person's own: nobody takes over another's.
@@ -220,6 +246,16 @@ CONSULTA = Consultations(
     "consulta", "consultas", frozenset({"cedula", "consulta_id"}), "El paciente {cedula} no tiene la consulta {consulta_id}.",
     schemas.ConsultaDatos, ("id", "ya hay una consulta {consulta_id}."), clinical=True,
 )  # fmt: skip
+
+
+def _let_in(transaction: Transaction, codes: dict[str, str]) -> None:
+    missing = transaction.fetch(sql.statement("diagnoses_missing"), {"codigos": sorted(set(codes.values()))})
+    for code, may in ((row["codigo"], row["entra"]) for row in missing):
+        if not may:
+            raise FieldError(
+                next(field for field, given in codes.items() if given == code), diagnoses.UNKNOWN.format(code)
+            )
+        transaction.execute(sql.statement("diagnosis_insert"), {"codigo": code})
 
 
 def _require_possible(

@@ -17,6 +17,11 @@ CREATE TABLE municipios (
   departamento text NOT NULL,
   nombre_comun text
 );
+CREATE TABLE cie10 (
+  codigo text PRIMARY KEY,
+  descripcion text,
+  sexo text
+);
 CREATE TABLE pacientes (
   cedula text PRIMARY KEY CHECK (cedula ~ '^(?:[1-9][0-9]{3,9}|TI-[0-9]{4,11}|RC-[0-9A-Z]{4,11}|CE-[0-9A-Z]{4,6}|PA-[0-9A-Z]{4,16}|PE-[0-9A-Z]{4,15}|PT-[0-9A-Z]{4,20}|CD-[0-9A-Z]{4,16}|SC-[0-9A-Z]{4,16}|DE-[0-9A-Z]{4,20}|SI-[0-9A-Z]{4,20}|CN-[0-9A-Z]{9,20}|MS-[0-9A-Z]{4,12}|AS-[0-9A-Z]{4,10})$'),
   id text NOT NULL GENERATED ALWAYS AS ('P' || cedula) STORED,
@@ -52,14 +57,14 @@ CREATE TABLE consultas (
   medico_id integer NOT NULL REFERENCES medicos (id),
   fecha_consulta timestamptz NOT NULL DEFAULT now(),
   motivo text NOT NULL,
-  codigo_cie10 text NOT NULL CHECK (codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z][0-9X]$'),
+  codigo_cie10 text NOT NULL REFERENCES cie10 (codigo) CHECK (codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z][0-9X]$'),
   diagnostico text NOT NULL,
   tratamiento text,
   fecha_fin timestamptz,
   tipo_diagnostico text NOT NULL DEFAULT '01',
-  diagnostico_relacionado_1 text,
-  diagnostico_relacionado_2 text,
-  diagnostico_relacionado_3 text,
+  diagnostico_relacionado_1 text REFERENCES cie10 (codigo),
+  diagnostico_relacionado_2 text REFERENCES cie10 (codigo),
+  diagnostico_relacionado_3 text REFERENCES cie10 (codigo),
   codigo_cie11 text,
   codigo_cups text NOT NULL DEFAULT '890201',
   modalidad text NOT NULL DEFAULT '01',
@@ -178,6 +183,7 @@ END;
 -- What the logins may do in a lab, and no more: middleware everything that is served, api the same row by row.
 GRANT USAGE ON SCHEMA lab TO middleware, api;
 GRANT SELECT, INSERT, UPDATE ON medicos, pacientes, consultas, usuario TO middleware, api;
+GRANT SELECT, INSERT ON cie10 TO middleware, api;  -- as a lab that marks what it does not know
 GRANT SELECT, INSERT ON solicitudes, accesos, cambios, accesos_paginas TO middleware, api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON lab.sesiones, lab.intentos TO middleware, api;
 GRANT SELECT, INSERT, UPDATE ON lab.sample_chunks TO middleware;

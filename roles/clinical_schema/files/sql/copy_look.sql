@@ -3,7 +3,7 @@
 -- of each table (`rows`), and what of others' making is not in it (`left out`). Reads only.
 WITH tables AS (
   SELECT to_regclass('public.' || t) AS oid, t AS name
-    FROM unnest(ARRAY['medicos', 'municipios', 'pacientes', 'consultas', 'usuario', 'solicitudes', 'accesos', 'cambios', 'accesos_paginas']) AS t
+    FROM unnest(ARRAY['medicos', 'municipios', 'cie10', 'pacientes', 'consultas', 'usuario', 'solicitudes', 'accesos', 'cambios', 'accesos_paginas']) AS t
 ), columns AS (
   SELECT t.name AS table_name, a.*, pg_get_expr(d.adbin, d.adrelid) AS expression
     FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -18,7 +18,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   WITH tablas AS (
     SELECT c.*, c.oid::regclass::text AS relacion
       FROM pg_class c
-     WHERE c.oid = ANY (ARRAY[to_regclass('public.medicos'), to_regclass('public.municipios'), to_regclass('public.pacientes'), to_regclass('public.consultas'),
+     WHERE c.oid = ANY (ARRAY[to_regclass('public.medicos'), to_regclass('public.municipios'), to_regclass('public.cie10'), to_regclass('public.pacientes'), to_regclass('public.consultas'),
                               to_regclass('public.usuario'), to_regclass('public.solicitudes'), to_regclass('public.accesos'),
                               to_regclass('public.cambios'), to_regclass('public.accesos_paginas'), to_regclass('lab.sesiones'),
                               to_regclass('lab.intentos'), to_regclass('lab.sample_chunks')])

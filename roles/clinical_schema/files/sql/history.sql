@@ -29,6 +29,17 @@ CREATE TABLE IF NOT EXISTS public.municipios (
   CONSTRAINT municipios_codigo_municipio_check CHECK (codigo_municipio ~ '^[0-9]{5}$')
 );
 
+-- Diagnoses of the CIE-10 (cie10.sql): a consultation has none that is not here. What nobody has given a description is marked by that.
+CREATE TABLE IF NOT EXISTS public.cie10 (
+  codigo text NOT NULL,
+  descripcion text,
+  sexo text,
+  CONSTRAINT cie10_pkey PRIMARY KEY (codigo),
+  -- Codes that an older lab has in its consultations have other forms, too; they have no description.
+  CONSTRAINT cie10_codigo_check CHECK (descripcion IS NULL OR codigo ~ '^[A-Z][0-9][0-9A-Z][0-9X]$'),
+  CONSTRAINT cie10_sexo_check CHECK (sexo IN ('F', 'M'))
+);
+
 CREATE TABLE IF NOT EXISTS public.pacientes (
   cedula text NOT NULL,
   id text NOT NULL GENERATED ALWAYS AS ('P' || cedula) STORED,
@@ -205,6 +216,11 @@ COMMENT ON COLUMN public.municipios.nombre IS 'Nombre oficial; varios municipios
 COMMENT ON COLUMN public.municipios.codigo_departamento IS 'Código del departamento, tomado de codigo_municipio';
 COMMENT ON COLUMN public.municipios.departamento IS 'Nombre del departamento';
 COMMENT ON COLUMN public.municipios.nombre_comun IS 'Como lo llama la gente, si no es por su nombre oficial';
+
+COMMENT ON TABLE public.cie10 IS 'Diagnósticos de la CIE-10 que el laboratorio conoce, y los que alguien usó sin que los conociera; tabla de referencia, copiada en todos los nodos';
+COMMENT ON COLUMN public.cie10.codigo IS 'Código como en RIPS (Resolución 948 de 2026): cuatro caracteres sin punto, X si tiene tres';
+COMMENT ON COLUMN public.cie10.descripcion IS 'Qué es, en pocas palabras; nula si el código se usó sin conocerlo: esa es su marca';
+COMMENT ON COLUMN public.cie10.sexo IS 'F o M si solo se da en ese sexo; nulo si en cualquiera';
 
 COMMENT ON TABLE public.pacientes IS 'Pacientes; tabla distribuida por cedula';
 COMMENT ON COLUMN public.pacientes.cedula IS 'Documento: la cédula de ciudadanía con sus dígitos, cualquier otro como TIPO-NÚMERO (TI-1072319876); columna de distribución, no cambia';

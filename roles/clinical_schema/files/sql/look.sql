@@ -15,7 +15,7 @@ BEGIN
   -- citus_tables answers with every engine.
   RETURN QUERY EXECUTE $q$
     SELECT 'table ' || w.name, coalesce(t.citus_table_type, CASE WHEN to_regclass('public.' || w.name) IS NULL THEN 'absent' ELSE 'local' END), w.kind, true
-      FROM (VALUES ('medicos', 'reference'), ('municipios', 'reference'), ('pacientes', 'distributed'), ('consultas', 'distributed'), ('solicitudes', 'distributed'),
+      FROM (VALUES ('medicos', 'reference'), ('municipios', 'reference'), ('cie10', 'reference'), ('pacientes', 'distributed'), ('consultas', 'distributed'), ('solicitudes', 'distributed'),
                    ('accesos', 'distributed'), ('cambios', 'distributed'), ('accesos_paginas', 'distributed'), ('usuario', $1)) AS w (name, kind)
       LEFT JOIN citus_tables t ON t.table_name = to_regclass('public.' || w.name)
      WHERE t.citus_table_type IS DISTINCT FROM w.kind $q$ USING clase_usuario;
@@ -33,6 +33,11 @@ BEGIN
     RETURN QUERY EXECUTE $q$
       SELECT 'rows of municipios', count(*)::text, split_part($1 ->> 'municipalities', ' ', 1), true
         FROM public.municipios HAVING count(*) < split_part($1 ->> 'municipalities', ' ', 1)::integer $q$ USING aplicado;
+  END IF;
+  IF to_regclass('public.cie10') IS NOT NULL THEN
+    RETURN QUERY EXECUTE $q$
+      SELECT 'rows of cie10', count(*)::text, split_part($1 ->> 'diagnoses', ' ', 1), true
+        FROM public.cie10 WHERE descripcion IS NOT NULL HAVING count(*) < split_part($1 ->> 'diagnoses', ' ', 1)::integer $q$ USING aplicado;
   END IF;
   BEGIN
     RETURN QUERY EXECUTE $q$

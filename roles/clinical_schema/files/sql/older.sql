@@ -15,6 +15,10 @@ SELECT format('%s %s: %s', k.rows, k.what, k.query) AS line
                'consultations whose diagnosis is no code of CIE-10',
                'SELECT paciente_id, id, codigo_cie10 FROM consultas WHERE codigo_cie10 !~ ''^[A-Z][0-9][0-9A-Z][0-9X]$'''
          UNION ALL
+        SELECT (SELECT count(*) FROM public.cie10 WHERE descripcion IS NULL),
+               'diagnoses that consultations have and the lab does not know',
+               'SELECT codigo FROM cie10 WHERE descripcion IS NULL'
+         UNION ALL
         SELECT (SELECT count(*) FROM (SELECT clave_registro FROM public.medicos GROUP BY 1 HAVING count(*) > 1) AS same),
                'registrations that more than one doctor has', 'SELECT id, nombre, registro FROM medicos ORDER BY clave_registro') AS k
  WHERE k.rows > 0;

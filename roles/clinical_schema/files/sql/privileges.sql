@@ -3,7 +3,9 @@
 -- middleware loads the sample and serves while the rules are lifted; api serves under them (row_security.sql).
 SELECT lab.grant('SELECT, INSERT, UPDATE', '{public.medicos,public.pacientes,public.consultas,public.usuario}', '{middleware,api}');
 SELECT lab.grant('SELECT, INSERT', '{public.solicitudes,public.accesos}', '{middleware,api}');
-SELECT lab.grant('SELECT', '{public.municipios}', '{middleware,api,readonly}');  -- the country's, not the lab's
+-- The country's and the world's, not the lab's. Whether those who write consultations may add a code of a diagnosis is a setting (cie10.sql).
+SELECT lab.grant('SELECT', '{public.municipios,public.cie10}', '{middleware,api,readonly}');
+SELECT lab.grant('SELECT', '{public.cie10}', '{readwrite}');
 -- Not usuario: it holds the hashes of passwords.
 SELECT lab.grant('SELECT', '{public.medicos,public.pacientes,public.consultas}', '{readonly}');
 SELECT lab.set_groups('readwrite', '{readonly}');

@@ -44,8 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
         plan = mapping.plan(mapping.read(options.mapping), source.header)
         who = Who(options.user, f"importación de {options.file.name}")
         with connect() as connection:
-            doctors = batches.doctors(connection)
-        return _import(source, parallel.Work(plan, doctors, who, options.check), options.jobs)
+            doctors, codes = batches.doctors(connection), batches.codes(connection)
+        return _import(source, parallel.Work(plan, doctors, codes, who, options.check), options.jobs)
     except (FileError, MappingError, OSError) as error:
         print(f"The file could not be imported: {error}", file=sys.stderr)
         return 1

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import dict_row
 
+from historia_clinica import diagnoses
 from historia_clinica.imports.mapping import KEY, PATIENT
 from historia_clinica.imports.records import TAKEN, Consultation, Doctor, Record, Refused, unlike
 from historia_clinica.load.blocks import Connection, in_order_of_parts
@@ -64,6 +65,12 @@ def doctors(connection: Connection) -> list[Doctor]:
     return [Doctor(str(number), *rest) for number, *rest in connection.execute(statement("import_doctors"))]
 
 
+def codes(connection: Connection) -> frozenset[str] | None:
+    """Return the codes of all diagnoses of the lab, or None where others may come in."""
+    there = connection.execute(statement("import_diagnoses")).fetchall()
+    return None if any(may for _code, may in there) else frozenset(code for code, _may in there)
+
+
 def write(connection: Connection, records: Sequence[Record], who: Who) -> Written:
     """Write what of the records is not there.
 
@@ -76,6 +83,7 @@ def write(connection: Connection, records: Sequence[Record], who: Who) -> Writte
     """
     if not records:
         return Written(0, 0, 0, [])
+    _let_in(connection, records)
     written = _tried(connection, records, who)
     if isinstance(written, Written):
         return written
@@ -89,6 +97,14 @@ def write(connection: Connection, records: Sequence[Record], who: Who) -> Writte
     if isinstance(written, psycopg.InternalError):
         raise written
     return Written(0, 0, 0, [Refused(records[0].line, records[0].fields, told(written))])
+
+
+def _let_in(connection: Connection, records: Sequence[Record]) -> None:
+    """Let in the codes of diagnoses that the lab does not know, with their mark; committed at once, as the copies of the table need it."""
+    used = {code for one in records if one.consultation for code in diagnoses.used(one.consultation.data).values()}
+    if used:
+        for code, _may in connection.execute(statement("diagnoses_missing"), {"codigos": sorted(used)}).fetchall():
+            connection.execute(statement("diagnosis_insert"), {"codigo": code})
 
 
 def _tried(connection: Connection, records: Sequence[Record], who: Who) -> Written | psycopg.Error:

@@ -36,6 +36,7 @@ class Work(NamedTuple):
 
     plan: Plan
     doctors: list[Doctor]
+    codes: frozenset[str] | None  # of diagnoses, if no others may come in
     who: Who
     check: bool  # only look
 
@@ -79,7 +80,7 @@ def results(rows: Iterable[Row], work: Work, jobs: int) -> Iterator[tuple[list[R
 def _prepare(work: Work) -> None:
     stop_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, too, which ends this process
-    _here.append(_Process(connect(), Rows(work.plan, work.doctors), work))
+    _here.append(_Process(connect(), Rows(work.plan, work.doctors, work.codes), work))
 
 
 def _take(batch: Sequence[Row]) -> Written | str:

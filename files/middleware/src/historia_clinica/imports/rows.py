@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date, datetime
 
 from pydantic import ValidationError
 
-from historia_clinica import documents, schemas
+from historia_clinica import diagnoses, documents, schemas
 from historia_clinica.imports.mapping import DOCTOR, KEY, REGISTRATION, Origin, Plan, plain
 from historia_clinica.imports.records import Consultation, Doctor, Record, identifier
 from historia_clinica.messages import said
@@ -34,10 +34,11 @@ class RefusedError(Exception):
 
 
 class Rows:
-    """Reads rows by a plan, beside the doctors that there are (a table that every node has, and a small one)."""
+    """Reads rows by a plan, beside the doctors that there are, and the diagnoses if no others may come in (tables that every node has, small ones)."""
 
-    def __init__(self, plan: Plan, doctors: Iterable[Doctor]) -> None:
+    def __init__(self, plan: Plan, doctors: Iterable[Doctor], codes: Collection[str] | None = None) -> None:
         self._plan = plan
+        self._codes = codes
         self._by_id = {doctor.id: doctor for doctor in doctors}
         self._by_registration = {plain(doctor.registration): doctor for doctor in self._by_id.values()}
         self._width = 1 + max(
@@ -99,6 +100,9 @@ class Rows:
             wrong.append((MOMENT, f"es anterior al nacimiento del paciente ({patient.fecha_nacimiento})."))
         if data.fecha_consulta and data.fecha_fin and data.fecha_fin < data.fecha_consulta:
             wrong.append((END, schemas.ENDS_EARLIER))
+        if self._codes is not None:
+            unknown = [(field, code) for field, code in diagnoses.used(data).items() if code not in self._codes]
+            wrong += [(field, diagnoses.UNKNOWN.format(code)) for field, code in unknown]
         if doctor is None and not registration:
             wrong.append((DOCTOR, f"no hay médico con el número {data.medico_id}."))
         elif doctor and not doctor.active:

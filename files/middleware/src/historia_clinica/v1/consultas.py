@@ -54,6 +54,7 @@ def list_of_patient(cedula: str, conditions: schemas.PaginaConMotivo) -> Respons
 def create(cedula: str, data: schemas.ConsultaDatos) -> Response:
     """Register a consultation of a patient."""
     permissions.require_own_doctor(data.medico_id)
+    CONSULTA.let_in(data)
 
     def insert(transaction: Transaction) -> Created:
         key = {"cedula": cedula, "consulta_id": uuid4()}

@@ -29,7 +29,10 @@ def bring(data: schemas.ImportacionDatos) -> Response:
     refused = []
     for number, row in enumerate(data.filas):
         try:
-            one, more = in_transaction(_take)(schemas.FilaImportada.model_validate(row))
+            said_there = schemas.FilaImportada.model_validate(row)
+            for consultation in said_there.consultas:
+                CONSULTA.let_in(consultation)
+            one, more = in_transaction(_take)(said_there)
         except ValidationError as error:
             refused.append({"fila": number, "errores": [_wrong(*found) for found in said(error)]})
         except ProblemError as error:
