@@ -124,7 +124,9 @@ def test_a_class_is_graded_and_watched(
     session.reset(FIRST)
     for _attempt in range(3):
         session.check(FIRST)
-    assert f"Stuck: Ana Soto in {FIRST} (3 checks" in say("class-status")
+    said = say("class-status")
+    assert f"Stuck: Ana Soto in {FIRST} (3 checks" in said
+    assert re.search(rf"{lab.name} +up ", said)
     assert re.search(rf"Ana Soto +{lab.name} +0\.0 +0/10 +0", say("grade"))
     each = exercise([PLACE], FIRST)
     [solution, *_others] = [path for path, _fails in stage.answers(each, "solution", lab.engine)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import resource
+import socket
 import stat
 import threading
 from collections.abc import Sequence
@@ -249,6 +250,15 @@ def test_the_state_of_a_class_is_shown(
     said = capsys.readouterr().out
     assert said.count(" down ") == 3
     assert "the page cannot be written" in said
+
+
+def test_a_frozen_server_does_not_answer() -> None:
+    """Connections to it are made; it says nothing. At a port of nobody's there is none."""
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        port = frozen.getsockname()[1]
+        assert class_program.listens(port)
+        assert not class_program.takes_sessions(port)
+    assert not class_program.takes_sessions(port)
 
 
 #: When it is, and what is said of an exam from ten to twelve: the next case is a line.
