@@ -6,8 +6,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
-from support.labs import Lab
+from support.labs import ROOT, Lab
 
 PATIENT = {
     "cedula": "90000001",
@@ -289,6 +290,50 @@ def test_the_application_can_do_its_work(lab: Lab) -> None:
         ).fetchall()
         connection.rollback()
     assert [row[:3] for row in found] == [("P90000001", "Cali", "Gripa")]
+
+
+INSTITUTION = {
+    "nit": "000000001",
+    "codigo_prestador": "0000000001",
+    "sede": "01",
+    "nombre": "Institución ficticia del laboratorio",
+    "direccion": "Calle Ficticia 0 # 0-00",
+    "codigo_municipio": "52001",
+}
+
+
+def test_the_institution_is_nobodys_and_a_change_by_hand_is_noticed(lab: Lab) -> None:
+    """Where nobody says whose lab it is; the next run writes the row anew."""
+    assert rows(lab, "SELECT to_jsonb(i) - 'unica' FROM lab.institucion i") == [(INSTITUTION,)]
+    with lab.connect() as connection:
+        connection.execute("UPDATE lab.institucion SET nit = '900123456'")
+    try:
+        run = lab.play("site.yml", "--check")
+        assert run.recap[lab.name]["changed"] == 1, run.stdout + run.stderr
+    finally:
+        with lab.connect() as connection:
+            connection.execute("UPDATE lab.institucion SET nit = %(nit)s", INSTITUTION)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("nit", "900.123.456-7"),
+        ("codigo_prestador", "52001"),
+        ("sede", "1"),
+        ("nombre", "\u200b"),
+        ("direccion", None),
+        ("codigo_municipio", "52999"),
+    ],
+)
+def test_an_institution_that_cannot_be_is_refused_by_its_field(lab: Lab, field: str, value: str | None) -> None:
+    """And the row stays."""
+    script = (ROOT / "roles/clinical_schema/files/sql/institucion.sql").read_text(encoding="utf-8")
+    with lab.connect() as connection:
+        connection.execute(script.encode())
+        with pytest.raises(psycopg.errors.RaiseException, match=f"clinical_schema_institution: {field} "):
+            connection.execute("SELECT pg_temp.set_institution(%s)", [Jsonb(INSTITUTION | {field: value})])
+    assert rows(lab, "SELECT to_jsonb(i) - 'unica' FROM lab.institucion i") == [(INSTITUTION,)]
 
 
 def test_the_sample_is_whole(lab: Lab) -> None:

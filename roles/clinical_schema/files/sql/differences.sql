@@ -20,7 +20,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       FROM pg_class c
      WHERE c.oid = ANY (ARRAY[to_regclass('public.medicos'), to_regclass('public.municipios'), to_regclass('public.cie10'), to_regclass('public.pacientes'), to_regclass('public.consultas'),
                               to_regclass('public.usuario'), to_regclass('public.solicitudes'), to_regclass('public.accesos'),
-                              to_regclass('public.cambios'), to_regclass('public.accesos_paginas'), to_regclass('lab.sesiones'),
+                              to_regclass('public.cambios'), to_regclass('public.accesos_paginas'), to_regclass('lab.institucion'), to_regclass('lab.sesiones'),
                               to_regclass('lab.intentos'), to_regclass('lab.sample_chunks')])
   ), logins AS (
     SELECT * FROM pg_authid

@@ -39,6 +39,12 @@ BEGIN
       SELECT 'rows of cie10', count(*)::text, split_part($1 ->> 'diagnoses', ' ', 1), true
         FROM public.cie10 WHERE descripcion IS NOT NULL HAVING count(*) < split_part($1 ->> 'diagnoses', ' ', 1)::integer $q$ USING aplicado;
   END IF;
+  IF to_regclass('lab.institucion') IS NOT NULL THEN
+    RETURN QUERY EXECUTE $q$
+      SELECT 'row of lab.institucion', coalesce((to_jsonb(i) - 'unica')::text, 'absent'), $1 ->> 'institution', true
+        FROM (SELECT 1) AS one LEFT JOIN lab.institucion i ON true
+       WHERE to_jsonb(i) - 'unica' IS DISTINCT FROM ($1 ->> 'institution')::jsonb $q$ USING aplicado;
+  END IF;
   BEGIN
     RETURN QUERY EXECUTE $q$
       SELECT 'usuario ' || d, 'absent', 'present', true FROM unnest(ARRAY['1072319876', '1078912345']) AS d

@@ -10,6 +10,7 @@ SELECT lab.grant('SELECT', '{public.cie10}', '{readwrite}');
 SELECT lab.grant('SELECT', '{public.medicos,public.pacientes,public.consultas}', '{readonly}');
 SELECT lab.set_groups('readwrite', '{readonly}');
 SELECT lab.grant('INSERT, UPDATE', '{public.medicos,public.pacientes,public.consultas}', '{readwrite}');
+GRANT SELECT ON lab.institucion TO middleware, api, readonly;
 GRANT SELECT, INSERT, UPDATE ON lab.sample_chunks TO middleware;
 GRANT SELECT, INSERT, UPDATE, DELETE ON lab.sesiones TO middleware, api;
 -- Whoever leaves a transaction open keeps what it locked from everybody else. The administrator may.

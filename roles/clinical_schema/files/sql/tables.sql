@@ -46,6 +46,18 @@ CREATE TABLE IF NOT EXISTS lab.sample_chunks (
   cargado_en timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT sample_chunks_pkey PRIMARY KEY (semilla, bloque)
 );
+-- Whose lab it is: one row. On the coordinator alone, too: what is sent to the outside is written there.
+CREATE TABLE IF NOT EXISTS lab.institucion (
+  unica boolean NOT NULL DEFAULT true,
+  nit text NOT NULL,
+  codigo_prestador text NOT NULL,
+  sede text NOT NULL,
+  nombre text NOT NULL,
+  direccion text NOT NULL,
+  codigo_municipio text NOT NULL,
+  CONSTRAINT institucion_pkey PRIMARY KEY (unica),
+  CONSTRAINT institucion_unica_check CHECK (unica)
+);
 CREATE TABLE IF NOT EXISTS lab.applied (
   nombre text NOT NULL,
   huella text NOT NULL,
@@ -73,6 +85,14 @@ COMMENT ON COLUMN lab.sample_chunks.bloque IS 'Número del bloque, desde 1';
 COMMENT ON COLUMN lab.sample_chunks.pacientes IS 'Pacientes del bloque';
 COMMENT ON COLUMN lab.sample_chunks.consultas IS 'Consultas del bloque';
 COMMENT ON COLUMN lab.sample_chunks.cargado_en IS 'Momento en que terminó';
+COMMENT ON TABLE lab.institucion IS 'La institución del laboratorio, una sola fila; la escribe la instalación (clinical_schema_institution)';
+COMMENT ON COLUMN lab.institucion.unica IS 'Siempre verdadero: hay una';
+COMMENT ON COLUMN lab.institucion.nit IS 'NIT, sin dígito de verificación; RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN lab.institucion.codigo_prestador IS 'Código del prestador en el REPS, diez cifras; RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN lab.institucion.sede IS 'Sede en el REPS, dos cifras; con el código del prestador, las doce que pide RIPS (Resolución 948 de 2026)';
+COMMENT ON COLUMN lab.institucion.nombre IS 'Nombre; RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN lab.institucion.direccion IS 'Dirección; RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN lab.institucion.codigo_municipio IS 'Municipio (municipios.codigo_municipio); RDA (Resolución 1888 de 2025)';
 COMMENT ON TABLE lab.applied IS 'Lo que la instalación ya aplicó, con la huella de lo aplicado';
 COMMENT ON COLUMN lab.applied.nombre IS 'Qué se aplicó';
 COMMENT ON COLUMN lab.applied.huella IS 'Huella (SHA-256 recortado) del contenido';
