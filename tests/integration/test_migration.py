@@ -38,6 +38,11 @@ VISIT = [
     ),
     *("codigo_cie11", "codigo_cups", "modalidad", "entorno", "finalidad", "causa"),
 ]
+#: The columns of what norms ask of a doctor.
+DOCTOR = [
+    *("tipo_documento", "numero_documento", "documento", "nombre_sin_partes"),
+    *("primer_nombre", "segundo_nombre", "primer_apellido", "segundo_apellido", "codigo_profesion", "codigo_servicio"),
+]
 #: What makes a lab's tables what the release before made.
 BEFORE = [
     "SELECT lab.ddl('ALTER TABLE pacientes DROP CONSTRAINT IF EXISTS pacientes_codigo_municipio_fkey')",
@@ -52,6 +57,7 @@ BEFORE = [
     "SELECT lab.ddl('ALTER TABLE pacientes DROP COLUMN orden')",
     *(f"SELECT lab.ddl('ALTER TABLE pacientes DROP COLUMN {column}')" for column in PERSON),
     *(f"SELECT lab.ddl('ALTER TABLE consultas DROP COLUMN {column}')" for column in VISIT),
+    *(f"SELECT lab.ddl('ALTER TABLE medicos DROP COLUMN {column}')" for column in DOCTOR),
     "SELECT lab.ddl('ALTER TABLE pacientes DROP CONSTRAINT pacientes_sexo_rips_check')",
     "SELECT lab.ddl($$ALTER TABLE pacientes ADD CONSTRAINT pacientes_sexo_check CHECK (sexo IN ('F', 'M')) NOT VALID$$)",
     "SELECT lab.ddl('CREATE INDEX pacientes_apellido_nombre_idx ON pacientes (apellido, nombre)')",
@@ -122,6 +128,9 @@ def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
             "INSERT INTO pacientes (cedula, nombre, apellido, fecha_nacimiento, sexo, ciudad)"
             " VALUES ('72346', 'María del Pilar', 'Gómez Peña', '1990-01-01', 'F', 'Florencia'), ('72347', 'Eva', 'Rey', '1990-01-01', 'F', chr(8203))"
         )
+        connection.execute(
+            "INSERT INTO medicos (id, nombre, especialidad, registro, ciudad) VALUES (90001, 'Eva Rey', 'e', 'RM-90001', 'Cali'), (90002, 'Eva Rey Paz', 'e', 'RM-90002', 'Cali')"
+        )
         for code, _ in CODES:
             connection.execute(
                 "INSERT INTO consultas (paciente_id, medico_id, motivo, codigo_cie10, diagnostico)"
@@ -138,6 +147,17 @@ def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
         assert "3 patients whose name nobody has taken apart" in told
         assert "patients whose city is not the name of one municipality alone" in told
         assert "1 consultations whose diagnosis is no code of CIE-10" in told
+        assert "1 doctors whose name nobody has taken apart" in told
+        doctors = ask(
+            lab,
+            "SELECT id, primer_nombre, segundo_nombre, primer_apellido, segundo_apellido, documento, codigo_servicio FROM medicos"
+            " WHERE id IN (1, 90001, 90002) ORDER BY id",
+        )
+        assert doctors == [
+            (1, "Carlos", "Andrés", "Restrepo", "Vélez", "90000901", "328"),  # the sample knows its own
+            (90001, "Eva", None, "Rey", None, None, None),
+            (90002, None, None, None, None, None, None),  # a given name and two family names, or two and one
+        ]
         assert "2 diagnoses that consultations have and the lab does not know" in told
         marked = ask(lab, "SELECT codigo FROM cie10 WHERE descripcion IS NULL ORDER BY codigo")
         assert marked == [("J06.9XYZ",), ("Q998",)]  # nobody guesses what they are
@@ -183,6 +203,7 @@ def test_a_lab_of_the_release_before_is_brought_to_this_one(lab: Lab) -> None:
             connection.execute("DELETE FROM consultas WHERE paciente_id = '72345'")
             connection.execute("SET session_replication_role = replica")  # postgres_fdw keeps rows of copies from going
             connection.execute("DELETE FROM cie10 WHERE descripcion IS NULL")
+            connection.execute("DELETE FROM medicos WHERE id IN (90001, 90002)")
             connection.execute("DELETE FROM pacientes WHERE cedula IN ('0072345', '72345', '72346', '72347')")
 
 

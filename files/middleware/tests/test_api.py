@@ -15,7 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from historia_clinica import documents
+from historia_clinica import documents, names
 
 V1 = "/api/v1"
 Form = Literal["NFC", "NFD"]
@@ -866,3 +866,59 @@ def test_a_city_that_sql_changed_alone_holds(lab: Lab, client: FlaskClient) -> N
     seen = client.get(f"{V1}/pacientes/10009").headers["ETag"]
     answer = client.patch(f"{V1}/pacientes/10009", json={"telefono": "3001234567"}, headers={"If-Match": seen})
     assert answer.get_json()["codigo_municipio"] == "76001"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ({"nombre": "Ángela Núñez"}, ("Ángela Núñez", "Ángela", None, "Núñez", None, False)),
+        ({"nombre": "Ángela Núñez Peña"}, ("Ángela Núñez Peña", None, None, None, None, True)),
+        ({"nombre": "de Núñez"}, ("de Núñez", None, None, None, None, True)),
+        (
+            {"primer_nombre": "María", "segundo_nombre": "del Pilar", "primer_apellido": "De la Hoz"},
+            ("María del Pilar De la Hoz", "María", "del Pilar", "De la Hoz", None, False),
+        ),
+        ({"primer_nombre": "Ángela"}, "primer_apellido es obligatorio donde el nombre va en partes."),
+        (
+            {"nombre": "Eva Rey", "primer_nombre": "Ana", "primer_apellido": "Rey"},
+            "nombre tiene que ser primer_nombre,",
+        ),
+    ],
+)
+def test_a_doctors_name_comes_whole_or_in_its_parts(
+    client: FlaskClient, name: dict[str, str], expected: str | tuple[object, ...]
+) -> None:
+    """A whole is taken apart only where there is one way to do it."""
+    rest = {field: value for field, value in DOCTOR.items() if field != "nombre"}
+    answer = client.post(f"{V1}/medicos", json=rest | name)
+    if isinstance(expected, str):
+        assert expected in problem(answer, 422, "cuerpo")["detail"]
+        return
+    assert answer.status_code == 201, answer.text
+    fields = ("nombre", *names.DOCTOR, "nombre_sin_partes")
+    assert tuple(answer.get_json()[field] for field in fields) == expected
+
+
+def test_a_doctor_has_what_norms_ask_for(client: FlaskClient) -> None:
+    """A document by the rules of the patients', which no other doctor has, and the codes of profession and service."""
+    asked = {"documento": "ce 3456AB", "codigo_profesion": "MED", "codigo_servicio": "342"}
+    answer = client.post(f"{V1}/medicos", json=DOCTOR | asked)
+    assert answer.status_code == 201, answer.text
+    told = {"documento": "CE-3456AB", "tipo_documento": "CE", "numero_documento": "3456AB"}
+    assert (asked | told).items() <= answer.get_json().items()
+    problem(client.post(f"{V1}/medicos", json=DOCTOR | asked | {"registro": "RM-2"}), 409, "documento")
+    for field, value in (("documento", "12"), ("codigo_profesion", "méd"), ("codigo_servicio", "32")):
+        problem(client.post(f"{V1}/medicos", json=DOCTOR | {"registro": "RM-3", field: value}), 422, field)
+
+
+def test_a_change_of_a_doctors_name_keeps_whole_and_parts_together(client: FlaskClient) -> None:
+    """Another whole takes its parts along, another part the whole."""
+    address = client.post(f"{V1}/medicos", json=DOCTOR).headers["Location"]
+    for change, expected in (
+        ({"segundo_apellido": "Peña"}, ("Ángela Núñez Peña", "Ángela")),
+        ({"nombre": "Ángela María Núñez Peña"}, ("Ángela María Núñez Peña", None)),
+        ({"nombre": "Eva Rey"}, ("Eva Rey", "Eva")),
+    ):
+        changed = client.patch(address, json=change, headers={"If-Match": "*"})
+        assert changed.status_code == 200, changed.text
+        assert (changed.get_json()["nombre"], changed.get_json()["primer_nombre"]) == expected

@@ -82,9 +82,9 @@ def test_load_adds_exactly_what_is_asked(lab: Lab) -> None:
 def test_doctors_have_the_first_forty_numbers(lab: Lab) -> None:
     """A doctor who is registered afterwards gets a number of his own."""
     load(lab, 0, 0)
-    assert lab.rows("SELECT id, nombre, especialidad, registro, ciudad FROM medicos ORDER BY id") == [
-        (d.id, d.name, d.speciality, d.registration, d.city) for d in DOCTORS
-    ]
+    assert lab.rows(
+        "SELECT id, nombre, especialidad, registro, ciudad, documento, codigo_servicio FROM medicos ORDER BY id"
+    ) == [(d.id, d.name, d.speciality, d.registration, d.city, d.document, d.service) for d in DOCTORS]
     assert lab.value(
         "INSERT INTO medicos (nombre, especialidad, registro, ciudad)"
         " VALUES ('Rosa Pérez', 'Pediatría', 'RM-1', 'Cali') RETURNING id"

@@ -21,7 +21,7 @@ from flask.testing import FlaskClient
 from people import CONSULTATION, DATA, HASH, KEY, KID, OTHER, PATIENT, USERS, V1, WORD, bearer, log_in, session
 from werkzeug.test import TestResponse
 
-from historia_clinica import create_app, first_login, passwords, sessions
+from historia_clinica import create_app, first_login, passwords, schemas, sessions
 from historia_clinica.config import ConfigurationError
 from historia_clinica.errors import ProblemError, SessionClosedError
 from historia_clinica.permissions import ALL, OWN, PERMISSIONS, ROLES, Person
@@ -299,9 +299,8 @@ def test_closed_session_writes_nothing(client: FlaskClient, app: Flask, rules: L
 
     @in_transaction
     def hire(transaction: Transaction) -> None:
-        MEDICO.write(
-            transaction, "insert", {"nombre": "N", "especialidad": "E", "registro": "R", "ciudad": "C", "activo": True}
-        )
+        doctor = schemas.MedicoDatos(nombre="N", especialidad="E", registro="R", ciudad="C")
+        MEDICO.write(transaction, "insert", doctor.model_dump())
 
     with app.test_request_context():
         g.on_behalf = on_behalf_of(Person("1", "administrador", None, str(uuid4())))

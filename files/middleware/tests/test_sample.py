@@ -84,7 +84,17 @@ def test_catalogue_is_fit_for_its_use() -> None:
     assert len(DIAGNOSES) >= 60
     assert len({diagnosis.code for diagnosis in DIAGNOSES}) == len(DIAGNOSES)
     assert [doctor.id for doctor in DOCTORS] == list(range(1, 41))
-    assert len({doctor.registration for doctor in DOCTORS}) == 40
+    assert len({doctor.registration for doctor in DOCTORS}) == len({doctor.document for doctor in DOCTORS}) == 40
+    parts = [
+        (
+            d.name,
+            names.doctor_filled(
+                dict(zip(names.DOCTOR, (d.given, d.second_given, d.surname, d.second_surname), strict=True))
+            ),
+        )
+        for d in DOCTORS
+    ]
+    assert all(whole == told["nombre"] for whole, told in parts)
     assert {d.speciality for d in DIAGNOSES} == {d.speciality for d in DOCTORS}
     for diagnosis in DIAGNOSES:
         assert re.fullmatch("[A-Z][0-9]{2}[0-9X]", diagnosis.code)

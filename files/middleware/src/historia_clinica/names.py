@@ -60,3 +60,36 @@ def of_change(given: dict[str, Any]) -> dict[str, Any]:
         elif whole not in given and any(part in given for part in parts):
             result[whole] = None
     return result
+
+
+#: A doctor's name is one whole, and in the order of RDA these parts.
+DOCTOR = ("primer_nombre", "segundo_nombre", "primer_apellido", "segundo_apellido")
+
+
+def doctor_filled(doctor: dict[str, Any]) -> dict[str, Any]:
+    """Return what was written about a doctor as `filled` does for a patient; a whole of two words is a given name and a family name.
+
+    Raises:
+        ValueError: the whole is not that of its parts, or there is no first given or family name; the text says which.
+    """
+    written, parts = doctor.get("nombre"), {field: doctor.get(field) for field in DOCTOR}
+    if all(part is None for part in parts.values()):
+        words = split(composed(written)) if isinstance(written, str) else None
+        told = words and words[1] and {"primer_nombre": words[0], "primer_apellido": words[1]}
+        return {**doctor, **(told or {})}
+    for field in ("primer_nombre", "primer_apellido"):
+        if parts[field] is None:
+            raise ValueError(f"{field} es obligatorio donde el nombre va en partes.")
+    if not all(isinstance(part, str | None) for part in parts.values()):
+        return doctor
+    whole = " ".join(part for part in parts.values() if part)
+    if written is not None and (not isinstance(written, str) or composed(written) != composed(whole)):
+        raise ValueError(f"nombre tiene que ser {', '.join(DOCTOR[:3])} y {DOCTOR[3]} juntos, o faltar.")
+    return {**doctor, "nombre": whole}
+
+
+def doctor_of_change(given: dict[str, Any]) -> dict[str, Any]:
+    """Return a change of a doctor with what it takes away, as `of_change` does for a patient."""
+    if any(field in given for field in DOCTOR):
+        return given if "nombre" in given else {**given, "nombre": None}
+    return given | dict.fromkeys(DOCTOR) if "nombre" in given else given

@@ -46,6 +46,8 @@ CUPS = "^[0-9A-Z]{6}$"
 DOS_CIFRAS = "^[0-9]{2}$"
 PAIS = "^[0-9]{3}$"
 MUNICIPIO = "^[0-9]{5}$"
+PROFESION = "^[0-9A-Z]{1,10}$"
+SERVICIO = "^[0-9]{3,4}$"
 TELEFONO = r"^\+?[0-9 ]{7,20}$"
 CORREO = r"^[^@\s\x00]+@[^@\s\x00]+$"
 CLAVE_IDEMPOTENTE = r"^[\x21-\x7e]{1,100}$"
@@ -64,6 +66,8 @@ EXPECTED: dict[str, str] = {
     CUPS: "tiene que ser un código de la CUPS, de seis caracteres, como 890201.",
     DOS_CIFRAS: "tiene que ser un código de dos cifras, como 38.",
     MUNICIPIO: "tiene que ser el código de un municipio en la DIVIPOLA, de cinco cifras, como 52001.",
+    PROFESION: "tiene que ser un código de profesión del RETHUS, de cifras o mayúsculas.",
+    SERVICIO: "tiene que ser el código de un servicio del REPS, de tres o cuatro cifras, como 328.",
     PAIS: "tiene que ser el código numérico de un país (ISO 3166-1), como 170.",
     TELEFONO: "tiene que tener de 7 a 20 dígitos o espacios, con un + delante o sin él.",
     CORREO: "tiene que ser una dirección de correo, como nombre@example.com.",
@@ -235,14 +239,34 @@ class Direccion(BaseModel):
     consulta_id: Uuid | None = None
 
 
+def _doctor(schema: dict[str, Any]) -> None:
+    """Say in OpenAPI that a doctor's name comes whole or in its parts."""
+    schema["required"].remove("nombre")
+    schema["anyOf"] = [{"required": ["nombre"]}, {"required": ["primer_nombre", "primer_apellido"]}]
+
+
 class MedicoDatos(Entrada):
-    """What is written about a doctor."""
+    """What is written about a doctor. His name comes whole or in its parts."""
+
+    model_config = ConfigDict(json_schema_extra=_doctor)
 
     nombre: Nombre
+    primer_nombre: Nombre | None = None
+    segundo_nombre: Nombre | None = None
+    primer_apellido: Nombre | None = None
+    segundo_apellido: Nombre | None = None
+    documento: Cedula | None = None
     especialidad: Nombre
     registro: Nombre
     ciudad: Nombre
+    codigo_profesion: Annotated[str, StringConstraints(pattern=PROFESION)] | None = None
+    codigo_servicio: Annotated[str, StringConstraints(pattern=SERVICIO)] | None = None
     activo: Annotated[bool, Field(strict=True)] = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, given: Any) -> Any:
+        return names.doctor_filled(given) if isinstance(given, dict) else given
 
 
 class MedicosFiltro(Entrada):
@@ -468,7 +492,15 @@ ConsultaCambios, UsuarioCambios = changes(ConsultaDatos), changes(UsuarioDatos)
 
 # What is answered.
 
-Medico = answer("Medico", "A doctor.", id=Numero, nombre=str, especialidad=str, registro=str, ciudad=str, activo=bool)
+MEDICO: dict[str, Any] = {
+    "id": Numero, "nombre": str, "especialidad": str, "registro": str, "ciudad": str, "activo": bool,
+}  # fmt: skip
+Medico = answer(
+    "Medico", "A doctor.", **MEDICO, documento=Cedula | None, tipo_documento=Tipo | None, numero_documento=str | None,
+    primer_nombre=str | None, segundo_nombre=str | None, primer_apellido=str | None, segundo_apellido=str | None, nombre_sin_partes=bool,
+    codigo_profesion=str | None, codigo_servicio=str | None,
+)  # fmt: skip
+MedicoDeConsulta = answer("MedicoDeConsulta", "The doctor of a consultation, in short.", **MEDICO)
 Paciente = answer(
     "Paciente", "A patient.", cedula=Cedula, tipo_documento=Tipo, numero_documento=str, id=str,
     nombre=str, primer_nombre=str | None, segundo_nombre=str | None, apellido=str, primer_apellido=str | None, segundo_apellido=str | None,
@@ -483,7 +515,7 @@ CONSULTA: dict[str, Any] = {
     "codigo_cups": str, "modalidad": Modalidad, "entorno": Entorno, "finalidad": str, "causa": str,
 }  # fmt: skip
 Consulta = answer("Consulta", "A consultation.", **CONSULTA)
-ConsultaConMedico = answer("ConsultaConMedico", "A consultation with its doctor.", **CONSULTA, medico=Medico)
+ConsultaConMedico = answer("ConsultaConMedico", "A consultation with its doctor.", **CONSULTA, medico=MedicoDeConsulta)
 Historia = answer(
     "Historia",
     "A patient with every consultation and its doctor.",

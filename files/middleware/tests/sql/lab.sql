@@ -9,7 +9,21 @@ CREATE TABLE medicos (
   registro text NOT NULL,
   ciudad text NOT NULL,
   activo boolean NOT NULL DEFAULT true,
-  clave_registro text COLLATE "C" NOT NULL UNIQUE GENERATED ALWAYS AS (regexp_replace(replace(lower(normalize(registro, NFKD)), 'n' || chr(771), 'n~'), '[\u0300-\u036f\u00ad\u200b-\u200f\u2060\ufeff]', '', 'g')) STORED
+  clave_registro text COLLATE "C" NOT NULL UNIQUE GENERATED ALWAYS AS (regexp_replace(replace(lower(normalize(registro, NFKD)), 'n' || chr(771), 'n~'), '[\u0300-\u036f\u00ad\u200b-\u200f\u2060\ufeff]', '', 'g')) STORED,
+  documento text UNIQUE,
+  tipo_documento text GENERATED ALWAYS AS (CASE WHEN strpos(documento, '-') > 0 THEN split_part(documento, '-', 1) WHEN documento IS NOT NULL THEN 'CC' END) STORED,
+  numero_documento text GENERATED ALWAYS AS (split_part(documento, '-', -1)) STORED,
+  primer_nombre text,
+  segundo_nombre text,
+  primer_apellido text,
+  segundo_apellido text,
+  nombre_sin_partes boolean NOT NULL GENERATED ALWAYS AS (primer_nombre IS NULL OR primer_apellido IS NULL) STORED,
+  codigo_profesion text,
+  codigo_servicio text,
+  CHECK (documento ~ '^(?:[1-9][0-9]{3,9}|TI-[0-9]{4,11}|RC-[0-9A-Z]{4,11}|CE-[0-9A-Z]{4,6}|PA-[0-9A-Z]{4,16}|PE-[0-9A-Z]{4,15}|PT-[0-9A-Z]{4,20}|CD-[0-9A-Z]{4,16}|SC-[0-9A-Z]{4,16}|DE-[0-9A-Z]{4,20}|SI-[0-9A-Z]{4,20}|CN-[0-9A-Z]{9,20}|MS-[0-9A-Z]{4,12}|AS-[0-9A-Z]{4,10})$'),
+  CHECK (CASE WHEN primer_nombre IS NULL OR primer_apellido IS NULL THEN num_nonnulls(primer_nombre, segundo_nombre, primer_apellido, segundo_apellido) = 0 ELSE nombre = primer_nombre || coalesce(' ' || segundo_nombre, '') || ' ' || primer_apellido || coalesce(' ' || segundo_apellido, '') END),
+  CHECK (codigo_profesion ~ '^[0-9A-Z]{1,10}$'),
+  CHECK (codigo_servicio ~ '^[0-9]{3,4}$')
 );
 CREATE TABLE municipios (
   codigo_municipio text PRIMARY KEY,

@@ -27,3 +27,13 @@ COMMENT ON COLUMN public.consultas.entorno IS 'Entorno de la atención: 01 hogar
 COMMENT ON COLUMN public.consultas.finalidad IS 'Finalidad de la consulta (15 diagnóstico, 16 tratamiento, 44 otra); RIPS (Resolución 948 de 2026)';
 COMMENT ON COLUMN public.consultas.causa IS 'Causa que motiva la atención (38 enfermedad general); RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';
 COMMENT ON COLUMN public.pacientes.codigo_municipio IS 'Municipio de residencia (municipios.codigo_municipio); nulo si no se sabe cuál es o vive en otro país; RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.medicos.documento IS 'Documento del médico, como pacientes.cedula; nulo si no se sabe; RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.medicos.tipo_documento IS 'Tipo de documento, tomado de documento; RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.medicos.numero_documento IS 'Número del documento, tomado de documento; RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.medicos.primer_nombre IS 'Primer nombre; nulo si no se sabe en qué partes va el nombre; RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.medicos.segundo_nombre IS 'Segundo nombre, o los demás; RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.medicos.primer_apellido IS 'Primer apellido; nulo si no se sabe en qué partes va el nombre; RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.medicos.segundo_apellido IS 'Segundo apellido, si tiene; RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.medicos.nombre_sin_partes IS 'Verdadero si el nombre está entero y falta separarlo en sus partes; generada';
+COMMENT ON COLUMN public.medicos.codigo_profesion IS 'Profesión en el RETHUS, si se conoce; RDA (Resolución 1888 de 2025)';
+COMMENT ON COLUMN public.medicos.codigo_servicio IS 'Servicio del REPS en el que atiende (328 medicina general); RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';

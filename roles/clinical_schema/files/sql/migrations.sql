@@ -190,3 +190,41 @@ BEGIN
     PERFORM lab.replace_check('public.consultas', '', c.nombre::name, c.condicion);
   END LOOP;
 END $$;
+
+-- A doctor's document, his name in its parts, his profession and his service. A name of two words is a given name and a family name; of three or
+-- four nobody can tell what is which (names.py has the same rule), but the sample knows those of its own doctors.
+DO $$
+DECLARE
+  c record;
+BEGIN
+  PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
+  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'public.medicos'::regclass AND attname = 'codigo_servicio') THEN
+    PERFORM lab.migrate($m$ALTER TABLE public.medicos ADD COLUMN IF NOT EXISTS documento text$m$);
+    PERFORM lab.migrate($m$ALTER TABLE public.medicos ADD COLUMN IF NOT EXISTS tipo_documento text GENERATED ALWAYS AS (CASE WHEN strpos(documento, '-') > 0 THEN split_part(documento, '-', 1) WHEN documento IS NOT NULL THEN 'CC' END) STORED$m$);
+    PERFORM lab.migrate($m$ALTER TABLE public.medicos ADD COLUMN IF NOT EXISTS numero_documento text GENERATED ALWAYS AS (split_part(documento, '-', -1)) STORED$m$);
+    PERFORM lab.migrate($m$ALTER TABLE public.medicos ADD COLUMN IF NOT EXISTS primer_nombre text$m$);
+    PERFORM lab.migrate($m$ALTER TABLE public.medicos ADD COLUMN IF NOT EXISTS segundo_nombre text$m$);
+    PERFORM lab.migrate($m$ALTER TABLE public.medicos ADD COLUMN IF NOT EXISTS primer_apellido text$m$);
+    PERFORM lab.migrate($m$ALTER TABLE public.medicos ADD COLUMN IF NOT EXISTS segundo_apellido text$m$);
+    PERFORM lab.migrate($m$ALTER TABLE public.medicos ADD COLUMN IF NOT EXISTS nombre_sin_partes boolean NOT NULL GENERATED ALWAYS AS (primer_nombre IS NULL OR primer_apellido IS NULL) STORED$m$);
+    PERFORM lab.migrate($m$ALTER TABLE public.medicos ADD COLUMN IF NOT EXISTS codigo_profesion text$m$);
+    PERFORM lab.migrate($m$ALTER TABLE public.medicos ADD COLUMN IF NOT EXISTS codigo_servicio text$m$);
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'public.medicos'::regclass AND conname = 'medicos_documento_key') THEN
+    PERFORM lab.migrate('ALTER TABLE public.medicos ADD CONSTRAINT medicos_documento_key UNIQUE (documento)');
+  END IF;
+  FOR c IN SELECT * FROM (VALUES
+    ('medicos_documento_check', $c$documento ~ '^(?:[1-9][0-9]{3,9}|TI-[0-9]{4,11}|RC-[0-9A-Z]{4,11}|CE-[0-9A-Z]{4,6}|PA-[0-9A-Z]{4,16}|PE-[0-9A-Z]{4,15}|PT-[0-9A-Z]{4,20}|CD-[0-9A-Z]{4,16}|SC-[0-9A-Z]{4,16}|DE-[0-9A-Z]{4,20}|SI-[0-9A-Z]{4,20}|CN-[0-9A-Z]{9,20}|MS-[0-9A-Z]{4,12}|AS-[0-9A-Z]{4,10})$'$c$),
+    ('medicos_nombres_check', $c$CASE WHEN primer_nombre IS NULL OR primer_apellido IS NULL THEN num_nonnulls(primer_nombre, segundo_nombre, primer_apellido, segundo_apellido) = 0 ELSE nombre = primer_nombre || coalesce(' ' || segundo_nombre, '') || ' ' || primer_apellido || coalesce(' ' || segundo_apellido, '') END$c$),
+    ('medicos_codigo_profesion_check', $c$codigo_profesion ~ '^[0-9A-Z]{1,10}$'$c$),
+    ('medicos_codigo_servicio_check', $c$codigo_servicio ~ '^[0-9]{3,4}$'$c$)) AS v (nombre, condicion) LOOP
+    PERFORM lab.replace_check('public.medicos', '', c.nombre::name, c.condicion);
+  END LOOP;
+END $$;
+DO $$ BEGIN
+  UPDATE public.medicos SET primer_nombre = split_part(nombre, ' ', 1), primer_apellido = split_part(nombre, ' ', 2)
+   WHERE primer_nombre IS NULL AND nombre ~ '^[^ ]+ [^ ]+$'
+     AND nombre !~* '(^| )(de|del|la|las|los|el|y|e|san|santa|da|das|do|dos|di|van|von|der|mac)( |$)'
+     AND nombre ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]' AND especialidad ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]'
+     AND registro ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]' AND ciudad ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]';
+END $$;

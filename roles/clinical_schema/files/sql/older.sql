@@ -19,6 +19,9 @@ SELECT format('%s %s: %s', k.rows, k.what, k.query) AS line
                'diagnoses that consultations have and the lab does not know',
                'SELECT codigo FROM cie10 WHERE descripcion IS NULL'
          UNION ALL
+        SELECT (SELECT count(*) FROM public.medicos WHERE nombre_sin_partes), 'doctors whose name nobody has taken apart',
+               'SELECT id, nombre FROM medicos WHERE nombre_sin_partes'
+         UNION ALL
         SELECT (SELECT count(*) FROM (SELECT clave_registro FROM public.medicos GROUP BY 1 HAVING count(*) > 1) AS same),
                'registrations that more than one doctor has', 'SELECT id, nombre, registro FROM medicos ORDER BY clave_registro') AS k
  WHERE k.rows > 0;

@@ -22,6 +22,12 @@ class Doctor:
     speciality: str
     registration: str
     city: str
+    document: str  # invented, of eight digits as the sample's patients have none
+    given: str
+    second_given: str
+    surname: str
+    second_surname: str
+    service: str  # REPS
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,7 @@ def _rows(name: str) -> Iterator[dict[str, str]]:
 
 CITIES: dict[tuple[str, str], int] = {(row["name"], row["code"]): int(row["thousands"]) for row in _rows("cities.csv")}
 
-DOCTORS: tuple[Doctor, ...] = tuple(
-    Doctor(int(row["id"]), row["name"], row["speciality"], row["registration"], row["city"])
-    for row in _rows("doctors.csv")
-)
+DOCTORS: tuple[Doctor, ...] = tuple(Doctor(int(row.pop("id")), **row) for row in _rows("doctors.csv"))
 
 DIAGNOSES: tuple[Diagnosis, ...] = tuple(
     Diagnosis(

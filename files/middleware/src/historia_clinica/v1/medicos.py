@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
 from flask import Response, request
+from psycopg.errors import UniqueViolation
 
-from historia_clinica import answers, schemas, sessions, store
+from historia_clinica import answers, names, schemas, sessions, store
+from historia_clinica.errors import TakenError
 from historia_clinica.resource import Resource
 from historia_clinica.sql import statement
 from historia_clinica.store import Kind, Values
@@ -19,6 +22,19 @@ ONE = "/<medico_id>"
 
 class Doctors(Kind[schemas.MedicoDatos]):
     """Doctors: with one who is retired, the sessions of his users end."""
+
+    def merged(self, there: str, given: dict[str, Any]) -> schemas.MedicoDatos:
+        """Return what is there with a change: another name takes its parts along, another part the name."""
+        return super().merged(there, names.doctor_of_change(given))
+
+    def write(self, transaction: Transaction, how: str, values: Values) -> list[Any]:
+        """Execute `medico_<how>.sql` and return its rows; raises TakenError where another one has the registration, or the document."""
+        try:
+            return super().write(transaction, how, values)
+        except TakenError as error:
+            if isinstance(error.__cause__, UniqueViolation) and "(documento)" in str(error.__cause__):
+                raise TakenError("documento", f"ya hay un médico con el documento {values['documento']}.") from error
+            raise
 
     def update(self, transaction: Transaction, key: Values, there: str, data: schemas.MedicoDatos) -> str:
         """Write the data over what is there, end the sessions of a doctor who is retired, and return it as JSON."""
