@@ -192,7 +192,10 @@ class Consultations(Kind[schemas.ConsultaDatos]):
         In a transaction of its own, before the consultation's: a copy of a reference table has a row only once it is committed.
         """
         if codes := diagnoses.used(data):
-            in_transaction(_let_in)(codes)
+            try:
+                in_transaction(_let_in)(codes)
+            except UniqueViolation:  # somebody else let one in meanwhile: it is there now
+                in_transaction(_let_in)(codes)
 
     def put(self, key: Values, data: schemas.ConsultaDatos) -> Response:
         """Register or replace one, of the person's own; raises ProblemError (403, 404, 409, 412, 422, 428)."""

@@ -7,6 +7,7 @@ there and leaves that out. So the same file imported again, or the rest of one t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -104,7 +105,8 @@ def _let_in(connection: Connection, records: Sequence[Record]) -> None:
     used = {code for one in records if one.consultation for code in diagnoses.used(one.consultation.data).values()}
     if used:
         for code, _may in connection.execute(statement("diagnoses_missing"), {"codigos": sorted(used)}).fetchall():
-            connection.execute(statement("diagnosis_insert"), {"codigo": code})
+            with suppress(errors.UniqueViolation):  # another process let it in meanwhile
+                connection.execute(statement("diagnosis_insert"), {"codigo": code})
 
 
 def _tried(connection: Connection, records: Sequence[Record], who: Who) -> Written | psycopg.Error:

@@ -1,2 +1,2 @@
--- Without a description: that marks it as one that the lab does not know.
-INSERT INTO cie10 (codigo) VALUES (%(codigo)s) ON CONFLICT DO NOTHING
+-- Without a description: that marks it as one that the lab does not know. Without ON CONFLICT: Citus would want UPDATE for it, too.
+INSERT INTO cie10 (codigo) VALUES (%(codigo)s)
