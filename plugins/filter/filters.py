@@ -23,6 +23,10 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.rotati
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.status import status_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.summary import preflight_page, summary_page
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.verification import verification_page
+from ansible_collections.aula.historia_clinica.plugins.module_utils.roster.accounts import (
+    account_files,
+    student_accounts,
+)
 from ansible_collections.aula.historia_clinica.plugins.module_utils.roster.runtime import share_a_runtime
 from ansible_collections.aula.historia_clinica.plugins.module_utils.servers import server_programs, server_settings
 from ansible_collections.aula.historia_clinica.plugins.module_utils.verification.results import verification_report
@@ -44,6 +48,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Each filter by its name."""
         return {
+            "account_files": account_files,
             "autostart_page": autostart_page,
             "chaos_page": chaos_page,
             "chaos_plan": chaos_plan,
@@ -62,6 +67,7 @@ class FilterModule:
             "share_a_runtime": share_a_runtime,
             "status_page": status_page,
             "stop_page": stop_page,
+            "student_accounts": student_accounts,
             "summary_page": functools.partial(summary_page, environment=os.environ),
             "verification_page": verification_page,
             "verification_report": verification_report,

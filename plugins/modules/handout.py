@@ -50,6 +50,10 @@ options:
   api:
     description: What C(historia_clinica.first_login) has just printed for that document.
     type: str
+  key:
+    description: The private key of the student's account; left out where the student has a way in already.
+    type: str
+    default: ""
 attributes:
   check_mode:
     support: full
@@ -158,6 +162,7 @@ def hand_out(parameters: dict[str, Any], write: bool) -> bool:
         password=parameters["password"],
         document=parameters["document"],
         api_password=api_password(parameters["api"], folder / API, write),
+        key=parameters["key"],
     ).files(parameters["language"])
     changed = [ensure_directory(str(path), 0o700, Ownership(), write) for path in (place, folder)]
     changed += [ensure_text(str(folder / name), text, 0o600, Ownership(), write) for name, text in files.items()]
@@ -183,6 +188,7 @@ def main() -> None:
             "password": {"type": "str", "required": True, "no_log": True},
             "document": {"type": "str", "required": True},
             "api": {"type": "str", "no_log": True},
+            "key": {"type": "str", "default": "", "no_log": True},
         },
         supports_check_mode=True,
     )

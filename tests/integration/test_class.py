@@ -18,10 +18,15 @@ import pytest
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
 from grading import labs, stage
 from grading.exercise import exercises
-from support import isolation
+from support import accounts, isolation
 from support.labs import ROOT, Workshop, processes_of
 
-LIST = "Nombre;Correo;Grupo\nAna;ana@uni.edu;A\nBeto;beto@uni.edu;A\nCarla;carla@uni.edu;B\n"
+#: Ana has an account on the server, where the machine can have one.
+WITH_ACCOUNT = not accounts.missing()
+LIST = (
+    "Nombre;Correo;Grupo;Cuenta\n"
+    f"Ana;ana@uni.edu;A;{'hc-test-ana' if WITH_ACCOUNT else ''}\nBeto;beto@uni.edu;A;\nCarla;carla@uni.edu;B;\n"
+)
 #: What the guide has to be typed, but for `make psql`, which looks for labs in a person's own place.
 GUIDE = re.findall(
     r"^make (\w+) ROSTER=roster\.csv$", (ROOT / "docs/en/class.md").read_text(encoding="utf-8"), re.MULTILINE
@@ -91,11 +96,12 @@ def table(page: str) -> dict[str, dict[str, str]]:
 def classroom(workshop: Workshop) -> Iterator[Classroom]:
     """A class whose labs are removed in the end."""
     classroom = Classroom(workshop)
-    try:
-        yield classroom
-    finally:
-        classroom.roster.write_text(LIST, encoding="utf-8")
-        classroom.make("teardown")
+    with accounts.removed_again("hc-test-ana"):
+        try:
+            yield classroom
+        finally:
+            classroom.roster.write_text(LIST, encoding="utf-8")
+            classroom.make("teardown")
 
 
 def test_a_class_from_the_first_week_to_the_last(classroom: Classroom) -> None:
@@ -122,7 +128,7 @@ def test_a_class_from_the_first_week_to_the_last(classroom: Classroom) -> None:
     classroom.ask("carla", "CREATE TABLE mia AS SELECT 7 AS numero")
     grown = classroom.make("scale", "-e scale_workers=2", lab="ana")
     assert grown.returncode == 0, grown.stdout + grown.stderr
-    classroom.roster.write_text(LIST.replace("Carla;carla@uni.edu;B\n", ""), encoding="utf-8")
+    classroom.roster.write_text(LIST.replace("Carla;carla@uni.edu;B;\n", ""), encoding="utf-8")
     again = classroom.make("class")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "Carla (make teardown LAB=carla" in " ".join(again.stderr.split())
@@ -139,6 +145,8 @@ def test_a_class_from_the_first_week_to_the_last(classroom: Classroom) -> None:
     assert classroom.ask("carla", "SELECT numero FROM mia") == [(7,)]
 
     handout_opens_only_its_own_lab(classroom)
+    if WITH_ACCOUNT:
+        a_student_works_on_the_server(classroom)
     if os.geteuid() == 0:  # else the labs are one account's
         nobody_reaches_a_neighbour(classroom)
 
@@ -180,12 +188,12 @@ def handout_opens_only_its_own_lab(classroom: Classroom) -> None:
     given = classroom.make("handout", "-e handout_server=aula.uni.edu.co")
     assert given.returncode == 0, given.stdout + given.stderr
     place = classroom.roster.with_name("mi curso.handouts")
-    files = ["LEAME.md", "api.json", "pg_service.conf", "pgpass"]
+    files = ["LEAME.md", "api.json", *(["id_ed25519"] if WITH_ACCOUNT else []), "pg_service.conf", "pgpass"]
     assert sorted(path.name for path in place.iterdir()) == ["ana", "ana.zip", "beto", "beto.zip"]
     assert sorted(path.name for path in (place / "ana").iterdir()) == files
     assert {path.stat().st_mode & 0o077 for path in [place, *place.rglob("*")]} == {0}
-    page = (place / "ana/LEAME.md").read_text(encoding="utf-8")
-    assert "ssh -N -L 32100:127.0.0.1:32100 -L 32051:127.0.0.1:32051 CUENTA@aula.uni.edu.co" in page
+    page = (place / "beto/LEAME.md").read_text(encoding="utf-8")
+    assert "ssh -N -L 32200:127.0.0.1:32200 -L 32052:127.0.0.1:32052 CUENTA@aula.uni.edu.co" in page
     texts = [path.read_text(encoding="utf-8") for path in (place / "ana").iterdir()]
     secret = (place / "beto/pgpass").read_text(encoding="utf-8").rpartition(":")[2].strip()
     assert len(secret) == 32
@@ -205,6 +213,36 @@ def handout_opens_only_its_own_lab(classroom: Classroom) -> None:
     again = classroom.make("handout", "-e handout_server=aula.uni.edu.co")
     assert re.findall(r"changed=(\d+)", again.stdout) == ["0", "0"], again.stdout
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+
+
+def a_student_works_on_the_server(classroom: Classroom) -> None:
+    """With the key of the handout: the lab is hers, an exercise is done, and nothing else of the server's opens."""
+    handout = classroom.roster.with_name("mi curso.handouts") / "ana"
+    ana = accounts.Account("hc-test-ana", handout, classroom.roster.parent, classroom.roster.with_name("sshd"))
+    assert ana.types("aula psql -Atc 'SELECT current_user, count(*) FROM pacientes'") == (0, "admin|10\n")
+    code, said = ana.types("aula exercise documentos")
+    assert (code, "Cuando lo tenga: aula check documentos. Si se atasca: aula hint documentos" in said) == (0, True), (
+        said
+    )
+    code, said = ana.types("aula check documentos")
+    assert (code, "0 de 10 puntos" in said) == (2, True), said
+    solution = (ROOT / "exercises/documentos/solution/view.sql").read_text(encoding="utf-8")
+    assert ana.types("aula psql -qv ON_ERROR_STOP=1", solution) == (0, "")
+    code, said = ana.types("aula check documentos")
+    assert (code, "10 de 10 puntos" in said) == (0, True), said
+
+    for refused in ("aula check documentos LAB=beto", "aula teardown", "aula chaos fill citus-worker-1 5"):
+        assert ana.types(refused)[0] == 2, refused
+    for refused in (
+        "sudo -n id",
+        "sudo -n SUDO_UID=0 aula status",
+        f"cat {ROOT}/exercises/documentos/check.py",
+        "cat /etc/historia-clinica/keys/*",
+    ):
+        code, said = ana.types(refused)
+        assert code != 0, said
+    # A shell of psql's is the student's own.
+    assert ana.types("aula psql", "\\! id -un\n") == (0, "hc-test-ana\n")
 
 
 def nobody_reaches_a_neighbour(classroom: Classroom) -> None:
@@ -266,7 +304,7 @@ def psql_program(classroom: Classroom) -> Path:
 
 def test_a_class_of_a_wrong_list_makes_nothing(classroom: Classroom) -> None:
     """Its one message stands alone."""
-    classroom.roster.write_text(f"{LIST}Dora;dora;B\nEva;ana@uni.edu;B\n", encoding="utf-8")
+    classroom.roster.write_text(f"{LIST}Dora;dora;B;\nEva;ana@uni.edu;B;\n", encoding="utf-8")
     done = classroom.make("class")
     assert done.returncode != 0
     assert done.stdout == ""

@@ -68,6 +68,17 @@ def test_a_handout_is_enough_and_nothing_else(handed: Any, tmp_path: Path) -> No
     assert packed == {f"ana-soto/{name}": text for name, text in texts.items()}
 
 
+def test_an_account_that_was_made_for_the_student_has_its_key_in_the_handout(handed: Any, tmp_path: Path) -> None:
+    """For the student alone, as all of it; and the page says how to come in with it, and what there is."""
+    assert handed(key="the key")["changed"]
+    folder = tmp_path / "handouts/ana-soto"
+    page = (folder / "LEAME.md").read_text(encoding="utf-8")
+    assert (folder / "id_ed25519").read_text(encoding="utf-8") == "the key"
+    assert modes(tmp_path / "handouts") == {0}
+    assert "    ssh -i id_ed25519 asoto@aula.uni.edu.co\n    aula exercises\n" in page
+    assert page.index("chmod 600 pgpass id_ed25519") < page.index("ssh -i id_ed25519 -N -L 16000")
+
+
 def test_a_second_handout_keeps_what_was_given(handed: Any, tmp_path: Path) -> None:
     """The API's password, and so the same bytes."""
     handed()
@@ -100,8 +111,8 @@ def test_the_page_is_there_in_both_languages(handed: Any, tmp_path: Path, langua
     handed(language=language, student={"name": "", "account": ""})
     page = (tmp_path / "handouts/ana-soto" / PAGES[language]).read_text(encoding="utf-8")
     assert [line.strip().partition(" ")[0] for line in page.splitlines() if line.startswith("    ")] == [
-        "ssh",
         "chmod",
+        "ssh",
         "PGSERVICEFILE=pg_service.conf",
         "curl",
         "curl",

@@ -1,0 +1,47 @@
+# Copyright (c) 2026 The maintainers of aula.historia_clinica
+# MIT License (see LICENSE)
+"""Which students of a class get an account on the server, and what `aula` has to know of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def student_accounts(labs: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The accounts of a class: ``account``, ``lab`` and ``login``, the student's login of the database.
+
+    Only where root made the labs: each is a system user's then, which nobody else can act as. Labs of one ordinary user are all that
+    user's, who cannot make accounts either; labs in a cluster are not on the server.
+
+    Args:
+        labs: the variables of each lab's host.
+    """
+    found = []
+    for host in labs:
+        lab = (host.get("ansible_facts") or {}).get("lab") or {}
+        account = str(host.get("student_account") or "")
+        if account and lab.get("target") == "host" and lab.get("user") == f"hc-{lab['name']}":
+            found.append({"account": account, "lab": str(lab["name"]), "login": "admin"})
+    return found
+
+
+def account_files(students: Iterable[Mapping[str, str]], checkout: str, language: str) -> list[dict[str, str]]:
+    """What `aula` reads of each account, as the module ``text_files`` takes it.
+
+    Args:
+        students: as ``student_accounts`` lists them.
+        checkout: the folder of the Makefile that it uses.
+        language: in which it speaks, ``es`` or ``en``.
+    """
+    return [
+        {
+            "path": f"accounts/{student['account']}",
+            "content": json.dumps(
+                {"lab": student["lab"], "login": student["login"], "checkout": checkout, "language": language}, indent=1
+            )
+            + "\n",
+        }
+        for student in students
+    ]
