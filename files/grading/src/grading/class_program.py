@@ -67,8 +67,8 @@ TEXTS = {
         "decimal": "DECIMAL={given}: hay point y comma",
         "watch": "WATCH={given}: solo hay yes",
         "state": "STATE={given}: solo hay off",
-        "exam before": "Examen de {name}: {exercises}. Se abre el {begin:%Y-%m-%d %H:%M}; hasta entonces está cerrado. Repita make exam cuando empiece, y déjelo hasta el"
-        " final ({end:%H:%M}), cuando toma las notas.",
+        "exam before": "Examen de {name}: {exercises}. Se abre el {begin:%Y-%m-%d %H:%M}; hasta entonces está cerrado."
+        " Repita make exam cuando empiece, y déjelo hasta el final ({end:%H:%M}), cuando toma las notas.",
         "exam during": "El examen termina a las {end:%H:%M}; entonces se toman las notas.",
         "exam off": "Ya no hay examen de {name}: sus ejercicios están abiertos.",
         "late": "El examen terminó el {end:%Y-%m-%d %H:%M}: cuentan los intentos hechos hasta entonces, no lo que hay ahora en los laboratorios.",
@@ -95,8 +95,8 @@ TEXTS = {
         "decimal": "DECIMAL={given}: there are point and comma",
         "watch": "WATCH={given}: there is only yes",
         "state": "STATE={given}: there is only off",
-        "exam before": "Exam of {name}: {exercises}. It opens on {begin:%Y-%m-%d %H:%M}, and is shut until then. Repeat make exam when it begins, and leave it until the"
-        " end ({end:%H:%M}), when it takes the marks.",
+        "exam before": "Exam of {name}: {exercises}. It opens on {begin:%Y-%m-%d %H:%M}, and is shut until then."
+        " Repeat make exam when it begins, and leave it until the end ({end:%H:%M}), when it takes the marks.",
         "exam during": "The exam ends at {end:%H:%M}; marks are taken then.",
         "exam off": "There is no exam of {name} any more: its exercises are open.",
         "late": "The exam ended on {end:%Y-%m-%d %H:%M}: attempts made until then count, not what is in the labs now.",
