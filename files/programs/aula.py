@@ -86,7 +86,7 @@ class RefusedError(Exception):
 
 
 def entry(account: str) -> dict[str, str]:
-    """What root has written about an account: ``lab``, ``login`` of its database, ``checkout``, ``language``.
+    """What root has written about an account: ``lab``, ``login`` of its database, ``checkout``, ``language``, ``exercises_path``.
 
     Raises:
         RefusedError: there is nothing.
@@ -127,6 +127,8 @@ def run(about: dict[str, str], word: str, values: list[str]) -> int:
     """Run a word of the Makefile on the lab, as root; its exit code."""
     checkout = of_root(Path(about["checkout"]))
     named = [f"{name}={value}" for name, value in zip(WORDS[word], values, strict=True)]
+    if about.get("exercises_path"):
+        named.append(f"EXERCISES_PATH={of_root(Path(about['exercises_path']))}")
     done = subprocess.Popen(
         [
             "/usr/bin/make",

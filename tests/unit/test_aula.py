@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import sys
 from pathlib import Path
@@ -10,7 +11,10 @@ from types import ModuleType
 
 import pytest
 
-from ansible_collections.aula.historia_clinica.plugins.module_utils.roster.accounts import student_accounts
+from ansible_collections.aula.historia_clinica.plugins.module_utils.roster.accounts import (
+    account_files,
+    student_accounts,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,3 +114,16 @@ def test_accounts_are_of_labs_that_root_has_made_here() -> None:
             {"student_account": "eva"},
         ]
     ) == [{"account": "asoto", "lab": "ana", "login": "admin"}]
+
+
+def test_an_account_is_told_of_its_teachers_exercises() -> None:
+    """A file for each account, which the command reads."""
+    [file] = account_files([{"account": "asoto", "lab": "ana", "login": "admin"}], "/srv/class", "en", "/srv/exercises")
+    assert file["path"] == "accounts/asoto"
+    assert json.loads(file["content"]) == {
+        "lab": "ana",
+        "login": "admin",
+        "checkout": "/srv/class",
+        "language": "en",
+        "exercises_path": "/srv/exercises",
+    }

@@ -27,21 +27,22 @@ def student_accounts(labs: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     return found
 
 
-def account_files(students: Iterable[Mapping[str, str]], checkout: str, language: str) -> list[dict[str, str]]:
+def account_files(
+    students: Iterable[Mapping[str, str]], checkout: str, language: str, exercises_path: str = ""
+) -> list[dict[str, str]]:
     """What `aula` reads of each account, as the module ``text_files`` takes it.
 
     Args:
         students: as ``student_accounts`` lists them.
         checkout: the folder of the Makefile that it uses.
         language: in which it speaks, ``es`` or ``en``.
+        exercises_path: a folder of the teacher's own exercises; empty where there is none.
     """
+    shared = {"checkout": checkout, "language": language, "exercises_path": exercises_path}
     return [
         {
             "path": f"accounts/{student['account']}",
-            "content": json.dumps(
-                {"lab": student["lab"], "login": student["login"], "checkout": checkout, "language": language}, indent=1
-            )
-            + "\n",
+            "content": json.dumps({"lab": student["lab"], "login": student["login"], **shared}, indent=1) + "\n",
         }
         for student in students
     ]
