@@ -208,19 +208,19 @@ def test_the_number_of_a_doctor_is_never_changed(lab: Lab) -> None:
 
 
 def test_a_doctor_is_known_on_every_worker_when_the_write_returns(lab: Lab) -> None:
-    """Each new name of a doctor is on both workers at once, without waiting; a transaction later it can be referred to."""
+    """Each new city of a doctor is on both workers at once, without waiting; a transaction later it can be referred to."""
     with (
         lab.connect("middleware") as writer,
         lab.connect(node=WORKERS[0]) as first,
         lab.connect(node=WORKERS[1]) as second,
     ):
-        [(before,)] = writer.execute("SELECT nombre FROM medicos WHERE id = 1").fetchall()
+        [(before,)] = writer.execute("SELECT ciudad FROM medicos WHERE id = 1").fetchall()
         for number in range(30):
-            name = f"Médico de prueba {number}"
-            writer.execute("UPDATE medicos SET nombre = %s WHERE id = 1", [name])
+            city = f"Ciudad de prueba {number}"
+            writer.execute("UPDATE medicos SET ciudad = %s WHERE id = 1", [city])
             for worker in (first, second):
-                assert worker.execute("SELECT nombre FROM medicos WHERE id = 1").fetchall() == [(name,)]
-        writer.execute("UPDATE medicos SET nombre = %s WHERE id = 1", [before])
+                assert worker.execute("SELECT ciudad FROM medicos WHERE id = 1").fetchall() == [(city,)]
+        writer.execute("UPDATE medicos SET ciudad = %s WHERE id = 1", [before])
 
 
 def test_other_writes_do_not_wait_for_the_workers_copies(lab: Lab) -> None:
