@@ -219,7 +219,7 @@ def a_student_works_on_the_server(classroom: Classroom) -> None:
     """With the key of the handout: the lab is hers, an exercise is done, and nothing else of the server's opens."""
     handout = classroom.roster.with_name("mi curso.handouts") / "ana"
     ana = accounts.Account("hc-test-ana", handout, classroom.roster.parent, classroom.roster.with_name("sshd"))
-    assert ana.types("aula psql -Atc 'SELECT current_user, count(*) FROM pacientes'") == (0, "admin|10\n")
+    assert ana.types("aula psql -Atc 'SELECT current_user, count(*) FROM pacientes'") == (0, "admin|100\n")
     code, said = ana.types("aula exercise documentos")
     assert (code, "Cuando lo tenga: aula check documentos. Si se atasca: aula hint documentos" in said) == (0, True), (
         said

@@ -68,7 +68,7 @@ class Account:
             encoding="utf-8",
         )
         (place / "ssh_config").write_text(
-            f"Host server\n  User {name}\n  IdentityFile {handout}/id_ed25519\n  IdentitiesOnly yes\n"
+            f'Host server\n  User {name}\n  IdentityFile "{handout}/id_ed25519"\n  IdentitiesOnly yes\n'
             f"  UserKnownHostsFile {place}/known_hosts\n  ProxyCommand unshare --mount sh {place}/serve\n",
             encoding="utf-8",
         )
