@@ -11,6 +11,7 @@ to its first answer. Ends with 1 where a target is missed. The last line is JSON
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import pwd
@@ -89,7 +90,8 @@ class Build:
 
     def first(self) -> float:
         """The seconds from the command to the first answered request, with ``.venv`` as ``make env`` leaves it, and nothing else."""
-        shutil.rmtree(self.root / ".venv/payloads", ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # before the first run there are none
+            shutil.rmtree(self.root / ".venv/payloads")
         started = time.monotonic()
         with ThreadPoolExecutor() as threads:
             run = threads.submit(self.play, "site.yml")
@@ -101,12 +103,16 @@ class Build:
     def remove(self) -> None:
         """Remove the lab and the runtime."""
         self.play("teardown.yml")
-        shutil.rmtree(self.place / "runtime", ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # it goes with its last lab
+            shutil.rmtree(self.place / "runtime")
 
 
 def until_answered(given_up: Callable[[], bool] = lambda: False) -> None:
-    """Wait for an answer of the API, or until nothing will answer any more."""
+    """Wait for an answer of the API, or until nothing will answer any more; five minutes at most."""
+    limit = time.monotonic() + 300
     while not given_up():
+        if time.monotonic() > limit:
+            sys.exit(f"Nothing answers at port {API_PORT}")
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{API_PORT}/status", timeout=5).close()
         except OSError:

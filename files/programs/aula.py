@@ -241,10 +241,12 @@ def main(words: list[str]) -> int:
             return 2
         if root:
             return as_root(account, about, words[0], words[1:])
-        os.execv("/usr/bin/sudo", ["sudo", "--non-interactive", SELF, *words])  # noqa: S606 # as above
+        os.execv("/usr/bin/sudo", ["sudo", "--non-interactive", SELF, *words])  # noqa: S606 # as for psql: no shell reads the arguments
     except RefusedError as refusal:
         print(TEXTS[language][refusal.text].format(**refusal.values), file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # make and what it runs have got it, too
+        return 130
 
 
 if __name__ == "__main__":

@@ -231,6 +231,7 @@ def test_the_state_of_a_class_is_shown(
     """Labs that cannot be asked are down; a lab that is not made is said; with WATCH the page is kept until somebody ends it."""
 
     def end(seconds: float) -> None:
+        """Ctrl+C in the pause between two looks."""
         raise KeyboardInterrupt
 
     assert run(roster, word="class-status") == 0

@@ -100,6 +100,7 @@ def test_a_check_that_hangs_stops_no_other(tmp_path: Path) -> None:
 
 def test_a_lab_takes_no_longer_than_it_may(tmp_path: Path) -> None:
     """What is left then is not run, with the reason; what was found before stays."""
+    # Never slept to its end: the four seconds of the lab are over before.
     slow = function("first", "pass") + function("slow", "import time; time.sleep(60)", "points=1, seconds=60")
     slow += function("last", "pass")
     chosen = [exercise(tmp_path / name, slow, 3) for name in ("one", "two")]
