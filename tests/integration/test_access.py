@@ -116,6 +116,14 @@ def test_api_refuses_what_the_table_of_permissions_does(lab: Lab, tokens: dict[s
     assert ask(lab, "POST", f"/api/v1/pacientes/{CEDULA}/consultas", other, tokens["medico"])[0] == 403
 
 
+def test_places_and_diagnoses_are_found_by_their_words(lab: Lab, tokens: dict[str, str]) -> None:
+    """Of the tables that every node has, by whoever has logged in."""
+    status, _, found = ask(lab, "GET", "/api/v1/municipios?nombre=cucuta", None, tokens["medico"])
+    assert (status, [each["codigo_municipio"] for each in found["municipios"]]) == (200, ["54001"])
+    status, _, found = ask(lab, "GET", "/api/v1/cie10?descripcion=pulmon&limite=1", None, tokens["medico"])
+    assert (status, [each["codigo"] for each in found["diagnosticos"]]) == (200, ["A150"])
+
+
 def test_retiring_a_doctor_ends_what_his_user_could(lab: Lab, tokens: dict[str, str]) -> None:
     """At once, and until the doctor is back: on each engine users and doctors lie otherwise."""
     admin, user, doctor = tokens["administrador"], f"/api/v1/usuarios/{RETIRED}", "/api/v1/medicos/40"

@@ -45,6 +45,7 @@ DOCTOR = [
 ]
 #: What makes a lab's tables what the release before made.
 BEFORE = [
+    "UPDATE pacientes SET sexo = 'F' WHERE sexo = 'I'",  # two sexes were all that it knew
     "SELECT lab.ddl('ALTER TABLE pacientes DROP CONSTRAINT IF EXISTS pacientes_codigo_municipio_fkey')",
     "SELECT lab.ddl('ALTER TABLE pacientes DROP COLUMN tipo_documento')",
     "SELECT lab.ddl('ALTER TABLE pacientes DROP COLUMN numero_documento')",
@@ -59,7 +60,7 @@ BEFORE = [
     *(f"SELECT lab.ddl('ALTER TABLE consultas DROP COLUMN {column}')" for column in VISIT),
     *(f"SELECT lab.ddl('ALTER TABLE medicos DROP COLUMN {column}')" for column in DOCTOR),
     "SELECT lab.ddl('ALTER TABLE pacientes DROP CONSTRAINT pacientes_sexo_rips_check')",
-    "SELECT lab.ddl($$ALTER TABLE pacientes ADD CONSTRAINT pacientes_sexo_check CHECK (sexo IN ('F', 'M')) NOT VALID$$)",
+    "SELECT lab.ddl($$ALTER TABLE pacientes ADD CONSTRAINT pacientes_sexo_check CHECK (sexo IN ('F', 'M'))$$)",
     "SELECT lab.ddl('CREATE INDEX pacientes_apellido_nombre_idx ON pacientes (apellido, nombre)')",
     "SELECT lab.ddl('ALTER TABLE medicos DROP CONSTRAINT medicos_clave_registro_key')",
     "SELECT lab.ddl('ALTER TABLE medicos DROP COLUMN clave_registro')",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import http.client
 import json
 import os
@@ -26,10 +27,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from people import HASH, KEY, OTHER, PATIENT, USERS
 
-from historia_clinica import create_app, diagnoses
+from historia_clinica import create_app, municipalities
 
 SOURCE = Path(__file__).parents[1] / "src"
 README = SOURCE.parent / "README.md"
+_HEADER, *DIAGNOSES = csv.reader(
+    (SOURCE / "historia_clinica/cie10.csv").read_text(encoding="utf-8").splitlines(), delimiter=";"
+)
 SCHEMA = (Path(__file__).parent / "sql" / "lab.sql").read_text(encoding="utf-8")
 PASSWORD = "a-password-that-no-log-shows"
 
@@ -197,8 +201,10 @@ def server(programs: Path) -> Iterator[Server]:
             connection.execute(SCHEMA.encode())
             with connection.cursor() as cursor:
                 cursor.executemany(
-                    "INSERT INTO cie10 (codigo, descripcion) VALUES (%s, 'd')", [(code,) for code in diagnoses.known()]
+                    "INSERT INTO municipios VALUES (%s, %s, DEFAULT, %s, nullif(%s, ''))",
+                    municipalities.by_code().values(),
                 )
+                cursor.executemany("INSERT INTO cie10 VALUES (%s, %s, nullif(%s, ''))", DIAGNOSES)
         yield server
         server.stop()
 

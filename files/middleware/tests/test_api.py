@@ -83,6 +83,8 @@ def following(answer: TestResponse) -> str | None:
         ("/consultas?ciudad=Pasto&desde=2026-01-01T00:00:00Z", "consultas", "id"),
         ("/pacientes/10001/consultas", "consultas", "id"),
         ("/usuarios", "usuarios", "documento_id"),
+        ("/municipios?departamento=amazonas", "municipios", "codigo_municipio"),
+        ("/cie10?descripcion=tuberculosis", "diagnosticos", "codigo"),
     ],
 )
 def test_pages_reach_everything_once(client: FlaskClient, address: str, name: str, key: str) -> None:
@@ -207,6 +209,10 @@ def test_a_register_is_one_doctors_however_it_is_written(client: FlaskClient, re
         ("/consultas?codigo_cie10=gripa", "codigo_cie10"),
         ("/consultas?despues=ayer", "despues"),
         ("/usuarios?rol=rey", "rol"),
+        ("/municipios?despues=Pasto", "despues"),
+        ("/municipios/Pasto", "codigo_municipio"),
+        ("/cie10?marcado=1", "marcado"),
+        ("/cie10/gripa", "codigo"),
     ],
 )
 def test_bad_condition_is_refused_by_name(client: FlaskClient, address: str, field: str) -> None:
@@ -239,6 +245,8 @@ def test_history_without_consultations_is_empty(client: FlaskClient) -> None:
         "/pacientes/99999/consultas",
         "/pacientes/10001/consultas/00000000-0000-0000-0000-000000000000",
         "/usuarios/99999",
+        "/municipios/00000",
+        "/cie10/Q998",
         "/nothing",
     ],
 )
@@ -253,7 +261,7 @@ def test_what_is_not_there_is_a_404(client: FlaskClient, address: str) -> None:
 @pytest.mark.parametrize(
     "address",
     ["/medicos", "/medicos/7", "/pacientes", "/pacientes/10001", "/pacientes/10001/historia", "/consultas",
-     "/usuarios/1072319876"],
+     "/usuarios/1072319876", "/municipios", "/municipios/52001", "/cie10", "/cie10/J069"],
 )  # fmt: skip
 def test_what_has_not_changed_is_not_sent_again(client: FlaskClient, address: str) -> None:
     """304 without a body to whoever has this version; the same representation has the same ETag."""

@@ -30,6 +30,38 @@ def test_the_list_has_codes_as_rips_writes_them_and_those_of_the_sample() -> Non
     assert all(only[found.code] == found.sex for found in DIAGNOSES if found.code in only)
 
 
+@pytest.mark.parametrize(
+    ("conditions", "codes"),
+    [
+        ("descripcion=tuberculosis", ["A150", "A162", "Z232"]),
+        ("descripcion=pulmon", ["A150", "A162"]),
+        ("descripcion=diabetes tipo", ["E109", "E119"]),
+        ("descripcion=iabetes", []),
+        ("marcado=true", ["Q998"]),
+        ("marcado=false&despues=Z480&limite=2", ["Z719", "Z760"]),
+    ],
+)
+def test_the_api_finds_diagnoses_by_what_they_are(
+    client: FlaskClient, lab: Lab, conditions: str, codes: list[str]
+) -> None:
+    """By a word of the description, however it is typed; those that nobody has described have the mark."""
+    lab.admin.execute("INSERT INTO cie10 (codigo) VALUES ('Q998')")
+    found = client.get(f"/api/v1/cie10?{conditions}").get_json()["diagnosticos"]
+    assert [each["codigo"] for each in found] == codes
+
+
+def test_the_api_tells_a_diagnosis_by_its_code_however_it_is_written(client: FlaskClient, lab: Lab) -> None:
+    """With the sex where it is of one alone; of another form, of an older lab's, it leads on to the next page as any other."""
+    found = client.get("/api/v1/cie10/o24.4").get_json()
+    assert found == {"codigo": "O244", "descripcion": "Diabetes que aparece en el embarazo", "sexo": "F"}
+    lab.admin.execute("INSERT INTO cie10 (codigo) VALUES ('J06.9XYZ')")
+    page = client.get("/api/v1/cie10?despues=I998&marcado=true&limite=1").get_json()
+    assert page == {"diagnosticos": [{"codigo": "J06.9XYZ", "descripcion": None, "sexo": None}], "siguiente": None}
+    before = client.get("/api/v1/cie10?despues=J039&limite=1").get_json()
+    assert before["siguiente"] == before["diagnosticos"][0]["codigo"] == "J06.9XYZ"
+    assert client.get("/api/v1/cie10?despues=J06.9XYZ&limite=1").get_json()["diagnosticos"][0]["codigo"] > "J06.9XYZ"
+
+
 @pytest.mark.parametrize("field", diagnoses.FIELDS)
 def test_a_code_that_the_lab_does_not_know_comes_in_with_a_mark(client: FlaskClient, lab: Lab, field: str) -> None:
     """In whichever field; sent again, and in a change, it is the same code."""

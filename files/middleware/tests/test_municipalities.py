@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
 
 from historia_clinica import municipalities
 
@@ -41,6 +42,42 @@ def test_the_list_is_whole() -> None:
 def test_a_name_is_that_of_none_one_or_several(name: str, codes: set[str]) -> None:
     """However it is typed."""
     assert municipalities.called(name) == codes
+
+
+@pytest.mark.parametrize(
+    ("conditions", "codes"),
+    [
+        ("nombre=florencia", ["18001", "19290"]),
+        ("nombre=Florencia&departamento=cauca", ["19290"]),
+        ("nombre=cucuta", ["54001"]),
+        ("nombre=C%C3%BAcuta", ["54001"]),
+        ("nombre=Cu%CC%81cuta", ["54001"]),
+        ("nombre=san jose de cucuta", ["54001"]),
+        ("nombre=BOGOTA", ["11001"]),
+        ("nombre=armenia", ["05059", "63001"]),
+        ("nombre=puerto narino", ["91540"]),
+        ("nombre=Puerto Nariño", ["91540"]),
+        ("nombre=uerto", []),
+        ("departamento=putumayo&limite=2&despues=86320", ["86568", "86569"]),
+        ("departamento=santander&nombre=san jose de", ["68684"]),  # not Norte de Santander
+    ],
+)
+def test_the_api_finds_them_however_they_are_typed(client: FlaskClient, conditions: str, codes: list[str]) -> None:
+    """By a word of the name, by the beginning of the department's, or by both."""
+    found = client.get(f"/api/v1/municipios?{conditions}").get_json()["municipios"]
+    assert [each["codigo_municipio"] for each in found] == codes
+
+
+def test_the_api_tells_one_by_its_code(client: FlaskClient) -> None:
+    """With the name that people call it by, which is part of the official one: so it is found by both."""
+    assert client.get("/api/v1/municipios/54001").get_json() == {
+        "codigo_municipio": "54001",
+        "nombre": "San José de Cúcuta",
+        "codigo_departamento": "54",
+        "departamento": "Norte de Santander",
+        "nombre_comun": "Cúcuta",
+    }
+    assert all(one.common_name in one.name for one in municipalities.by_code().values())
 
 
 @pytest.mark.skipif(

@@ -44,6 +44,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "put_consultas_put": CONSULTATION,
     "patch_consultas_change": {"medico_id": "7"},
 }
+#: The parts of addresses that say of nobody whose they are.
+NOBODYS = {
+    "medico_id": "999",
+    "consulta_id": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+    "codigo_municipio": "52001",
+    "codigo": "J069",
+}
 #: The ways in, which need no token.
 OPEN = {("POST", f"{V1}/sesiones"), ("POST", f"{V1}/sesiones/renovacion")}
 
@@ -56,10 +63,8 @@ def operations(client: FlaskClient) -> Iterator[tuple[str, str, dict[str, Any]]]
 
 
 def address(path: str, document: str) -> str:
-    """An address about a document: of a patient or a user. Doctor and consultation are nobody's."""
-    return path.format(
-        cedula=document, documento_id=document, medico_id="999", consulta_id="6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
-    )
+    """An address about a document: of a patient or a user. The rest is nobody's: a doctor, a consultation, a place, a diagnosis."""
+    return path.format(cedula=document, documento_id=document, **NOBODYS)
 
 
 def test_every_operation_does_what_the_table_of_permissions_says(client: FlaskClient) -> None:
@@ -265,9 +270,7 @@ def test_a_closed_session_reads_nothing_by_any_route(client: FlaskClient) -> Non
     """Each operation that reads, of the description; the lesson's queries, too."""
     header = log_in(client, "administrador")
     routes = [
-        path.format(
-            cedula=PATIENT, documento_id=PATIENT, medico_id="7", consulta_id="6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
-        )
+        address(path, PATIENT)
         for path, operations in client.get(f"{V1}/openapi.json").get_json()["paths"].items()
         if "get" in operations
     ]

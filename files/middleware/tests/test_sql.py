@@ -9,7 +9,17 @@ import pytest
 
 from historia_clinica.sql import OPTIONAL, search, statement
 
-SEARCHES = ["accesos", "accesos_paginas", "cambios", "consultas", "medicos", "pacientes", "usuarios_v1"]
+SEARCHES = [
+    "accesos",
+    "accesos_paginas",
+    "cambios",
+    "cie10",
+    "consultas",
+    "medicos",
+    "municipios",
+    "pacientes",
+    "usuarios_v1",
+]
 
 
 def test_search_keeps_the_conditions_that_were_asked_for() -> None:

@@ -43,3 +43,22 @@ def test_a_beginning_is_a_range_and_a_pattern() -> None:
     """The range leads an index; a typed n stands for ñ, a typed ñ for itself."""
     assert texts.beginning("Ana") == ("an", "an\U0010ffff", "^an~?a")
     assert texts.beginning("Peña.") == ("pen", "pen\U0010ffff", r"^pen\~a\.")
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("san jose", True),
+        ("cucu", True),
+        ("CÚCUTA", True),
+        ("cuta", False),
+        ("pena", True),
+        ("peña", True),
+        ("Pèña", True),
+        ("ena", False),
+        ("a", False),
+    ],
+)
+def test_a_word_is_found_by_its_beginning(lab: Lab, typed: str, found: bool) -> None:
+    """Wherever it stands; what comes after an ñ begins no word."""
+    assert lab.value("SELECT %s ~ %s", texts.key("San José de Cúcuta (Peña)"), texts.within(typed)) == found

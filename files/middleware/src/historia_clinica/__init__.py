@@ -23,7 +23,18 @@ def create_app(settings: Settings | None = None) -> Application:
     # Imported here so that the loader, which shares this package, does not pay for Flask.
     from historia_clinica import config, logs, operations, pool, problems, public, sessions
     from historia_clinica.application import Application
-    from historia_clinica.v1 import accesos, cluster, consultas, importaciones, medicos, pacientes, sesiones, usuarios
+    from historia_clinica.v1 import (
+        accesos,
+        cie10,
+        cluster,
+        consultas,
+        importaciones,
+        medicos,
+        municipios,
+        pacientes,
+        sesiones,
+        usuarios,
+    )
 
     logs.configure()
     settings = settings or config.from_environment(os.environ)
@@ -33,6 +44,8 @@ def create_app(settings: Settings | None = None) -> Application:
         operations,
         sesiones,
         medicos,
+        municipios,
+        cie10,
         pacientes,
         consultas,
         importaciones,

@@ -29,6 +29,8 @@ ALL, OWN = Scope.ALL, Scope.OWN
 PERMISSIONS: Mapping[str, Mapping[str, Scope]] = {
     "medicos.leer": dict.fromkeys(ROLES, ALL),
     "medicos.escribir": {"administrador": ALL},
+    "municipios.leer": dict.fromkeys(ROLES, ALL),
+    "cie10.leer": dict.fromkeys(ROLES, ALL),
     "pacientes.buscar": {"administrador": ALL, "medico": ALL, "admisionista": ALL, "resultados": ALL},
     "pacientes.leer": {"administrador": ALL, "medico": ALL, "admisionista": ALL, "resultados": ALL, "paciente": OWN},
     "pacientes.escribir": {"administrador": ALL, "admisionista": ALL},

@@ -236,6 +236,8 @@ class Direccion(BaseModel):
     cedula: Cedula | None = None
     documento_id: Cedula | None = None
     medico_id: Numero | None = None
+    codigo_municipio: Annotated[str, StringConstraints(pattern=MUNICIPIO)] | None = None
+    codigo: Codigo | None = None
     consulta_id: Uuid | None = None
 
 
@@ -276,6 +278,24 @@ class MedicosFiltro(Entrada):
     ciudad: Nombre | None = None
     activo: SiNo | None = None
     despues: Numero | None = None
+    limite: Limite = DEFAULT_PAGE
+
+
+class MunicipiosFiltro(Entrada):
+    """Which municipalities."""
+
+    nombre: Nombre | None = None
+    departamento: Nombre | None = None
+    despues: Annotated[str, StringConstraints(pattern=MUNICIPIO)] | None = None
+    limite: Limite = DEFAULT_PAGE
+
+
+class DiagnosticosFiltro(Entrada):
+    """Which diagnoses; those with the mark are the ones that the lab does not know."""
+
+    descripcion: Nombre | None = None
+    marcado: SiNo | None = None
+    despues: Nombre | None = None
     limite: Limite = DEFAULT_PAGE
 
 
@@ -500,6 +520,14 @@ Medico = answer(
     primer_nombre=str | None, segundo_nombre=str | None, primer_apellido=str | None, segundo_apellido=str | None, nombre_sin_partes=bool,
     codigo_profesion=str | None, codigo_servicio=str | None,
 )  # fmt: skip
+Municipio = answer(
+    "Municipio", "A municipality; `nombre_comun` is what people call it, where that is another name.",
+    codigo_municipio=str, nombre=str, codigo_departamento=str, departamento=str, nombre_comun=str | None,
+)  # fmt: skip
+Diagnostico = answer(
+    "Diagnostico", "A diagnosis; one without a description has been used without the lab knowing it.",
+    codigo=str, descripcion=str | None, sexo=Literal["F", "M"] | None,
+)  # fmt: skip
 MedicoDeConsulta = answer("MedicoDeConsulta", "The doctor of a consultation, in short.", **MEDICO)
 Paciente = answer(
     "Paciente", "A patient.", cedula=Cedula, tipo_documento=Tipo, numero_documento=str, id=str,
@@ -549,6 +577,7 @@ PaginaMostrada = answer(
     pacientes=list[str], consultas=list[str] | None, momento=AwareDatetime,
 )  # fmt: skip
 Medicos, Pacientes, Consultas = page(Medico), page(Paciente), page(Consulta)
+Municipios, Diagnosticos = page(Municipio), page(Diagnostico)
 Usuarios, Accesos, Cambios = page(Usuario), page(Acceso), page(Cambio)
 Paginas = page(PaginaMostrada)
 

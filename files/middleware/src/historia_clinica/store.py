@@ -37,23 +37,38 @@ Data = TypeVar("Data", bound=BaseModel)  # what is written about one
 
 
 @dataclass(frozen=True)
-class Kind(Generic[Data]):
-    """One kind of thing; a key is the values that tell one from the others, by the names that addresses and statements use."""
+class Readable:
+    """A kind of thing that is read; a key is the values that tell one from the others, by the names that addresses and statements use."""
 
-    one: str  # the name that begins its statements: `<one>_insert.sql`, `_lock` and `_update`
     many: str  # the statement that reads it
     key: frozenset[str]  # the names of its key
     missing: str  # what to say where there is none, with values in braces
-    data: type[Data]  # what is written about it
-    unique: tuple[str, str]  # the field that no two have alike, and what to say where one has it already
-    creates: bool = True  # whether it may be registered under a key of the caller
-    clinical: bool = False  # whether it is kept who changed it, and what it was
 
     def answer(self, key: Values) -> Response:
         """Answer with the one of this key, asked for in one message, the fast path; raises ProblemError (404)."""
         for row in transactions.read(*self._statement(key)):
             return answers.answer(row["cuerpo"])
         raise self.not_found(key)
+
+    def not_found(self, key: Values) -> ProblemError:
+        """Return the 404 that says which one is missing."""
+        return ProblemError(HTTPStatus.NOT_FOUND, self.missing.format(**key))
+
+    def _statement(self, key: Values) -> tuple[bytes, Values]:
+        """Return the statement that reads the one of this key, and its values."""
+        values = {**key, "limite": 1}
+        return sql.search(self.many, frozenset(values), self.key), values
+
+
+@dataclass(frozen=True)
+class Kind(Readable, Generic[Data]):
+    """A kind of thing that is written, too."""
+
+    one: str  # the name that begins its statements: `<one>_insert.sql`, `_lock` and `_update`
+    data: type[Data]  # what is written about it
+    unique: tuple[str, str]  # the field that no two have alike, and what to say where one has it already
+    creates: bool = True  # whether it may be registered under a key of the caller
+    clinical: bool = False  # whether it is kept who changed it, and what it was
 
     def put(self, key: Values, data: Data) -> Response:
         """Register the one of this key, or replace it: sent twice, it makes one. Raises ProblemError (404, 409, 412, 428)."""
@@ -112,10 +127,6 @@ class Kind(Generic[Data]):
             field, sentence = self.unique
             raise TakenError(field, sentence.format(**values)) from error
 
-    def not_found(self, key: Values) -> ProblemError:
-        """Return the 404 that says which one is missing."""
-        return ProblemError(HTTPStatus.NOT_FOUND, self.missing.format(**key))
-
     def _put(self, transaction: Transaction, key: Values, data: Data) -> tuple[bool, str]:
         there = self.lock(transaction, key)
         if there is None and self.creates:
@@ -139,11 +150,6 @@ class Kind(Generic[Data]):
     def _keep(self, transaction: Transaction, key: Values, action: str, there: str | None) -> None:
         if self.clinical:
             audit.change(transaction, key, self.many, action, there)
-
-    def _statement(self, key: Values) -> tuple[bytes, Values]:
-        """Return the statement that reads the one of this key, and its values."""
-        values = {**key, "limite": 1}
-        return sql.search(self.many, frozenset(values), self.key), values
 
 
 class Patients(Kind[schemas.PacienteDatos]):
@@ -177,8 +183,8 @@ def _require_document_of_age(cedula: str, born: str) -> None:
 
 
 PACIENTE = Patients(
-    "paciente", "pacientes", frozenset({"cedula"}), "No hay paciente con el documento {cedula}.",
-    schemas.PacienteDatos, ("cedula", "ya hay un paciente con el documento {cedula}."), clinical=True,
+    "pacientes", frozenset({"cedula"}), "No hay paciente con el documento {cedula}.",
+    "paciente", schemas.PacienteDatos, ("cedula", "ya hay un paciente con el documento {cedula}."), clinical=True,
 )  # fmt: skip
 
 
@@ -246,8 +252,8 @@ class Consultations(Kind[schemas.ConsultaDatos]):
 
 
 CONSULTA = Consultations(
-    "consulta", "consultas", frozenset({"cedula", "consulta_id"}), "El paciente {cedula} no tiene la consulta {consulta_id}.",
-    schemas.ConsultaDatos, ("id", "ya hay una consulta {consulta_id}."), clinical=True,
+    "consultas", frozenset({"cedula", "consulta_id"}), "El paciente {cedula} no tiene la consulta {consulta_id}.",
+    "consulta", schemas.ConsultaDatos, ("id", "ya hay una consulta {consulta_id}."), clinical=True,
 )  # fmt: skip
 
 

@@ -37,10 +37,18 @@ def beginning(text: str) -> tuple[str, str, str]:
     A typed n stands for ñ too, for those whose keyboard has none; the range leads an index to where they are.
     """
     wanted = key(text)
-    pattern = "".join(
+    fixed = re.match("[^n]*n?", wanted)
+    first = fixed[0] if fixed else ""
+    return first, first + _LAST, f"^{_typed(wanted)}"
+
+
+def within(text: str) -> str:
+    """Return the pattern (of PostgreSQL) of the keys of which a word begins as somebody typed it."""
+    return f"(?:^|[^0-9a-z~]){_typed(key(text))}"
+
+
+def _typed(wanted: str) -> str:
+    return "".join(
         "n~?" if sign == "n" and wanted[place + 1 : place + 2] != "~" else re.escape(sign)
         for place, sign in enumerate(wanted)
     )
-    fixed = re.match("[^n]*n?", wanted)
-    first = fixed[0] if fixed else ""
-    return first, first + _LAST, f"^{pattern}"

@@ -28,6 +28,7 @@ CREATE TABLE medicos (
 CREATE TABLE municipios (
   codigo_municipio text PRIMARY KEY,
   nombre text NOT NULL,
+  codigo_departamento text NOT NULL GENERATED ALWAYS AS (left(codigo_municipio, 2)) STORED,
   departamento text NOT NULL,
   nombre_comun text
 );
@@ -197,6 +198,7 @@ END;
 -- What the logins may do in a lab, and no more: middleware everything that is served, api the same row by row.
 GRANT USAGE ON SCHEMA lab TO middleware, api;
 GRANT SELECT, INSERT, UPDATE ON medicos, pacientes, consultas, usuario TO middleware, api;
+GRANT SELECT ON municipios TO middleware, api;
 GRANT SELECT, INSERT ON cie10 TO middleware, api;  -- as a lab that marks what it does not know
 GRANT SELECT, INSERT ON solicitudes, accesos, cambios, accesos_paginas TO middleware, api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON lab.sesiones, lab.intentos TO middleware, api;

@@ -45,8 +45,8 @@ class Doctors(Kind[schemas.MedicoDatos]):
 
 
 MEDICO = Doctors(
-    "medico", "medicos", frozenset({"medico_id"}), "No hay médico con el número {medico_id}.",
-    schemas.MedicoDatos, ("registro", "ya hay un médico con el registro {registro}."), creates=False,
+    "medicos", frozenset({"medico_id"}), "No hay médico con el número {medico_id}.",
+    "medico", schemas.MedicoDatos, ("registro", "ya hay un médico con el registro {registro}."), creates=False,
 )  # fmt: skip
 
 

@@ -29,8 +29,8 @@ class Users(Kind[schemas.UsuarioDatos]):
 
 
 USUARIO = Users(
-    "usuario", "usuarios_v1", frozenset({"documento_id"}), "No hay usuario con el documento {documento_id}.",
-    schemas.UsuarioDatos, ("documento_id", "ya hay un usuario con el documento {documento_id}."),
+    "usuarios_v1", frozenset({"documento_id"}), "No hay usuario con el documento {documento_id}.",
+    "usuario", schemas.UsuarioDatos, ("documento_id", "ya hay un usuario con el documento {documento_id}."),
 )  # fmt: skip
 
 
