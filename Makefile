@@ -81,6 +81,7 @@ lab: env ## make the lab, or bring it up to date
 
 # Each lab on its own way: no lab waits for another one's task.
 class: export ANSIBLE_STRATEGY := ansible.builtin.host_pinned
+class: export LAB_SETS := ANSIBLE_STRATEGY  # stays out otherwise: environment.sh
 class: export ANSIBLE_STDOUT_CALLBACK := aula.historia_clinica.classroom
 class: env ## make the labs of a class, or bring them up to date: ROSTER=roster.csv, a list of students
 	@$(call play,class)

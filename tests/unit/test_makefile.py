@@ -128,6 +128,13 @@ def playbook(folder: Path, values: str) -> Path:
     return seen
 
 
+@pytest.mark.parametrize(("word", "strategy"), [("class", "ansible.builtin.host_pinned"), ("lab", "")])
+def test_no_lab_of_a_class_waits_for_anothers_task(tmp_path: Path, word: str, strategy: str) -> None:
+    """The strategy of `make class` reaches Ansible; one that somebody exported for something else does not."""
+    done = make(tmp_path, 'play = echo "strategy:$${ANSIBLE_STRATEGY-}"\n', word, ANSIBLE_STRATEGY="debug")
+    assert done.stdout.splitlines()[-1:] == [f"strategy:{strategy}"], done.stdout + done.stderr
+
+
 def test_a_quote_that_is_not_closed_is_named(tmp_path: Path) -> None:
     """Nothing is run."""
     done = make(tmp_path, "show:\n\t@$(typed) touch " + str(tmp_path / "ran"), "show", "ARGS=-c 'select 1")
