@@ -15,6 +15,25 @@ from historia_clinica.sql import statement
 #: Of a patient's row.
 COLUMNS = re.findall(r"[a-z_]+", statement("copy_patients").decode().partition("(")[2].partition(")")[0])
 
+#: Services of outpatients as REPS names them (Resolución 3100 de 2019); two public copies of that table say the same.
+SERVICES = {
+    "301": "Anestesia", "302": "Cardiología", "303": "Cirugía cardiovascular", "304": "Cirugía general",
+    "306": "Cirugía pediátrica", "308": "Dermatología", "309": "Dolor y cuidados paliativos", "310": "Endocrinología",
+    "311": "Endodoncia", "312": "Enfermería", "313": "Estomatología", "316": "Gastroenterología", "317": "Genética",
+    "318": "Geriatría", "320": "Ginecobstetricia", "321": "Hematología", "323": "Infectología", "324": "Inmunología",
+    "325": "Medicina familiar", "327": "Medicina física y rehabilitación", "328": "Medicina general",
+    "329": "Medicina interna", "330": "Nefrología", "331": "Neumología", "332": "Neurología",
+    "333": "Nutrición y dietética", "334": "Odontología general", "335": "Oftalmología", "336": "Oncología clínica",
+    "337": "Optometría", "338": "Ortodoncia", "339": "Ortopedia y/o traumatología", "340": "Otorrinolaringología",
+    "342": "Pediatría", "343": "Periodoncia", "344": "Psicología", "345": "Psiquiatría", "348": "Reumatología",
+    "354": "Toxicología", "355": "Urología",
+}  # fmt: skip
+#: A speciality that REPS calls otherwise.
+CALLED = {
+    "Ginecología y obstetricia": "Ginecobstetricia",
+    "Ortopedia y traumatología": "Ortopedia y/o traumatología",
+}
+
 
 def test_same_seed_gives_the_same_people_for_ever() -> None:
     """A lab that asks for more patients in a year must not get other people.
@@ -100,6 +119,14 @@ def test_catalogue_is_fit_for_its_use() -> None:
         assert re.fullmatch("[A-Z][0-9]{2}[0-9X]", diagnosis.code)
         for text in (diagnosis.name, *diagnosis.motives, *diagnosis.treatments):
             assert re.fullmatch(r"[^\\\t\r\n]+", text)
+
+
+def test_doctors_attend_in_the_service_of_their_speciality() -> None:
+    """Each code is that of REPS."""
+    assert {d.speciality: SERVICES[d.service] for d in DOCTORS} == {
+        d.speciality: CALLED.get(d.speciality, d.speciality) for d in DOCTORS
+    }
+    assert len({(d.speciality, d.service) for d in DOCTORS}) == len({d.speciality for d in DOCTORS}) == 16
 
 
 def test_patients_are_as_a_population_is() -> None:
