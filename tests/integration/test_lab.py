@@ -247,7 +247,7 @@ def test_status_shows_every_node_and_table(lab: Lab) -> None:
     print(f"\nstatus in {run.seconds:.1f} s")
 
 
-@engines_alike
+@pytest.mark.long  # three minutes at random moments; the moments at which most would be lost have tests of their own
 def test_runs_that_were_killed_come_together_when_they_are_run_again(workshop: Workshop, lab: Lab) -> None:
     """Killed while the lab is made, is scaled out and in, is stopped and is removed; `make interrupted` does it for longer."""
     seed = random.randrange(10**6)
