@@ -32,7 +32,9 @@ override EXERCISE := $(value EXERCISE)
 override EXERCISES_PATH := $(value EXERCISES_PATH)
 override DECIMAL := $(value DECIMAL)
 override WATCH := $(value WATCH)
-export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING LAB_LANGUAGE FAULT NODE DURATION WORKERS KEEP BY EXERCISE EXERCISES_PATH DECIMAL WATCH
+override BUNDLE := $(value BUNDLE)
+override PLATFORM := $(value PLATFORM)
+export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING LAB_LANGUAGE FAULT NODE DURATION WORKERS KEEP BY EXERCISE EXERCISES_PATH DECIMAL WATCH BUNDLE PLATFORM
 typed = '$(or $(PYTHON),python3)' requirements/typed
 # Every command begins with it: what a person exported for something else stays out. GNU make exports nothing to $(shell) itself.
 environment := roles/runtime/files/environment.sh
@@ -44,6 +46,15 @@ PYTHON ?= $(shell . $(environment); for p in python3 python3.13 python3.12 pytho
 # A world-writable folder (WSL's /mnt/c) makes Ansible ignore the ansible.cfg that lies in it; named, it is read.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# What a bundle brought (files/programs/bundle.py) is where uv looks first, whatever the folder is called: it takes a comma for the end of a name.
+wheels := .cache/wheels
+comma := ,
+hash := \#
+url = file://$(subst ?,%3F,$(subst $(hash),%23,$(subst $(comma),%2C,$(subst %,%25,$(CURDIR)/$(wheels)))))
+ifneq ($(BUNDLE)$(wildcard $(wheels)),)
+export UV_FIND_LINKS := $(url)$(if $(value UV_FIND_LINKS),$(comma)$(value UV_FIND_LINKS))
+endif
 
 # LAB is a host of the inventory; in the Makefile's own, any lab of this machine.
 one = if [[ $$INVENTORY != inventories/lab ]] || grep -q "^ *$$LAB: *$$" inventories/lab/hosts.yml; \
@@ -65,18 +76,26 @@ hosts = ansible -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") --lis
 
 suites := unit middleware integration kubernetes newcomer molecule
 
-.PHONY: help env docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart scale rebalance exercises exercise check hint exercise-reset exercise-test grade class-status exam teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
+.PHONY: help env bundle docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart scale rebalance exercises exercise check hint exercise-reset exercise-test grade class-status exam teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
 	@sed -n 's/\$$(suites)/$(suites)/; s/^\([a-z][^:= ]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
-env: .venv/.complete ## make .venv: Ansible and the tools of the tests
+env: .venv/.complete ## make .venv: Ansible and the tools of the tests; BUNDLE=file: without a network
 
-.venv/.complete: requirements/control.txt requirements/bootstrap.txt
+.venv/.complete: requirements/control.txt requirements/bootstrap.txt $(if $(BUNDLE),| $(wheels))
 	@requirements/environment '$(PYTHON)'
 	@touch $@
 
-lab: env ## make the lab, or bring it up to date
+# Each time that one is named: it may be another one.
+.PHONY: $(if $(BUNDLE),$(wheels))
+$(wheels):
+	@[[ -z '$(PYTHON)' ]] || '$(PYTHON)' files/programs/bundle.py open "$$BUNDLE"
+
+bundle: env ## what make lab downloads on host, as one file for BUNDLE=file: for this machine, or PLATFORM=macos-arm64, linux-x86_64-3.12
+	@$(typed) python files/programs/bundle.py make "$$PLATFORM"
+
+lab: env ## make the lab, or bring it up to date; BUNDLE=file: without a network
 	@$(call play,site)
 
 # Each lab on its own way: no lab waits for another one's task.

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from support.labs import ROOT, citus_servers
-from support.newcomer import PORTS, WRONG, Newcomer, is_open
+from support.newcomer import PORTS, WRONG, Newcomer, index_answers, is_open
 from support.printed import page_commands
 from support.readme import commands
 from support.virgin import NoRootError
@@ -198,12 +196,6 @@ def test_nothing_is_left(visit: Visit) -> None:
     kept = [somebody.home / ".ansible", somebody.home / ".cache", somebody.checkout.parent]
     assert files_below(somebody.home, besides=kept) == []
     assert [port for port in PORTS if is_open(port)] == []
-
-
-def index_answers() -> bool:
-    """Whether pip reaches its index."""
-    asked = [sys.executable, "-m", "pip", "index", "versions", "uv"]
-    return subprocess.run(asked, capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -63,19 +64,21 @@ class Newcomer:
 
     @classmethod
     @contextlib.contextmanager
-    def arrive(cls, project: Path, *lent: str) -> Iterator[Newcomer]:
+    def arrive(cls, project: Path, *lent: str, network: bool = True) -> Iterator[Newcomer]:
         """Come, with a clone of the project; at the end all of it is gone.
 
         Args:
             project: what is cloned, with what is not committed yet.
             lent: paths of this machine that the newcomer has, too.
+            network: whether this machine's network is there, and what it says about where packages come from.
 
         Raises:
             NoRootError: this machine has no place to come to.
         """
-        kept = {name: value for name, value in os.environ.items() if name.startswith(KEPT)}
+        kept = {name: value for name, value in os.environ.items() if network and name.startswith(KEPT)}
         files = [value for value in kept.values() if os.path.isabs(value)]
-        with running() as proxy, open_root("newcomer", HOME, [*SETTINGS, *files, *lent]) as root:
+        theirs = [*(SETTINGS if network else ()), *files, *lent]
+        with running() as proxy, open_root("newcomer", HOME, theirs, network) as root:
             exported = together(EXPORTED, OF_ANSIBLE)
             for name in ("LC_ALL", "LC_CTYPE"):  # else LANG would not matter
                 del exported[name]
@@ -145,3 +148,9 @@ def is_open(port: int) -> bool:
     """Whether somebody listens on a port of this machine."""
     with socket.socket() as attempt:
         return attempt.connect_ex(("127.0.0.1", port)) == 0
+
+
+def index_answers() -> bool:
+    """Whether pip reaches its index."""
+    asked = [sys.executable, "-m", "pip", "index", "versions", "uv"]
+    return subprocess.run(asked, capture_output=True, check=False).returncode == 0

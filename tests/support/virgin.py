@@ -33,11 +33,11 @@ UIDS = range(61200, 61800)
 NETWORK = ("/etc/resolv.conf", "/etc/hosts")
 #: What the empty root gets from this machine: its programs.
 PROGRAMS = ("/bin", "/etc", "/lib", "/lib32", "/lib64", "/sbin", "/usr")
-#: Makes the folder $1 the root, with what the other arguments name of this machine; stays, and reaps what is orphaned.
+#: Makes the folder $1 the root, with what the arguments from $3 on name of this machine; stays, and reaps what is orphaned.
 INIT = """
 set -eu
-root=$1
-shift
+root=$1 alone=$2
+shift 2
 mount --make-rprivate /
 mount --bind "$root" "$root"
 for path; do
@@ -53,12 +53,15 @@ pivot_root . .
 umount -l .
 cd /
 exec python3 -S -c '
-import signal
+import fcntl, signal, socket, struct, sys
+if sys.argv[1] == "alone":  # the loopback of a new network is down
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sH14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 print("ready", flush=True)
 while True:
     signal.pause()
-'
+' "$alone"
 """
 
 
@@ -118,13 +121,14 @@ def _namespace(pid: int) -> int | None:
 
 
 @contextlib.contextmanager
-def open_root(name: str, home: str, lent: Sequence[str]) -> Iterator[Root]:
+def open_root(name: str, home: str, lent: Sequence[str], network: bool = True) -> Iterator[Root]:
     """A root with one user, who has a home in it; at the end all of it is gone.
 
     Args:
         name: the user's.
         home: the home's path in it.
         lent: paths of this machine that are at the same place in it.
+        network: whether it has this machine's; else it has the loopback alone, of its own.
 
     Raises:
         NoRootError: neither way is open here.
@@ -136,7 +140,7 @@ def open_root(name: str, home: str, lent: Sequence[str]) -> Iterator[Root]:
             place.chmod(0o755)
             stack.callback(subprocess.run, ["rm", "-rf", str(place)], check=True)
             try:
-                root = stack.enter_context(make(place, name, home, lent))
+                root = stack.enter_context(make(place, name, home, lent, network))
             except NoRootError as reason:
                 reasons.append(str(reason))
             else:
@@ -150,14 +154,15 @@ def open_root(name: str, home: str, lent: Sequence[str]) -> Iterator[Root]:
 
 
 @contextlib.contextmanager
-def _debian(place: Path, name: str, home: str, lent: Sequence[str]) -> Iterator[Root]:
+def _debian(place: Path, name: str, home: str, lent: Sequence[str], network: bool) -> Iterator[Root]:
     if os.geteuid() != 0:
         raise NoRootError("only root enters a tree of mmdebstrap's")
     subprocess.run(["tar", "-xf", str(tree()), "-C", str(place)], check=True)
     uid = _free_uid()
     account = ["useradd", "--key", f"UID_MAX={UIDS.stop}", "--uid", str(uid), "--user-group", "--home-dir", home]
     subprocess.run([*account, "--no-create-home", "--shell", "/bin/bash", "--root", str(place), name], check=True)
-    with _running(place, "a Debian that mmdebstrap made", uid, home, [*NETWORK, "/dev", "/sys", *lent]) as root:
+    there = [*NETWORK, "/dev", "/sys", *lent]
+    with _running(place, "a Debian that mmdebstrap made", uid, home, there, network) as root:
         yield root
 
 
@@ -245,7 +250,7 @@ def missing() -> str:
 
 
 @contextlib.contextmanager
-def _borrowed(place: Path, name: str, home: str, lent: Sequence[str]) -> Iterator[Root]:
+def _borrowed(place: Path, name: str, home: str, lent: Sequence[str], network: bool) -> Iterator[Root]:
     if sys.platform != "linux":
         raise NoRootError("namespaces are Linux's")
     if lacking := missing():
@@ -267,7 +272,8 @@ def _borrowed(place: Path, name: str, home: str, lent: Sequence[str]) -> Iterato
     for folder in (place, place / "home"):
         folder.chmod(0o555)  # where the tester is the newcomer, it is the tester's
     try:
-        with _running(place, "this machine's, emptied", uid, home, [*programs, "/dev", "/sys", *lent]) as root:
+        there = [*programs, "/dev", "/sys", *lent]
+        with _running(place, "this machine's, emptied", uid, home, there, network) as root:
             yield root
     finally:
         for folder in (place, place / "home"):
@@ -278,7 +284,7 @@ def _borrowed(place: Path, name: str, home: str, lent: Sequence[str]) -> Iterato
 
 
 @contextlib.contextmanager
-def _running(place: Path, kind: str, uid: int, home: str, lent: Sequence[str]) -> Iterator[Root]:
+def _running(place: Path, kind: str, uid: int, home: str, lent: Sequence[str], network: bool) -> Iterator[Root]:
     """Start the root's first process, and end it, and with it all others, at last.
 
     Raises:
@@ -288,9 +294,25 @@ def _running(place: Path, kind: str, uid: int, home: str, lent: Sequence[str]) -
     if os.geteuid() == 0:
         os.chown(place / home[1:], uid, uid)
     own = [] if os.geteuid() == 0 else ["--user", "--map-current-user", "--keep-caps"]
-    unshare = ["unshare", *own, "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", INIT, "init", str(place)]
+    net = [] if network else ["--net"]
+    unshare = [
+        "unshare",
+        *own,
+        *net,
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "sh",
+        "-c",
+        INIT,
+        "init",
+        str(place),
+    ]
     there = [path for path in dict.fromkeys(lent) if os.path.exists(path)]
-    process = subprocess.Popen([*unshare, *there], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*unshare, "" if network else "alone", *there], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stdout
     assert process.stderr
     init: list[psutil.Process] = []
@@ -301,7 +323,9 @@ def _running(place: Path, kind: str, uid: int, home: str, lent: Sequence[str]) -
         init = psutil.Process(process.pid).children()
         become = ["--user", "--preserve-credentials"] if own else [f"--setuid={uid}", f"--setgid={uid}"]
         program = shutil.which("nsenter") or "nsenter"
-        yield Root(place, kind, uid, init[0].pid, (program, f"--target={init[0].pid}", "--mount", "--pid", *become))
+        yield Root(
+            place, kind, uid, init[0].pid, (program, f"--target={init[0].pid}", *net, "--mount", "--pid", *become)
+        )
     finally:
         process.kill()
         process.communicate()

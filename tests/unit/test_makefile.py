@@ -6,6 +6,8 @@ import json
 import os
 import re
 import subprocess
+import sys
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,27 @@ def test_a_list_of_students_is_a_class(tmp_path: Path, given: dict[str, str], in
     """Whose inventory is another one than a single lab's."""
     done = make(tmp_path, "show:\n\t@echo $$INVENTORY\n", "show", *(f"{name}={value}" for name, value in given.items()))
     assert done.stdout.strip() == inventory, done.stderr
+
+
+@pytest.mark.parametrize("own", ["", "/srv/wheels,https://mirror.example/wheels"])
+@pytest.mark.parametrize("folder", [str(ROOT), "/home/ana/Clase #1, 100 % (¿listo?)/historia-clinica"])
+def test_uv_looks_first_where_a_bundle_is_opened(tmp_path: Path, folder: str, own: str) -> None:
+    """Whatever the folder is called, as uv takes a comma for the end of a place; then where a person says."""
+    rules = "show:\n\t@echo $$UV_FIND_LINKS\n"
+    words = ["show", "BUNDLE=stick.zip", f"CURDIR={folder}", f"PYTHON={sys.executable}"]
+    done = make(tmp_path, rules, *words, **({"UV_FIND_LINKS": own} if own else {}))
+    first, _, others = done.stdout.strip().partition(",")
+    place = urllib.parse.urlsplit(first)
+    assert (place.scheme, place.query, place.fragment, others) == ("file", "", "", own), done.stderr
+    assert urllib.parse.unquote(place.path) == f"{folder}/.cache/wheels"
+
+
+def test_what_is_typed_for_ansible_is_not_for_the_bundle(tmp_path: Path) -> None:
+    """It is opened before there is an Ansible."""
+    done = make(
+        tmp_path, "", ".cache/wheels", "BUNDLE=/no such/stick.zip", "ARGS=--limit ana", f"PYTHON={sys.executable}"
+    )
+    assert done.stderr.startswith("BUNDLE=/no such/stick.zip: there is no such file."), done.stderr
 
 
 def playbook(folder: Path, values: str) -> Path:

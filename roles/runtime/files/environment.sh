@@ -91,7 +91,8 @@ package_advice() {
         'its file and run this again: export PIP_CERT=/path/to/root.pem'
       ;;
     *)
-      echo 'is a package index reachable? Behind a proxy: export HTTPS_PROXY=http://proxy:3128; with a mirror: export PIP_INDEX_URL=https://mirror/simple'
+      echo 'is a package index reachable? Behind a proxy: export HTTPS_PROXY=http://proxy:3128; with a mirror: export' \
+        'PIP_INDEX_URL=https://mirror/simple; without a network: make lab BUNDLE=file, which make bundle writes where there is one'
       ;;
   esac
 }
