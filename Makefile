@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 ifeq ($(origin INVENTORY),undefined)
-INVENTORY := $(if $(or $(value ROSTER),$(filter class handout grade class-status exam,$(MAKECMDGOALS))),inventories/classroom,inventories/lab)
+INVENTORY := $(if $(or $(value ROSTER),$(filter class handout grade class-status exam class-close,$(MAKECMDGOALS))),inventories/classroom,inventories/lab)
 endif
 # Typed, they arrive as typed: make would take a dollar for a variable of its own. Recipes read them as the shell's, in quotes.
 override ARGS := $(value ARGS)
@@ -34,7 +34,8 @@ override DECIMAL := $(value DECIMAL)
 override WATCH := $(value WATCH)
 override BUNDLE := $(value BUNDLE)
 override PLATFORM := $(value PLATFORM)
-export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING LAB_LANGUAGE FAULT NODE DURATION WORKERS KEEP BY EXERCISE EXERCISES_PATH DECIMAL WATCH BUNDLE PLATFORM
+override YES := $(value YES)
+export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING LAB_LANGUAGE FAULT NODE DURATION WORKERS KEEP BY EXERCISE EXERCISES_PATH DECIMAL WATCH BUNDLE PLATFORM YES
 typed = '$(or $(PYTHON),python3)' requirements/typed
 # Every command begins with it: what a person exported for something else stays out. GNU make exports nothing to $(shell) itself.
 environment := roles/runtime/files/environment.sh
@@ -70,13 +71,13 @@ say_labs = { $(hosts) "$$LAB" 2>/dev/null | grep -q '(0)' \
 	&& { echo "There is no lab $$LAB in $$INVENTORY. It has:" && $(hosts) all | tail -n +2; } >&2; }
 spoken = $(if $(LAB_LANGUAGE),--language "$$LAB_LANGUAGE") $(if $(EXERCISES_PATH),--path "$$EXERCISES_PATH")
 exercises = @$(typed) python files/programs/exercises.py $(spoken)
-graded = @$(typed) python files/programs/exercises.py $(1) --inventory "$$INVENTORY" $(if $(ROSTER),--roster "$(roster)") \
+graded = $(typed) python files/programs/exercises.py $(1) --inventory "$$INVENTORY" $(if $(ROSTER),--roster "$(roster)") \
 	$(if $(EXERCISE),--exercises "$$EXERCISE") $(spoken)
 hosts = ansible -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") --list-hosts
 
 suites := unit middleware integration kubernetes newcomer molecule
 
-.PHONY: help env bundle docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart scale rebalance exercises exercise check hint exercise-reset exercise-test grade class-status exam teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
+.PHONY: help env bundle docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart scale rebalance exercises exercise check hint exercise-reset exercise-test grade class-status exam class-close teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
 	@sed -n 's/\$$(suites)/$(suites)/; s/^\([a-z][^:= ]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -175,13 +176,17 @@ exercise-test: env ## prove an exercise on the lab: untouched, solved, with each
 	$(exercises) test "$$EXERCISE"
 
 grade: env ## the marks of a class, beside its list: ROSTER=roster.csv, EXERCISE=name,name, DECIMAL=comma for Moodle's file
-	$(call graded,grade) $(if $(DECIMAL),--decimal "$$DECIMAL")
+	@$(call graded,grade) $(if $(DECIMAL),--decimal "$$DECIMAL")
 
 class-status: env ## whose lab is up, exercises passed, who is stuck: ROSTER=roster.csv; WATCH=yes again and again, with a page for a projector
-	$(call graded,class-status) $(if $(WATCH),--watch "$$WATCH")
+	@$(call graded,class-status) $(if $(WATCH),--watch "$$WATCH")
 
 exam: env ## shut the exercises of exam.yml but in its time, and take the marks at its end: ROSTER=roster.csv; STATE=off: no exam
-	$(call graded,exam) $(if $(STATE),--state "$$STATE") $(if $(DECIMAL),--decimal "$$DECIMAL")
+	@$(call graded,exam) $(if $(STATE),--state "$$STATE") $(if $(DECIMAL),--decimal "$$DECIMAL")
+
+# What is typed for Ansible is not the program's: it hands it on when it removes the labs.
+class-close: env ## end a class: archive its marks and records, remove its labs and accounts, delete its data: ROSTER=roster.csv; ARGS=--check only says what
+	@ARGS= $(call graded,class-close) --ansible="$$ARGS" $(if $(YES),--yes "$$YES")
 
 teardown: env ## remove the lab: processes, data, directory, user
 	@$(call play,teardown)

@@ -42,6 +42,12 @@ options:
       - The ports that the system gives to outgoing connections, and those of other labs, are left out.
     type: int
     default: 16000
+  retention_years:
+    description:
+      - For how many years the archive of the class is kept that C(make class-close) writes. The next closing beside it deletes an archive that is past
+        its date.
+    type: int
+    default: 5
 author:
   - The maintainers of aula.historia_clinica (@aula)
 """

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import pwd
 import re
+import shutil
 import subprocess
 import urllib.error
 import urllib.request
@@ -16,7 +18,8 @@ import psycopg
 import pytest
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership
-from grading import labs, stage
+from ansible_collections.aula.historia_clinica.plugins.modules import account_removal
+from grading import archive, labs, stage
 from grading.exercise import exercises
 from support import accounts, isolation
 from support.labs import ROOT, Workshop, processes_of
@@ -43,17 +46,41 @@ class Classroom:
         self.arguments = [
             f"-e runtime_directory={workshop.place}/runtime",
             f"-e 'lab_directory={self.place}/{{{{ inventory_hostname }}}}'",
-            "-e 'lab_database_port={{ 32000 + 100 * student_number }}' -e 'lab_api_port={{ 32050 + student_number }}'",
+            "-e 'lab_database_port={{ 32000 + 100 * student_number | default(9) }}'",
+            "-e 'lab_api_port={{ 32050 + student_number | default(9) }}'",
             "-e clinical_schema_patients=100 -e lab_target=host",
         ]
 
-    def make(self, word: str, *more: str, lab: str = "") -> subprocess.CompletedProcess[str]:
-        """Type a command of the guide."""
+    def make(
+        self, word: str, *more: str, lab: str = "", here: bool = False, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Type a command of the guide.
+
+        Args:
+            word: the command.
+            more: words for ARGS.
+            lab: of one student.
+            here: the labs are those of whoever types it, which commands without Ansible look for.
+            variables: what else is typed.
+        """
         named = [f"ROSTER={self.roster}", *([f"LAB={lab}"] if lab else [])]
+        named += [f"{name}={value}" for name, value in variables.items()]
+        env = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"} | {"ANSIBLE_NOCOLOR": "1"}
+        command = ["make", "--no-print-directory", word, *named, f"ARGS={' '.join([*self.arguments, *more])}"]
+        if here and os.geteuid() == 0:
+            Path("/var/lib/historia-clinica").mkdir(mode=0o755, exist_ok=True)
+            bind = 'mount --bind "$0" /var/lib/historia-clinica && exec "$@"'
+            command = ["unshare", "--mount", "sh", "-c", bind, str(self.roster.parent), *command]
+        elif here:
+            state = self.roster.parent / "state"
+            state.mkdir(exist_ok=True)
+            if not (state / "historia-clinica").is_symlink():
+                (state / "historia-clinica").symlink_to(self.roster.parent)
+            env["XDG_STATE_HOME"] = str(state)
         return subprocess.run(
-            ["make", "--no-print-directory", word, *named, f"ARGS={' '.join([*self.arguments, *more])}"],
+            command,
             cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if name != "MAKEFLAGS"} | {"ANSIBLE_NOCOLOR": "1"},
+            env=env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -146,12 +173,32 @@ def test_a_class_from_the_first_week_to_the_last(classroom: Classroom) -> None:
     status = classroom.make("status")
     assert status.returncode == 0
     assert sorted(re.findall(r"^The lab (\w+).*workers$", status.stdout, re.MULTILINE)) == ["ana", "beto"]
-    classroom.roster.write_text(LIST, encoding="utf-8")
-    removed = classroom.make("teardown")
-    assert removed.returncode == 0, removed.stdout
+    a_class_is_closed(classroom)
     assert not list(classroom.place.iterdir())
     assert processes_of(classroom.place) == []
     assert not [user.pw_name for user in pwd.getpwall() if re.fullmatch("hc-(ana|beto|carla)", user.pw_name)]
+
+
+def a_class_is_closed(classroom: Classroom) -> None:
+    """With the lab of who left the list; what was graded is in the archive."""
+    place = classroom.roster.parent
+    planned = classroom.make("class-close", "--check", here=True)
+    assert "se califican por última vez: ana, beto, carla" in planned.stdout, planned.stderr
+    assert classroom.roster.exists()
+    done = classroom.make("class-close", here=True, YES="yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    [path] = (place / "closed").glob("mi curso-*.zip")
+    files = archive.read(path).files
+    [marks] = [json.loads(text) for name, text in files.items() if name.endswith("/final/mi curso.json")]
+    print(marks)
+    assert {
+        "records/ana.jsonl",
+        "records/beto.jsonl",
+        "list/mi curso.csv",
+        "list/mi curso.numbers.json",
+    } <= files.keys()
+    left = [each.name for each in place.iterdir() if each.name.startswith("mi curso")]
+    assert (left, [*(place / "grading").iterdir()], (place / "grades").exists()) == ([], [], False)
 
 
 def no_number_is_a_neighbours(classroom: Classroom) -> None:
@@ -298,6 +345,46 @@ def test_a_student_works_on_the_server(classroom: Classroom) -> None:
         assert code != 0, said
     # A shell of psql's is the student's own.
     assert ana.types("aula psql", "\\! id -un\n") == (0, "hc-test-ana\n")
+
+    # While somebody is logged in, the account stays, and so do the list and what is about her lab.
+    home = Path(pwd.getpwnam("hc-test-ana").pw_dir)
+    with subprocess.Popen(["sleep", "600"], user="hc-test-ana") as logged_in:
+        stays = classroom.make("class-close", here=True, YES="yes")
+        logged_in.kill()
+    assert stays.returncode != 0
+    assert "hc-test-ana is currently used by process" in stays.stdout + stays.stderr
+    assert "No se quitó, y sus datos siguen aquí: ana, hc-test-ana." in stays.stdout
+    assert classroom.roster.exists()
+    done = classroom.make("class-close", here=True, YES="yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not home.exists()
+    assert not [user for user in pwd.getpwall() if user.pw_name == "hc-test-ana"]
+    assert not [*Path("/etc/historia-clinica/accounts").iterdir(), *Path("/etc/historia-clinica/keys").iterdir()]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("useradd"), reason="makes an account: needs root")
+def test_an_account_that_was_there_before_stays(tmp_path: Path) -> None:
+    """With its files and its own key; that of the handout, and the right to type `aula`, are taken away."""
+    for folder in ("accounts", "keys"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "accounts/hc-test-old").write_text('{"lab": "ana"}', encoding="utf-8")
+    (tmp_path / "keys/hc-test-old.pub").write_text("ssh-ed25519 given aula\n", encoding="utf-8")
+    with accounts.removed_again("hc-test-old"):
+        subprocess.run(["groupadd", "--force", "aula"], check=True)
+        subprocess.run(["useradd", "--create-home", "--groups", "aula", "hc-test-old"], check=True)
+        user = pwd.getpwnam("hc-test-old")
+        keys = Path(user.pw_dir, ".ssh/authorized_keys")
+        keys.parent.mkdir(mode=0o700)
+        keys.write_text("ssh-ed25519 own\nssh-ed25519 given aula\n", encoding="utf-8")
+        for path in (keys.parent, keys):
+            os.chown(path, user.pw_uid, user.pw_gid)
+        account_removal.remove("hc-test-old", str(tmp_path))
+        assert keys.read_text(encoding="utf-8") == "ssh-ed25519 own\n"
+        assert keys.stat().st_uid == user.pw_uid
+        assert pwd.getpwnam("hc-test-old") == user
+        assert grp.getgrnam("aula").gr_mem == []
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+        account_removal.remove("hc-test-old", str(tmp_path))
 
 
 def test_a_class_of_a_wrong_list_makes_nothing(classroom: Classroom) -> None:

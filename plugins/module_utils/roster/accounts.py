@@ -5,8 +5,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
+
+#: Where it is written down which account has which lab, and where the accounts' keys are.
+DIRECTORY = "/etc/historia-clinica"
+#: What an account that `make class` made is said to be (GECOS): one that was there before is never removed.
+MADE = "made by aula for a class"
 
 
 def student_accounts(labs: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -46,3 +52,21 @@ def account_files(
         }
         for student in students
     ]
+
+
+def accounts_of(labs: Collection[str], directory: str | Path = DIRECTORY) -> dict[str, str]:
+    """The accounts of this machine whose lab is one of those that are named, with that lab.
+
+    Args:
+        labs: their names.
+        directory: where it is written down.
+    """
+    found = {}
+    for path in sorted(Path(directory, "accounts").glob("*")):
+        try:
+            lab = json.loads(path.read_text(encoding="utf-8"))["lab"]
+        except (OSError, ValueError, KeyError, TypeError):  # nobody's: `aula` cannot read it either
+            continue
+        if lab in labs:
+            found[path.name] = lab
+    return found

@@ -8,59 +8,20 @@ import resource
 import socket
 import stat
 import threading
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grading import class_program, labs
+from grading import class_program
 from grading import exam as exams
-from grading.checks import FAILED, PASSED
 from grading.class_program import main
-from grading.exercise import Exercise
-from grading.grade import DOWN
+from support.classrooms import LIST, came_to
 from support.labs import ROOT
-from support.marks import FIRST, line
+from support.marks import FIRST
 
-LIST = "Código;Nombre;Correo\n1;Ana Soto;ana@uni.edu\n2;Beto Núñez;beto@uni.edu\n3;Carla Peña;carla@uni.edu\n4;Dora Paz;dora@uni.edu\n"
 PLACE = ROOT / "exercises"
-#: Labs of the machine: Dora has none, and one is nobody's.
-LABS = ("ana-soto", "beto-nunez", "carla-pena", "vieja")
-
-
-@pytest.fixture
-def roster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A class, with its list, and labs whose records cannot be read: nobody listens there."""
-    root = tmp_path / "state"
-    (root / "registry").mkdir(parents=True)
-    for lab in LABS:
-        (root / "labs" / lab).mkdir(parents=True)
-        (root / "registry" / lab).symlink_to(root / "labs" / lab)
-    # What each student has is kept beside the list, as `make class` does: without it, labs of these names would be strangers'.
-    kept = ",".join(
-        f'{{"number": {number}, "lab": "{lab}", "port": {16000 + 20 * number}, "code": "{number}"}}'
-        for number, lab in enumerate(LABS[:3], 1)
-    )
-    (tmp_path / "curso.numbers.json").write_text(f'{{"format": 1, "students": [{kept}]}}', encoding="utf-8")
-    path = tmp_path / "curso.csv"
-    path.write_text(LIST, encoding="utf-8")
-    (tmp_path / "roster.yml").write_text("plugin: aula.historia_clinica.roster\nfile: curso.csv\n", encoding="utf-8")
-    monkeypatch.setattr(labs, "state", lambda: root)
-    monkeypatch.delenv("LAB", raising=False)
-    return path
-
-
-def came_to(root: Path, lab: str, chosen: Sequence[Exercise], seconds: float) -> list[dict[str, Any]]:
-    """What checking a lab comes to: Ana's is half right, Beto's down, Carla's record cannot be written."""
-    assert root.name == "state"
-    assert 0 < seconds < 120
-    if lab == "carla-pena":
-        raise OSError(28, "No space left on device")
-    if lab == "beto-nunez":
-        return [line(each, "not run", reason=DOWN) for each in chosen]
-    return [{**line(each, PASSED, FAILED), "database": "1"} for each in chosen]
 
 
 def run(roster: Path, *more: str, word: str = "grade") -> int:

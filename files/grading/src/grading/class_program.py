@@ -1,10 +1,11 @@
-"""The commands of a class that works on exercises: `make grade`, `make class-status`, `make exam`."""
+"""The commands of a class that works on exercises: `make grade`, `make class-status`, `make exam`, and those of its end: `make class-close`."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import socket
@@ -26,19 +27,20 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import columns
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
-from grading import evidence, labs, progress, record, reports
+from grading import close, evidence, labs, progress, record, reports
 from grading import exam as exams
 from grading.checks import LANGUAGES, PASSED
-from grading.classroom import ClassError, Classroom, read_classroom
+from grading.classroom import ClassError, Classroom, list_of, read_classroom
 from grading.exercise import Exercise, ExerciseError, exercise, exercises, folders_of
 from grading.grade import check_lab
 from grading.lab import IDENTIFIER, connect
 from grading.marks import Marks, Student, in_time, marks_of
 from grading.progress import Answer, Progress, progress_of
+from grading.texts import both, say
 
 Found = TypeVar("Found")
 #: What can be asked for.
-COMMANDS = ("grade", "class-status", "exam")
+COMMANDS = ("grade", "class-status", "exam", "class-close")
 #: Seconds that all checks of one lab may take together.
 LAB_SECONDS = 60
 #: Labs that are checked at a time, by processor: while one waits for its servers, another one is checked. And those that are asked whether they are up:
@@ -51,6 +53,7 @@ TEXTS = {
         "no lab": "el laboratorio {lab} todavía no existe. Créelo con: {make}",
         "unwritable": "no se puede escribir el registro de {lab}: {error}. Libere espacio en el disco, o repita como el usuario de los laboratorios",
         "busy": "Otra calificación está en curso en esta máquina; esta empieza cuando termine.",
+        "at work": "otra calificación está en curso en esta máquina, y el cierre no la espera: repítalo cuando termine",
         "written": "Notas: {place}/{name}.md; para Moodle: {place}/{name}.moodle.csv (separador: {separator}, una fila por {mark})",
         "page": "Página: {path}",
         "left out": "Sin fila en el archivo de Moodle: {lab}: {why}",
@@ -67,6 +70,9 @@ TEXTS = {
         "decimal": "DECIMAL={given}: hay point y comma",
         "watch": "WATCH={given}: solo hay yes",
         "state": "STATE={given}: solo hay off",
+        "yes": "YES={given}: solo hay yes",
+        "one": "un curso se cierra entero; un solo laboratorio se quita con: make teardown LAB={lab}",
+        "close stopped": "Interrumpido: el curso no está cerrado, y nada se perdió. Repita el comando cuando quiera.",
         "exam before": "Examen de {name}: {exercises}. Se abre el {begin:%Y-%m-%d %H:%M}; hasta entonces está cerrado."
         " Repita make exam cuando empiece, y déjelo hasta el final ({end:%H:%M}), cuando toma las notas.",
         "exam during": "El examen termina a las {end:%H:%M}; entonces se toman las notas.",
@@ -79,6 +85,7 @@ TEXTS = {
         "no lab": "the lab {lab} is not made yet. Make it with: {make}",
         "unwritable": "the record of {lab} cannot be written: {error}. Make room on the disk, or repeat it as the labs' user",
         "busy": "Another grading is under way on this machine; this one begins when it is over.",
+        "at work": "another grading is under way on this machine, and closing does not wait: repeat it when that is over",
         "written": "Marks: {place}/{name}.md; for Moodle: {place}/{name}.moodle.csv (separator: {separator}, a row for each {mark})",
         "page": "Page: {path}",
         "left out": "Without a row in Moodle's file: {lab}: {why}",
@@ -95,6 +102,9 @@ TEXTS = {
         "decimal": "DECIMAL={given}: there are point and comma",
         "watch": "WATCH={given}: there is only yes",
         "state": "STATE={given}: there is only off",
+        "yes": "YES={given}: there is only yes",
+        "one": "a class is closed as a whole; a single lab is removed with: make teardown LAB={lab}",
+        "close stopped": "Stopped: the class is not closed, and nothing is lost. Repeat the command when you like.",
         "exam before": "Exam of {name}: {exercises}. It opens on {begin:%Y-%m-%d %H:%M}, and is shut until then."
         " Repeat make exam when it begins, and leave it until the end ({end:%H:%M}), when it takes the marks.",
         "exam during": "The exam ends at {end:%H:%M}; marks are taken then.",
@@ -117,9 +127,11 @@ class Session:
 
     Attributes:
         exam: in whose time attempts have to be made to count; None where there is none.
+        part: the folder of the marks below the day's; empty where they are the day's own.
     """
 
     exam: exams.Exam | None = None
+    part = ""
 
     def __init__(self, classroom: Classroom, chosen: Sequence[Exercise], language: str, root: Path) -> None:
         self.classroom = classroom
@@ -129,7 +141,7 @@ class Session:
 
     def say(self, text: str, /, **values: object) -> str:
         """A sentence in the session's language."""
-        return say(self.language, text, **values)
+        return say(TEXTS, self.language, text, **values)
 
     def students(self, only: str) -> list[Student]:
         """All students, or the one of a lab.
@@ -140,7 +152,7 @@ class Session:
         found = [each for each in self.classroom.students if only in ("", each.lab)]
         if not found:
             known = ", ".join(each.lab for each in self.classroom.students)
-            raise both("nobody", lab=only, roster=self.classroom.roster.name, labs=known)
+            raise both(TEXTS, "nobody", lab=only, roster=self.classroom.roster.name, labs=known)
         return found
 
     def grade(self, only: str = "", decimal: str = "point") -> list[str]:
@@ -158,16 +170,9 @@ class Session:
         """
         begun = time.monotonic()
         students = self.students(only)
-        try:
-            with self._alone():
-                every = self._side_by_side(self._marks_of, students)
-                text, left = reports.moodle_csv(every, self.language, decimal)
-                place = self._write(every, text, date.today().isoformat(), pages_only=bool(only))
-        except OSError as error:
-            raise both("full", error=error) from error
-        said = columns(TEXTS[self.language]["heading"], [self._row(each, decimal) for each in every], right=(2, 3, 4))
-        reasons = [(each.student.lab, reports.why(each, self.language)) for each in every]
-        said += ["", *(f"{lab}: {why}" for lab, why in reasons if why)]
+        with self.alone():
+            every, text, left, place = self._take_marks(students, decimal, pages_only=bool(only))
+        said, reasons = self._table(every, decimal)
         if only:
             return [*said, self.say("page", path=place / "students" / f"{only}.md")]
         told = {lab for lab, why in reasons if why}
@@ -181,6 +186,42 @@ class Session:
             said.append(self.say("evidence", place=place))
         graded = sum(each.tenths is not None for each in every)
         return [*said, self.say("graded", graded=graded, all=len(every), seconds=time.monotonic() - begun)]
+
+    def grade_finally(self) -> list[str]:
+        """Check the labs once more before they go, and write the marks into a folder of their own: those of the same day stay.
+
+        Returns:
+            What is said.
+
+        Raises:
+            ExerciseError: the marks cannot be written.
+        """
+        day = self.classroom.place / date.today().isoformat()
+        names = (f"final-{number}" if number > 1 else "final" for number in itertools.count(1))
+        self.part = next(name for name in names if not (day / name).exists())
+        every, *_written = self._take_marks(self.classroom.students, "point")
+        return self._table(every, "point")[0]
+
+    def _take_marks(
+        self, students: Sequence[Student], decimal: str, pages_only: bool = False
+    ) -> tuple[list[Marks], str, dict[str, str], Path]:
+        """The marks of students, which are written: them, Moodle's file, who is not in it and why, and where they are.
+
+        Raises:
+            ExerciseError: they cannot be written.
+        """
+        try:
+            every = self._side_by_side(self._marks_of, students)
+            text, left = reports.moodle_csv(every, self.language, decimal)
+            return every, text, left, self._write(every, text, date.today().isoformat(), pages_only)
+        except OSError as error:
+            raise both(TEXTS, "full", error=error) from error
+
+    def _table(self, every: Sequence[Marks], decimal: str) -> tuple[list[str], list[tuple[str, str]]]:
+        """The marks as they are said, with the reason of each student who has none; and these by lab."""
+        said = columns(TEXTS[self.language]["heading"], [self._row(each, decimal) for each in every], right=(2, 3, 4))
+        reasons = [(each.student.lab, reports.why(each, self.language)) for each in every]
+        return [*said, "", *(f"{lab}: {why}" for lab, why in reasons if why)], reasons
 
     def status(self, only: str = "") -> list[Progress]:
         """How far each student is.
@@ -202,7 +243,7 @@ class Session:
         try:
             _write(self.classroom.place, {name: page})
         except OSError as error:
-            raise both("no page", error=error) from error
+            raise both(TEXTS, "no page", error=error) from error
         return self.classroom.place / name
 
     def _side_by_side(
@@ -215,20 +256,27 @@ class Session:
     def _marks_of(self, student: Student) -> Marks:
         """Check a lab. Whatever is wrong with it stops nobody else."""
         if student.lab not in self.classroom.labs:
-            return Marks(student, reason=both("no lab", lab=student.lab, make=self.classroom.make).text)
+            return Marks(student, reason=both(TEXTS, "no lab", lab=student.lab, make=self.classroom.make).text)
         try:
             now = check_lab(self.root, student.lab, self.chosen, LAB_SECONDS)
             lines = record.Log(self.root, student.lab, now[0].get("database", "")).lines()
         except ExerciseError as error:
             return Marks(student, reason=error.text)
         except OSError as error:
-            return Marks(student, reason=both("unwritable", lab=student.lab, error=error).text)
+            return Marks(student, reason=both(TEXTS, "unwritable", lab=student.lab, error=error).text)
         kept = {
             each.id: [line for line in record.since_stage(lines, each.id) if line["kind"] == "check"]
             for each in self.chosen
         }
         counted = in_time(self.exam, now, kept) if self.exam else (now, kept)
         return marks_of(student, self.chosen, *counted)
+
+    def answer(self, lab: str) -> str:
+        """Whether a lab of this machine answers: up, partly or down."""
+        try:
+            return ask(labs.find(self.root, lab))[1].state
+        except ExerciseError:  # its record cannot be read; `make diagnose` says why
+            return progress.DOWN
 
     def _evidence_of(self, student: Student) -> str:
         """What the marks of a student were taken from, in JSON: the record's lines that count, and what is in the lab."""
@@ -264,7 +312,8 @@ class Session:
             OSError: they cannot be written.
         """
         name, strangers, language = self.classroom.name, self.classroom.strangers, self.language
-        folder = f"{day}/exam" if self.exam else day
+        part = "exam" if self.exam else self.part
+        folder = f"{day}/{part}" if part else day
         files = {
             f"{folder}/students/{each.student.lab}.md": reports.student_page(each, day, language) for each in every
         }
@@ -281,8 +330,15 @@ class Session:
         return self.classroom.place / folder
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """A while in which no other grading runs on this machine: two would share its processors, and checks run out of time."""
+    def alone(self, wait: bool = True) -> Iterator[None]:
+        """A while in which no other grading runs on this machine: two would share its processors, and checks run out of time.
+
+        Args:
+            wait: for the end of another one.
+
+        Raises:
+            ExerciseError: there is another one, and it is not waited for.
+        """
         folder = record.folder(self.root)
         if not self.root.is_dir():  # there is no lab yet, and so nothing to be counted
             yield
@@ -293,6 +349,8 @@ class Session:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                if not wait:
+                    raise both(TEXTS, "at work") from None
                 print(self.say("busy"), file=sys.stderr, flush=True)
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
@@ -347,16 +405,6 @@ def listens(port: int) -> bool:
         return False
 
 
-def say(language: str, text: str, /, **values: object) -> str:
-    """A sentence in a language."""
-    return str(TEXTS[language][text]).format(**values)
-
-
-def both(text: str, /, **values: object) -> ExerciseError:
-    """A sentence in both languages, to be raised."""
-    return ExerciseError(*(say(language, text, **values) for language in LANGUAGES))
-
-
 def parser() -> argparse.ArgumentParser:
     """What can be typed."""
     parsed = argparse.ArgumentParser(prog="exercises", description=__doc__)
@@ -376,6 +424,10 @@ def parser() -> argparse.ArgumentParser:
         "--decimal", default="", help="grade: the decimal sign of Moodle's file, point (the default) or comma"
     )
     parsed.add_argument("--state", default="", help="exam: off takes it away")
+    parsed.add_argument("--yes", default="", help="class-close: yes closes the class without a question")
+    parsed.add_argument(
+        "--ansible", default="", help="class-close: what was typed for Ansible; --check says the plan alone"
+    )
     parsed.add_argument("--watch", default="", help="class-status: yes repeats it, and keeps a page for a projector")
     return parsed
 
@@ -396,16 +448,30 @@ def main(own: Path, arguments: Sequence[str] | None = None) -> int:
         print(f"LAB_LANGUAGE={language}: hay es y en (there are es and en)", file=sys.stderr)
         return 1
     try:
-        for name, known in (("decimal", ("", *reports.DECIMALS)), ("watch", ("", "yes")), ("state", ("", "off"))):
+        for name, known in (
+            ("decimal", ("", *reports.DECIMALS)),
+            ("watch", ("", "yes")),
+            ("state", ("", "off")),
+            ("yes", ("", "yes")),
+        ):
             if getattr(asked, name) not in known:
-                raise both(name, given=getattr(asked, name))
+                raise both(TEXTS, name, given=getattr(asked, name))
         root, only = labs.state(), os.environ.get("LAB", "")
+        if asked.command == "class-close":
+            if only:
+                raise both(TEXTS, "one", lab=only)
+            if done := close.finish(list_of(asked.inventory, asked.roster)):
+                print(say(close.TEXTS, language, "finished", path=done))
+                return 0
         places = [own, *folders_of(asked.path)]
         names = [name for name in asked.exercises.split(",") if name]
         chosen = [exercise(places, name) for name in names] if names else exercises(places)
         session = Session(read_classroom(asked.inventory, asked.roster, root), chosen, language, root)
         if asked.command == "exam":
             hold(session, places, asked.state == "off", asked.decimal or "point")
+        elif asked.command == "class-close":
+            closing = close.Closing(session, asked.inventory, own.parent, asked.ansible)
+            return 0 if closing.close(is_sure=bool(asked.yes)) else 1
         elif asked.command == "grade":
             print("\n".join(session.grade(only, asked.decimal or "point")))
         elif asked.watch:
@@ -420,7 +486,8 @@ def main(own: Path, arguments: Sequence[str] | None = None) -> int:
         print(f"{text[0].upper()}{text[1:]}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(say(language, "stopped"), file=sys.stderr)
+        stopped = "close stopped" if asked.command == "class-close" else "stopped"
+        print(say(TEXTS, language, stopped), file=sys.stderr)
         return 1
     return 0
 
@@ -440,7 +507,7 @@ def hold(session: Session, places: Sequence[Path], off: bool, decimal: str) -> N
     try:
         exams.keep(root, classroom.name, exam, [each.lab for each in classroom.students])
     except OSError as error:
-        raise both("no exam", error=error) from error
+        raise both(TEXTS, "no exam", error=error) from error
     said = {"name": classroom.name, "exercises": ", ".join(exam.exercises), "begin": exam.begin, "end": exam.end}
     phase = exam.phase(datetime.now(UTC))
     if phase == exams.BEFORE:

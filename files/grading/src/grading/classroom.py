@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from grading.marks import Student
 
 #: What the settings of a class are called, as the inventory plugin takes them.
 SETTINGS = ("roster.yml", "roster.yaml")
+#: For how many years the archive of a class is kept, unless they say otherwise.
+YEARS = 5
 
 
 class ClassError(Exception):
@@ -38,16 +41,27 @@ class Classroom:
         roster: the list.
         students: in its order.
         labs: of this machine, by name, whether a student's or not.
+        left: the labs of students who are on the list no more.
+        settings: the file with the settings.
+        years: for how long its archive is kept.
     """
 
     roster: Path
     students: list[Student]
     labs: list[str]
+    left: list[str]
+    settings: Path
+    years: int
 
     @property
     def name(self) -> str:
         """What its files are called."""
         return self.roster.stem
+
+    @property
+    def every_lab(self) -> list[str]:
+        """The labs that it has or had."""
+        return [*(student.lab for student in self.students), *self.left]
 
     @property
     def make(self) -> str:
@@ -92,7 +106,22 @@ def read_classroom(inventory: Path, asked: str, root: Path) -> Classroom:
     students = [
         Student(each.kept.lab, each.row.name, each.row.code, each.row.email, each.row.groups) for each in group.students
     ]
-    return Classroom(roster, students, list(labs))
+    left = [each.lab for each in group.left]
+    return Classroom(roster, students, list(labs), left, settings, _years(settings, said))
+
+
+def list_of(inventory: Path, asked: str) -> Path:
+    """The list of a class, whether it is there or not.
+
+    Args:
+        inventory: its folder, or the file of its settings.
+        asked: the list, where it is not the one that the settings name.
+
+    Raises:
+        ClassError: the settings cannot be read.
+    """
+    settings = _settings(inventory)
+    return settings.parent / (asked or str(_said(settings).get("file") or LIST))
 
 
 def _settings(inventory: Path) -> Path:
@@ -106,6 +135,18 @@ def _settings(inventory: Path) -> Path:
     if found is None:
         raise ClassError(f"{inventory} is no inventory of a class: it has no {SETTINGS[0]}. Name the list with ROSTER=")
     return found
+
+
+def _years(settings: Path, said: Mapping[str, Any]) -> int:
+    """For how long the archive of a class is kept.
+
+    Raises:
+        ClassError: that is no number of years.
+    """
+    years = said.get("retention_years", YEARS)
+    if not isinstance(years, int) or not 1 <= years <= 100:
+        raise ClassError(f"retention_years of {settings} is {years}: a number from 1 to 100 is needed")
+    return years
 
 
 def _said(settings: Path) -> dict[str, Any]:
