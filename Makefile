@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 ifeq ($(origin INVENTORY),undefined)
-INVENTORY := $(if $(or $(value ROSTER),$(filter class handout grade class-status exam class-close,$(MAKECMDGOALS))),inventories/classroom,inventories/lab)
+INVENTORY := $(if $(or $(value ROSTER),$(filter class handout grade class-status exam class-archive class-close class-take-over,$(MAKECMDGOALS))),inventories/classroom,inventories/lab)
 endif
 # Typed, they arrive as typed: make would take a dollar for a variable of its own. Recipes read them as the shell's, in quotes.
 override ARGS := $(value ARGS)
@@ -77,7 +77,7 @@ hosts = ansible -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") --lis
 
 suites := unit middleware integration kubernetes newcomer molecule
 
-.PHONY: help env bundle docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart scale rebalance exercises exercise check hint exercise-reset exercise-test grade class-status exam class-close teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
+.PHONY: help env bundle docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart scale rebalance exercises exercise check hint exercise-reset exercise-test grade class-status exam class-archive class-close class-take-over teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
 	@sed -n 's/\$$(suites)/$(suites)/; s/^\([a-z][^:= ]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -187,6 +187,12 @@ exam: env ## shut the exercises of exam.yml but in its time, and take the marks 
 # What is typed for Ansible is not the program's: it hands it on when it removes the labs.
 class-close: env ## end a class: archive its marks and records, remove its labs and accounts, delete its data: ROSTER=roster.csv; ARGS=--check only says what
 	@ARGS= $(call graded,class-close) --ansible="$$ARGS" $(if $(YES),--yes "$$YES")
+
+class-archive: env ## a class that goes on in one file, for who teaches it next: ROSTER=roster.csv
+	@$(call graded,class-archive)
+
+class-take-over: env ## go on with the class of an archive: FILE=roster-2026-06-30.zip, ROSTER=/folder/roster.csv where it is to be
+	@$(call graded,class-take-over) $(if $(FILE),--file "$(file)")
 
 teardown: env ## remove the lab: processes, data, directory, user
 	@$(call play,teardown)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from grading import class_program, evidence, labs, stage
+from grading import class_program, evidence, labs, record, stage
 from grading import exam as exams
 from grading.exercise import Exercise, ExerciseError, exercise, exercises
 from grading.grade import check_lab
@@ -136,6 +136,12 @@ def test_a_class_is_graded_and_watched(
     assert "the lab beto-nunez is not made yet" in said
     assert rows() == [["1", "10", "Passed.", "100.0"]]
     assert len([line for line in session.log.lines() if line.get("by") == TEACHER]) == 2
+    own = session.log.path.read_text(encoding="utf-8")
+    another = re.sub(r'"database": "[0-9]+"', '"database": "1"', own)
+    session.log.path.write_text(record.for_another_lab(another), encoding="utf-8")
+    assert re.search(rf"{lab.name} +up +1 ", say("class-status")), "a class that was taken over"
+    assert re.search(rf"Ana Soto +{lab.name} +100\.0 +10/10 +1", say("grade"))
+    session.log.path.write_text(own, encoding="utf-8")
     with lab.connect() as connection:
         sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'grading'"
         lab.wait_until(lambda: connection.execute(sessions).fetchall() == [(0,)])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,3 +27,24 @@ def came_to(root: Path, lab: str, chosen: Sequence[Exercise], seconds: float) ->
     if lab == "beto-nunez":
         return [line(each, "not run", reason=DOWN) for each in chosen]
     return [{**line(each, PASSED, FAILED), "database": "1"} for each in chosen]
+
+
+def killed(work: Callable[[], int], step: int) -> bool:
+    """Do something in a process that is killed before its nth change of a folder; whether it came to that, and did not end well before."""
+    child = os.fork()
+    if not child:
+        count = 0
+
+        def hook(event: str, _arguments: Any) -> None:
+            nonlocal count
+            count += event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir")
+            if count == step:
+                os._exit(9)
+
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        sys.addaudithook(hook)
+        os._exit(work())
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, 9)
+    return code == 9

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import (
     Ownership,
     ensure_directory,
-    ensure_text,
+    see_that_nobody_else_writes,
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.roster.reading import numbers_of
 from grading import exam as exams
@@ -118,29 +118,42 @@ def write(path: Path, archive: Archive) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    ensure_directory(str(path.parent), 0o700, Ownership())
+    into = io.BytesIO()
+    with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in {MANIFEST: _manifest(archive), **archive.files}.items():
+            entry = zipfile.ZipInfo(name, datetime.now().timetuple()[:6])
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
+            file.writestr(entry, content)
+    put(path, into.getvalue())
+    digest = hashlib.sha256(into.getvalue()).hexdigest()
+    put(checksum_of(path), f"{digest}  {path.name}\n".encode())
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write a file that only its owner reads, whole, onto the disk itself; so are folders that it needs.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    for folder in reversed(path.parents):
+        if not folder.is_dir():
+            ensure_directory(str(folder), 0o700, Ownership())
+    see_that_nobody_else_writes(str(path.parent))
     descriptor, new = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
     try:
-        with os.fdopen(descriptor, "w+b") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as into:
-                for name, content in {MANIFEST: _manifest(archive), **archive.files}.items():
-                    entry = zipfile.ZipInfo(name, datetime.now().timetuple()[:6])
-                    entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
-                    into.writestr(entry, content)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(descriptor)
-            file.seek(0)
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.rename(new, path)
     except BaseException:
         os.unlink(new)
         raise
-    ensure_text(str(checksum_of(path)), f"{digest}  {path.name}\n", 0o600, Ownership())
-    folder = os.open(path.parent, os.O_RDONLY)
+    descriptor = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def _manifest(archive: Archive) -> bytes:

@@ -1,4 +1,4 @@
-"""The commands of a class that works on exercises: `make grade`, `make class-status`, `make exam`, and those of its end: `make class-close`."""
+"""The commands of a class that works on exercises: `make grade`, `make class-status`, `make exam`; and those of its end."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -27,10 +28,10 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import columns
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
-from grading import close, evidence, labs, progress, record, reports
+from grading import close, evidence, labs, progress, record, reports, take_over
 from grading import exam as exams
 from grading.checks import LANGUAGES, PASSED
-from grading.classroom import ClassError, Classroom, list_of, read_classroom
+from grading.classroom import ClassError, Classroom, list_of, read_classroom, settings_of
 from grading.exercise import Exercise, ExerciseError, exercise, exercises, folders_of
 from grading.grade import check_lab
 from grading.lab import IDENTIFIER, connect
@@ -40,7 +41,7 @@ from grading.texts import both, say
 
 Found = TypeVar("Found")
 #: What can be asked for.
-COMMANDS = ("grade", "class-status", "exam", "class-close")
+COMMANDS = ("grade", "class-status", "exam", "class-archive", "class-close", "class-take-over")
 #: Seconds that all checks of one lab may take together.
 LAB_SECONDS = 60
 #: Labs that are checked at a time, by processor: while one waits for its servers, another one is checked. And those that are asked whether they are up:
@@ -53,7 +54,7 @@ TEXTS = {
         "no lab": "el laboratorio {lab} todavía no existe. Créelo con: {make}",
         "unwritable": "no se puede escribir el registro de {lab}: {error}. Libere espacio en el disco, o repita como el usuario de los laboratorios",
         "busy": "Otra calificación está en curso en esta máquina; esta empieza cuando termine.",
-        "at work": "otra calificación está en curso en esta máquina, y el cierre no la espera: repítalo cuando termine",
+        "at work": "otra calificación está en curso en esta máquina, y este comando no la espera: repítalo cuando termine",
         "written": "Notas: {place}/{name}.md; para Moodle: {place}/{name}.moodle.csv (separador: {separator}, una fila por {mark})",
         "page": "Página: {path}",
         "left out": "Sin fila en el archivo de Moodle: {lab}: {why}",
@@ -85,7 +86,7 @@ TEXTS = {
         "no lab": "the lab {lab} is not made yet. Make it with: {make}",
         "unwritable": "the record of {lab} cannot be written: {error}. Make room on the disk, or repeat it as the labs' user",
         "busy": "Another grading is under way on this machine; this one begins when it is over.",
-        "at work": "another grading is under way on this machine, and closing does not wait: repeat it when that is over",
+        "at work": "another grading is under way on this machine, and this command does not wait: repeat it when that is over",
         "written": "Marks: {place}/{name}.md; for Moodle: {place}/{name}.moodle.csv (separator: {separator}, a row for each {mark})",
         "page": "Page: {path}",
         "left out": "Without a row in Moodle's file: {lab}: {why}",
@@ -264,10 +265,7 @@ class Session:
             return Marks(student, reason=error.text)
         except OSError as error:
             return Marks(student, reason=both(TEXTS, "unwritable", lab=student.lab, error=error).text)
-        kept = {
-            each.id: [line for line in record.since_stage(lines, each.id) if line["kind"] == "check"]
-            for each in self.chosen
-        }
+        kept = {each.id: record.counting(lines, each.id) for each in self.chosen}
         counted = in_time(self.exam, now, kept) if self.exam else (now, kept)
         return marks_of(student, self.chosen, *counted)
 
@@ -329,33 +327,40 @@ class Session:
         _write(self.classroom.place, files)
         return self.classroom.place / folder
 
-    @contextlib.contextmanager
-    def alone(self, wait: bool = True) -> Iterator[None]:
-        """A while in which no other grading runs on this machine: two would share its processors, and checks run out of time.
+    def alone(self, wait: bool = True) -> AbstractContextManager[None]:
+        """A while in which no other grading runs on this machine (`alone`)."""
+        return alone(self.root, self.language, wait)
 
-        Args:
-            wait: for the end of another one.
 
-        Raises:
-            ExerciseError: there is another one, and it is not waited for.
-        """
-        folder = record.folder(self.root)
-        if not self.root.is_dir():  # there is no lab yet, and so nothing to be counted
-            yield
-            return
-        folder.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
+@contextlib.contextmanager
+def alone(root: Path, language: str, wait: bool) -> Iterator[None]:
+    """A while in which no other grading runs on this machine: two would share its processors, and checks run out of time.
+
+    Args:
+        root: the folder of the state.
+        language: es or en.
+        wait: for the end of another one.
+
+    Raises:
+        ExerciseError: there is another one, and it is not waited for.
+    """
+    folder = record.folder(root)
+    if not root.is_dir():  # there is no lab yet, and so nothing to be counted
+        yield
+        return
+    folder.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not wait:
-                    raise both(TEXTS, "at work") from None
-                print(self.say("busy"), file=sys.stderr, flush=True)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not wait:
+                raise both(TEXTS, "at work") from None
+            print(say(TEXTS, language, "busy"), file=sys.stderr, flush=True)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _write(top: Path, files: Mapping[str, str]) -> None:
@@ -424,6 +429,7 @@ def parser() -> argparse.ArgumentParser:
         "--decimal", default="", help="grade: the decimal sign of Moodle's file, point (the default) or comma"
     )
     parsed.add_argument("--state", default="", help="exam: off takes it away")
+    parsed.add_argument("--file", type=Path, help="class-take-over: the archive")
     parsed.add_argument("--yes", default="", help="class-close: yes closes the class without a question")
     parsed.add_argument(
         "--ansible", default="", help="class-close: what was typed for Ansible; --check says the plan alone"
@@ -457,6 +463,10 @@ def main(own: Path, arguments: Sequence[str] | None = None) -> int:
             if getattr(asked, name) not in known:
                 raise both(TEXTS, name, given=getattr(asked, name))
         root, only = labs.state(), os.environ.get("LAB", "")
+        if asked.command == "class-take-over":
+            said = _taken_over(asked.file, asked.inventory, asked.roster, root, language)
+            print("\n".join(said))
+            return 0
         if asked.command == "class-close":
             if only:
                 raise both(TEXTS, "one", lab=only)
@@ -469,9 +479,12 @@ def main(own: Path, arguments: Sequence[str] | None = None) -> int:
         session = Session(read_classroom(asked.inventory, asked.roster, root), chosen, language, root)
         if asked.command == "exam":
             hold(session, places, asked.state == "off", asked.decimal or "point")
-        elif asked.command == "class-close":
+        elif asked.command in ("class-archive", "class-close"):
             closing = close.Closing(session, asked.inventory, own.parent, asked.ansible)
-            return 0 if closing.close(is_sure=bool(asked.yes)) else 1
+            if asked.command == "class-archive":
+                closing.keep()
+            elif not closing.close(is_sure=bool(asked.yes)):
+                return 1
         elif asked.command == "grade":
             print("\n".join(session.grade(only, asked.decimal or "point")))
         elif asked.watch:
@@ -490,6 +503,20 @@ def main(own: Path, arguments: Sequence[str] | None = None) -> int:
         print(say(TEXTS, language, stopped), file=sys.stderr)
         return 1
     return 0
+
+
+def _taken_over(file: Path | None, inventory: Path, roster: str, root: Path, language: str) -> list[str]:
+    """Take over a class, while nobody grades; what is said.
+
+    Raises:
+        ClassError: the inventory is none of a class.
+        ExerciseError: what is in the way.
+    """
+    if file is None:
+        raise both(take_over.TEXTS, "no file")
+    settings = settings_of(inventory)
+    with alone(root, language, wait=False):
+        return take_over.take_over(file, settings.parent / roster, settings, root, language)
 
 
 def hold(session: Session, places: Sequence[Path], off: bool, decimal: str) -> None:

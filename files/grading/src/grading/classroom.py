@@ -91,8 +91,8 @@ def read_classroom(inventory: Path, asked: str, root: Path) -> Classroom:
     Raises:
         ClassError: it cannot be read.
     """
-    settings = _settings(inventory)
-    said = _said(settings)
+    settings = settings_of(inventory)
+    said = said_by(settings)
     columns = {str(what): str(header or "") for what, header in (said.get("columns") or {}).items()}
     labs = labs_of(runtime_directory(root))
     try:
@@ -120,11 +120,11 @@ def list_of(inventory: Path, asked: str) -> Path:
     Raises:
         ClassError: the settings cannot be read.
     """
-    settings = _settings(inventory)
-    return settings.parent / (asked or str(_said(settings).get("file") or LIST))
+    settings = settings_of(inventory)
+    return settings.parent / (asked or str(said_by(settings).get("file") or LIST))
 
 
-def _settings(inventory: Path) -> Path:
+def settings_of(inventory: Path) -> Path:
     """The file with the settings of a class.
 
     Raises:
@@ -149,7 +149,7 @@ def _years(settings: Path, said: Mapping[str, Any]) -> int:
     return years
 
 
-def _said(settings: Path) -> dict[str, Any]:
+def said_by(settings: Path) -> dict[str, Any]:
     """What the settings say.
 
     Raises:

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.commands import quoted
-from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership import Ownership, ensure_text
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import human_size
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import runtime_directory
 from ansible_collections.aula.historia_clinica.plugins.module_utils.registry import registered_labs
@@ -38,6 +37,7 @@ from grading.archive import (
     files_of,
     free_path,
     lab_of,
+    put,
     read,
     write,
 )
@@ -170,25 +170,35 @@ class Closing:
             ExerciseError: something is in the way. Nothing that is not archived was removed.
         """
         if {"--check", "-C"} & set(shlex.split(self.arguments)):
+            self._see_that_no_exam_is_on()
             self.tell(self.plan())
             return True
         with self.session.alone(wait=False):
+            self._see_that_no_exam_is_on()
             plan = self.plan()
             self.tell(plan)
             self._confirm(is_sure)
             if plan.labs:
                 print("\n".join(self.session.grade_finally()), flush=True)
-            archive = self._archive(plan)
+            archive = self._archive(plan, goes_on=True)
             self._remove_labs()
             return self._delete(plan, archive)
+
+    def keep(self) -> None:
+        """Archive the class, which goes on.
+
+        Raises:
+            ExerciseError: it cannot be archived.
+        """
+        with self.session.alone(wait=False):
+            self._archive(self.plan(), goes_on=False)
 
     def plan(self) -> Plan:
         """What closing the class does, as things are.
 
         Raises:
-            ExerciseError: it has an exam, or the archive of an interrupted closing cannot be read.
+            ExerciseError: the archive of an interrupted closing cannot be read.
         """
-        self._see_that_no_exam_is_on()
         classroom = self.classroom
         here = [lab for lab in classroom.every_lab if lab in self._registered()]
         before, path = None, free_path(classroom.roster, date.today())
@@ -263,8 +273,12 @@ class Closing:
         if typed != name:
             raise both(TEXTS, "not sure", name=name, roster=quoted(str(self.classroom.roster.absolute())))
 
-    def _archive(self, plan: Plan) -> Archive:
-        """Archive the class, read it back and compare; archives past their date go.
+    def _archive(self, plan: Plan, goes_on: bool) -> Archive:
+        """Archive the class, read it back and compare.
+
+        Args:
+            plan: what is done.
+            goes_on: the class is closed next.
 
         Raises:
             ExerciseError: it cannot be archived.
@@ -278,19 +292,20 @@ class Closing:
             write(plan.path, archive)
             if read(plan.path) != archive or any(path.read_bytes() != found[name] for name, path in files.items()):
                 raise both(TEXTS, "other", path=plan.path)
-            marker = marker_of(self.classroom.roster)
-            ensure_text(str(marker), f"{plan.path.name}\n", 0o600, Ownership())
+            if goes_on:
+                put(marker_of(self.classroom.roster), f"{plan.path.name}\n".encode())
         except OSError as error:
             free = human_size(shutil.disk_usage(self.classroom.roster.parent).free)
             raise both(
                 TEXTS, "no archive", path=plan.path, error=error, needed=human_size(needed), free=free
             ) from error
+        self.tell_archive(plan)
+        return archive
+
+    def tell_archive(self, plan: Plan) -> None:
+        """Say where the archive is."""
         size, checksum = human_size(plan.path.stat().st_size), checksum_of(plan.path).name
         self.say("written", path=plan.path, size=size, until=plan.until, checksum=checksum)
-        for path in plan.expired:
-            for each in (checksum_of(path), path):
-                each.unlink(missing_ok=True)
-        return archive
 
     def _remove_labs(self) -> None:
         """Remove labs and accounts, as far as it goes: what is left is seen then."""
@@ -326,6 +341,9 @@ class Closing:
         changed: list[str] = []
         deleted = 0
         try:
+            for path in plan.expired:
+                _remove(checksum_of(path))
+                _remove(path)
             for lab in labs - stay:
                 _remove(handouts_of(roster) / lab)
                 _remove(handouts_of(roster) / f"{lab}.zip")

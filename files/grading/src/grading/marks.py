@@ -111,7 +111,7 @@ def marks_of(
         student: whose they are.
         exercises: which ones count.
         now: what `check_lab` gave for them, in that order.
-        kept: the lines of the kind `check` of each exercise since its stage was made, by its name.
+        kept: the checks of each exercise that count (`record.counting`), by its name.
     """
     down = next((line for line in now if line.get("reason") == DOWN), None)
     if down:
@@ -140,13 +140,14 @@ def in_time(
 
 def result_of(exercise: Exercise, now: Line, kept: Sequence[Line]) -> Result:
     """What an exercise came to, by what it came to now, and before."""
-    if now.get("reason") in (ELSEWHERE, NOT_BEGUN):
+    is_open = now.get("reason") not in (ELSEWHERE, NOT_BEGUN)
+    if not is_open and not kept:
         state = ABSENT if now["reason"] == ELSEWHERE else NEW
         return Result(exercise, state, reason=now["checks"][0]["message"], time=now["time"])
-    counts = max((*kept, now), key=lambda line: (line["points"], line["time"]))
+    counts = max((*kept, now) if is_open else kept, key=lambda line: (line["points"], line["time"]))
     if counts["points"] == exercise.about.points:
         return Result(exercise, PASSED, counts["points"], counts["checks"], counts["time"])
-    if unknown(now["checks"]):  # what is shown is why, and not an attempt in which all was known
+    if is_open and unknown(now["checks"]):  # what is shown is why, and not an attempt in which all was known
         return Result(exercise, OPEN, counts["points"], now["checks"], now["time"])
     return Result(exercise, BEGUN, counts["points"], counts["checks"], counts["time"])
 

@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import columns
 from grading.exercise import Exercise
 from grading.marks import Student
-from grading.record import since_stage
+from grading.record import counting, since_stage
 
 #: So many checks of an exercise in a row that gave no point more, and a student is stuck in it.
 STUCK = 3
@@ -115,11 +115,14 @@ def progress_of(
     """
     points = {each.id: each.about.points for each in exercises}
     since = {name: since_stage(lines, name) for name in points}
-    passed = {
-        name for name, kept in since.items() if any(line.get("points") == points[name] for line in _of("check", kept))
-    }
+    passed = {name for name in points if any(line["points"] == points[name] for line in counting(lines, name))}
     own = [
-        line for line in lines if "by" not in line and line["exercise"] in points and line.get("facts", {}) is not None
+        line
+        for line in lines
+        if "by" not in line
+        and line["kind"] != "mark"
+        and line["exercise"] in points
+        and line.get("facts", {}) is not None
     ]
     if not own:
         return Progress(student, answer, len(passed))

@@ -6,7 +6,8 @@ A line has `format`, `time` (UTC), `kind`, `lab`, `database` (the coordinator's 
 - `stage`: `facts`, what the setup said of the stage that it made: checks compare with these, and not with what a student could have changed;
 - `check`: `points`, `of`, `seconds`, and `checks`, each with `name`, `verdict`, `points`, `of`, `message` by language, `seconds`, `after`; where it was
   not the student who asked, `by`; where nothing was checked, `reason`;
-- `hint`: `number`, from 1.
+- `hint`: `number`, from 1;
+- `mark`: what counted in the lab that the student had before the class was taken over, as in `check`; `database` is empty: it is any lab's.
 """
 
 from __future__ import annotations
@@ -71,16 +72,10 @@ class Log:
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return []
-        found = []
-        for line in text.splitlines():
-            try:
-                read = json.loads(line)
-            except ValueError:
-                continue
-            if read.get("format") == FORMAT:
-                found.append(read)
-        database = self._same["database"] or next((line["database"] for line in reversed(found)), "")
-        return [line for line in found if line["database"] == database]
+        found = lines_of(text)
+        last = (line["database"] for line in reversed(found) if line["database"])
+        database = self._same["database"] or next(last, "")
+        return [line for line in found if line["database"] in (database, "")]
 
     def facts(self, exercise: str) -> dict[str, Any] | None:
         """What is known of the stage of an exercise; None where there is none."""
@@ -92,11 +87,42 @@ class Log:
         return [line for line in since_stage(self.lines(), exercise) if line["kind"] == kind]
 
 
+def lines_of(text: str) -> list[dict[str, Any]]:
+    """The lines of a record; one that was cut off is left out."""
+    found = []
+    for line in text.splitlines():
+        try:
+            read = json.loads(line)
+        except ValueError:
+            continue
+        if read.get("format") == FORMAT:
+            found.append(read)
+    return found
+
+
 def since_stage(lines: Sequence[Mapping[str, Any]], exercise: str) -> list[dict[str, Any]]:
     """The lines about an exercise behind that of its present stage; none where there is no stage."""
     own = [dict(line) for line in lines if line["exercise"] == exercise]
     stages = [number for number, line in enumerate(own) if line["kind"] == "stage"]
     return own[stages[-1] + 1 :] if stages else []
+
+
+def counting(lines: Sequence[Mapping[str, Any]], exercise: str) -> list[dict[str, Any]]:
+    """The checks of an exercise that count, of the lines about a lab: those of its present stage, and what was taken over."""
+    taken = [dict(line) for line in lines if line["kind"] == "mark" and line["exercise"] == exercise]
+    checked = [line for line in since_stage(lines, exercise) if line["kind"] == "check"]
+    return [*taken, *(line for line in checked if "reason" not in line)]
+
+
+def for_another_lab(text: str) -> str:
+    """The record of a lab as a student's next lab has it: its lines, and behind them for each exercise the best check that counted."""
+    lines = lines_of(text)
+    last = next((line["database"] for line in reversed(lines) if line["database"]), "")
+    own = [line for line in lines if line["database"] in (last, "")]
+    found = {line["exercise"]: counting(own, line["exercise"]) for line in own}
+    best = [max(each, key=lambda line: (line["points"], line["time"])) for each in found.values() if each]
+    more = [json.dumps({**line, "kind": "mark", "database": ""}, ensure_ascii=False) for line in best]
+    return "".join(f"{line}\n" for line in [*text.splitlines(), *more])
 
 
 def summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
