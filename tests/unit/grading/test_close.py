@@ -247,9 +247,9 @@ def spoil(term: Path) -> None:
     (term.parent / "closed/curso.closing").write_text("curso-2026-01-01.zip\n", encoding="utf-8")
 
 
-def keep_forever(term: Path) -> None:
-    """The settings name no number of years."""
-    (term.parent / "roster.yml").write_text("file: curso.csv\nretention_years: forever\n", encoding="utf-8")
+def keep_for(term: Path, years: str) -> None:
+    """The settings name a number of years, or something else."""
+    (term.parent / "roster.yml").write_text(f"file: curso.csv\nretention_years: {years}\n", encoding="utf-8")
 
 
 #: What is so, what is typed, and what is said: the next case is a line.
@@ -264,7 +264,8 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], Sequence[str], str]] = {
     "an exam": (lambda term: hold(term, -1, 1), (), "The class curso has an exam until"),
     "an exam to come": (lambda term: hold(term, 1, 2), (), "The class curso has an exam until"),
     "an exam without marks": (lambda term: hold(term, -2, -1), (), "The marks of the exam of curso, which ended on"),
-    "no number of years": (keep_forever, (), "retention_years of "),
+    "no number of years": (lambda term: keep_for(term, "forever"), (), "retention_years of "),
+    "no year": (lambda term: keep_for(term, "0"), (), "retention_years of "),
     "the archive is gone": (
         spoil,
         (),
