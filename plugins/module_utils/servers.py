@@ -50,12 +50,13 @@ def server_settings(
     ]
 
 
-def server_programs(lab: Mapping[str, Any], digest: str) -> list[dict[str, Any]]:
+def server_programs(lab: Mapping[str, Any], digest: str, memory: int = 0) -> list[dict[str, Any]]:
     """A lab's servers as programs for the module ``supervised_programs``.
 
     Args:
         lab: the fact that the role preflight gives.
         digest: what the runtime environment is made of: a new one restarts the servers.
+        memory: megabytes that each process of a server may have; 0 for no bound.
     """
     programs, directory = lab["postgres_bin"], lab["directory"]
     return [
@@ -74,6 +75,7 @@ def server_programs(lab: Mapping[str, Any], digest: str) -> list[dict[str, Any]]
                 # The servers log in to each other with these passwords.
                 "PGPASSFILE": f"{directory}/credentials/nodes.pgpass",
                 "LAB_RUNTIME": digest,
+                **({"LAB_MEMORY_MB": str(memory)} if memory else {}),
             },
             "stop_signal": "INT",
             "priority": 10 if node["role"] == "coordinator" else 20,

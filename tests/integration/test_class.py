@@ -163,6 +163,7 @@ def test_a_class_from_the_first_week_to_the_last(classroom: Classroom) -> None:
     assert re.search(r"^LEFT +ana$\nThe lab keeps the sample of seed 42,", again.stdout, re.MULTILINE), again.stdout
     assert classroom.ask("ana", "SELECT DISTINCT semilla FROM lab.sample_chunks") == [(42,)]
     no_number_is_a_neighbours(classroom)
+    no_query_takes_the_machine(classroom)
     assert classroom.ask("ana", "SELECT count(*) FROM lab.nodes WHERE responds") == [(3,)]
     assert classroom.ask("carla", "SELECT numero FROM mia") == [(7,)]
 
@@ -221,6 +222,13 @@ def no_number_is_a_neighbours(classroom: Classroom) -> None:
     print(found)
     assert len(found) >= 5
     assert [question for question, answers in found.items() if len(set(answers)) < 2] == []
+
+
+def no_query_takes_the_machine(classroom: Classroom) -> None:
+    """What wants more memory than a process of a class has is an error, to the administrator too; temporary files are bounded."""
+    with pytest.raises(psycopg.errors.OutOfMemory):
+        classroom.ask("ana", "SELECT length(string_agg(repeat('x', 1000000), '')) FROM generate_series(1, 600)")
+    assert classroom.ask("ana", "SHOW temp_file_limit") == [("2GB",)]
 
 
 def handout_opens_only_its_own_lab(classroom: Classroom) -> None:

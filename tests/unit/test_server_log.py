@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -127,3 +128,20 @@ def test_a_server_gets_its_signals_and_has_the_last_word(tmp_path: Path, name: s
         os.set_blocking(said.fileno(), False)  # nobody writes any more: all of it is there
         assert said.read() == line.replace("Ana", WITHHELD) + "\n"
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("bound", ["512", ""])
+def test_a_server_has_as_much_memory_as_it_may(tmp_path: Path, bound: str) -> None:
+    """Megabytes of each process of it; where none are named, as much as whoever starts it."""
+    rules = [PROGRAMS / "server.sh", PROGRAMS / "server_log.sed"]
+    says = "import resource; print(*resource.getrlimit(resource.RLIMIT_AS))"
+    done = subprocess.run(
+        ["sh", *rules, tmp_path / "log", sys.executable, "-c", says],
+        env={**os.environ, "LAB_MEMORY_MB": bound},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    is_bound = bound and platform.system() != "Darwin"  # which says so in the server's log
+    expected = (512 << 20, 512 << 20) if is_bound else resource.getrlimit(resource.RLIMIT_AS)
+    assert done.stdout.split() == list(map(str, expected))

@@ -40,6 +40,14 @@ def test_each_server_is_a_program_that_holds_no_secret() -> None:
     assert worker["ready"][-1] == "15433"
 
 
+def test_a_bound_of_memory_restarts_the_servers() -> None:
+    """It is part of the program, where there is one."""
+    lab = {"postgres_bin": "/pg/bin", "directory": "/labs/lab", "nodes": NODES}
+    assert [program["environment"].get("LAB_MEMORY_MB") for program in server_programs(lab, "abc", 1024)] == [
+        "1024"
+    ] * 2
+
+
 def test_a_new_runtime_restarts_the_servers() -> None:
     """What the runtime is made of is part of the program, so that the supervisor sees a difference."""
     lab = {"postgres_bin": "/pg/bin", "directory": "/labs/lab", "nodes": NODES}
