@@ -92,6 +92,12 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types
         elif not ignore_errors and not has_rescue(result.task):
             self._failure(result, "FAILED  ")
 
+    def _handle_exception(self, result: Any, use_stderr: bool = False) -> None:
+        """Show no error of a task that hides its result: Ansible keeps that, and a module's may quote its arguments."""
+        if "censored" in result:
+            result.pop("exception", None)
+        super()._handle_exception(result, use_stderr)
+
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Show which machine does not answer, and why."""
         if not self._brief:

@@ -160,3 +160,15 @@ def test_verbose_is_ansibles_own(tmp_path: Path) -> None:
     done = run(tmp_path, "- name: Look\n  ansible.builtin.ping:", "-v")
     assert "TASK [Look]" in done.stdout
     assert "ok: [ana]" in done.stdout
+
+
+@pytest.mark.parametrize("loop", ["", "  loop: [1]\n"])
+@pytest.mark.parametrize("verbosity", ["-v", "-vvv"])
+def test_the_error_of_a_task_that_hides_its_result_is_hidden(tmp_path: Path, verbosity: str, loop: str) -> None:
+    """Ansible would show it beside the censored result."""
+    task = "- name: Hide it\n  ansible.builtin.fail:\n    msg: \"{{ 's3' ~ 'cret' }}\"\n"
+    shown = run(tmp_path, f"{task}{loop}", verbosity)
+    assert "s3cret" in shown.stdout + shown.stderr
+    hidden = run(tmp_path, f"{task}{loop}  no_log: true\n", verbosity)
+    assert hidden.rc == 2
+    assert "s3cret" not in hidden.stdout + hidden.stderr
