@@ -107,6 +107,24 @@ def half_way(statement: str) -> Callable[[Lab], None]:
     return how
 
 
+def in_copy(table: str, statement: str, node: str) -> Callable[[Lab], None]:
+    """A change of a worker's copy of a reference table, past all that keeps people from it; ``{}`` is what it is called there."""
+
+    def how(lab: Lab) -> None:
+        with lab.connect(node=node) as connection:
+            connection.execute("SET session_replication_role = replica")
+            copy = table
+            if lab.engine == "citus":
+                connection.execute("SET citus.enable_manual_changes_to_shards = on")
+                [(copy,)] = connection.execute(
+                    "SELECT shard_name(logicalrelid, shardid) FROM pg_dist_shard WHERE logicalrelid = %s::regclass",
+                    [table],
+                ).fetchall()
+            assert connection.execute(statement.format(copy).encode()).rowcount == 1
+
+    return how
+
+
 def edit(name: str, text: str) -> Callable[[Lab], None]:
     """A line written into one of the files of a lab, and read by the server."""
 
@@ -312,6 +330,34 @@ CHANGES: tuple[Change, ...] = (
         sql("DELETE FROM usuario WHERE documento_id = '1072319876'"),
         "original-users",
         "1072319876: missing",
+    ),
+    Change(
+        "a municipality deleted",
+        "se borró un municipio",
+        sql("SET session_replication_role = replica", "DELETE FROM municipios WHERE codigo_municipio = '97889'"),
+        "as-installed",
+        "rows of municipios: found 1 changed or missing (97889)",
+    ),
+    Change(
+        "the description of a diagnosis changed",
+        "se cambió la descripción de un diagnóstico",
+        sql("UPDATE cie10 SET descripcion = 'Otra' WHERE codigo = 'J00X'"),
+        "as-installed",
+        "rows of cie10: found 1 changed or missing (J00X)",
+    ),
+    Change(
+        "on a worker: a row of a reference table changed",
+        "en un worker: se cambió una fila de una tabla de referencia",
+        in_copy("municipios", "UPDATE {} SET nombre = 'Otro' WHERE codigo_municipio = '52001'", "citus-worker-1"),
+        "as-installed",
+        "rows of municipios on citus-worker-1: found others",
+    ),
+    Change(
+        "on a worker: a row of a reference table deleted",
+        "en un worker: se borró una fila de una tabla de referencia",
+        in_copy("cie10", "DELETE FROM {} WHERE codigo = 'U072'", "citus-worker-2"),  # which no consultation has
+        "as-installed",
+        "rows of cie10 on citus-worker-2: found others",
     ),
     Change(
         "a function of the schema lab dropped",

@@ -88,6 +88,7 @@ ANSWERS: dict[str, list[dict[str, Any]]] = {
     "constraints": [{"node_name": name, "primary_keys": 2, "foreign_keys": 12} for name in WORKERS],
     "privileges": [],
     "installed": [],
+    "rows": [],
     "people": [{"nombre": "ana"}],
     "not-copying": [],
     "obstacles": [],

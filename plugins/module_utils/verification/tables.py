@@ -201,16 +201,17 @@ def indexes_valid(observations: Observations) -> str:
 
 
 def as_installed(observations: Observations) -> str:
-    """What was installed in the catalogue is there, and nothing that gives rights has been added; the nodes have the same."""
+    """What was installed in the catalogue is there, and nothing that gives rights has been added; the nodes have the same, and the rows of lists."""
     wrong = [
         f"{row['object']}: found {row['found']}, installed {row['wanted']}" for row in observations.rows("installed")
     ]
+    wrong += [f"{row['object']}: found {row['found']}, not {row['wanted']}" for row in observations.rows("rows")]
     wrong += [
         f"{row['object']}: found {row['found']}, here {row['wanted']}" for row in observations.rows("node-differences")
     ]
     if wrong:
         raise CheckFailed("; ".join(wrong))
-    return "tables, keys, indexes, rights and logins are as they were installed"
+    return "tables, keys, indexes, rights, logins and the rows of lists are as they were installed"
 
 
 def shards_can_move(observations: Observations) -> str:

@@ -263,6 +263,15 @@ def test_a_shard_that_could_not_be_counted_is_named() -> None:
     )
 
 
+def test_rows_that_somebody_changed_are_told_with_the_objects() -> None:
+    """Of a list that all labs have alike, or of a copy."""
+    found = Found()
+    row = {"object": "rows of cie10 on citus-worker-1", "found": "others", "wanted": "those of the coordinator"}
+    found.answers["rows"].append(row)
+    told = "rows of cie10 on citus-worker-1: found others, not those of the coordinator"
+    assert results(found.report(), FAIL) == {"as-installed": told}
+
+
 @pytest.mark.parametrize(("table", "least"), [("municipios", MUNICIPALITIES), ("cie10", DIAGNOSES)])
 def test_the_lists_of_the_country_and_the_world_are_those_of_the_package(table: str, least: int) -> None:
     """As many as its file has lines, without the header; fewer are told."""

@@ -400,6 +400,75 @@ END
 $$;
 COMMENT ON FUNCTION lab.create_reference_table(regclass) IS 'Copia una tabla entera a cada nodo; no hace nada si ya lo está';
 
+-- Copies are compared by a mark of their rows, in whatever order they lie. Of a node that does not answer nothing is known.
+CREATE OR REPLACE FUNCTION lab.other_copies(tabla regclass) RETURNS SETOF text
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET citus.node_connection_timeout = 2000
+AS $$
+    WITH asked AS MATERIALIZED (
+        SELECT array_agg(k.host) AS hosts, array_agg(k.port) AS ports, array_agg(format(
+            'SELECT coalesce(md5(string_agg(to_jsonb(t)::text, '''' ORDER BY to_jsonb(t)::text)), '''') FROM %s AS t',
+            shard_name(s.logicalrelid, s.shardid))) AS commands
+        FROM pg_dist_shard AS s
+        JOIN pg_dist_placement AS p ON p.shardid = s.shardid
+        JOIN lab.known_nodes() AS k ON k.group_id = p.groupid
+        WHERE s.logicalrelid = tabla
+    ), marks AS MATERIALIZED (
+        SELECT k.node_name, k.role, a.result AS mark
+        FROM asked, LATERAL master_run_on_worker(asked.hosts, asked.ports, asked.commands, true) AS a
+        JOIN lab.known_nodes() AS k ON k.host = a.node_name AND k.port = a.node_port
+        WHERE asked.hosts IS NOT NULL AND a.success
+    )
+    SELECT m.node_name FROM marks AS m JOIN marks AS c ON c.role = 'coordinator' WHERE m.mark <> c.mark ORDER BY 1
+$$;
+COMMENT ON FUNCTION lab.other_copies(regclass) IS 'Los nodos cuya copia de una tabla de referencia no tiene las filas del coordinador';
+
+-- Citus itself never looks whether a copy is still one. Rows that are not here are not ours to drop.
+CREATE OR REPLACE FUNCTION lab.write_copies(tabla regclass) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    columns text := (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+                     WHERE attrelid = tabla AND attnum > 0 AND NOT attisdropped AND attgenerated = '');
+    key text := (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_index AS i
+                 JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+                 WHERE i.indrelid = tabla AND i.indisprimary);
+    held jsonb;
+    refusal text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM lab.other_copies(tabla)) THEN
+        RETURN;
+    END IF;
+    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', tabla);
+    EXECUTE format('SELECT coalesce(jsonb_agg(to_jsonb(t)), ''[]'') FROM %s AS t', tabla) INTO held;
+    SELECT string_agg(format('%s: %s', k.node_name, a.result), '; ') INTO refusal
+    FROM pg_dist_shard AS s
+    JOIN pg_dist_placement AS p ON p.shardid = s.shardid
+    JOIN lab.known_nodes() AS k ON k.group_id = p.groupid AND k.role = 'worker'
+    CROSS JOIN LATERAL master_run_on_worker(ARRAY[k.host], ARRAY[k.port], ARRAY[format('DO %L', format($do$ DECLARE
+            extra text;
+        BEGIN
+            SET LOCAL session_replication_role = replica;  -- no foreign key asks about a row that comes back at once
+            SET LOCAL citus.enable_manual_changes_to_shards = on;
+            CREATE TEMPORARY TABLE lab_rows ON COMMIT DROP AS SELECT * FROM jsonb_populate_recordset(NULL::%1$s, %2$L);
+            SELECT string_agg(k::text, ', ') INTO extra FROM (SELECT %4$s FROM %1$s EXCEPT SELECT %4$s FROM pg_temp.lab_rows LIMIT 5) AS k;
+            IF extra IS NOT NULL THEN
+                RAISE EXCEPTION 'its copy holds rows that the coordinator does not have: %%', extra;
+            END IF;
+            DELETE FROM %1$s AS t WHERE to_jsonb(t) NOT IN (SELECT to_jsonb(r) FROM pg_temp.lab_rows AS r);
+            INSERT INTO %1$s (%3$s) SELECT %3$s FROM pg_temp.lab_rows WHERE (%4$s) NOT IN (SELECT %4$s FROM %1$s);
+        END $do$, shard_name(s.logicalrelid, s.shardid), held, columns, key))], false) AS a
+    WHERE s.logicalrelid = tabla AND NOT a.success;
+    IF refusal IS NOT NULL THEN
+        RAISE EXCEPTION 'not every node has the rows of %: %', tabla, refusal
+            USING HINT = 'Write them at the coordinator or delete them on the node; then make the lab again (lab, as its page says).';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION lab.write_copies(regclass) IS 'Escribe en las copias de una tabla de referencia las filas que tiene el coordinador';
+
 CREATE OR REPLACE FUNCTION lab.add_foreign_key(
     tabla regclass, nombre name, columna name, referencia regclass, columna_referida name
 ) RETURNS void
@@ -839,7 +908,7 @@ TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION
     lab.other_settings(), lab.copy_settings(), lab.carry_local_settings(), lab.read_open_transactions(), lab.end_session(text, integer),
     lab.read_waits(), lab.set_shard_count(integer), lab.known_nodes(), lab.create_distributed_table(regclass, name, regclass),
-    lab.create_reference_table(regclass),
+    lab.create_reference_table(regclass), lab.other_copies(regclass), lab.write_copies(regclass),
     lab.add_foreign_key(regclass, name, name, regclass, name), lab.ddl(text), lab.copy_logins(), lab.nodes_with_other_logins(),
     lab.create_login(name, text), lab.drop_login(name), lab.set_groups(name, name[]), lab.create_owner(name), lab.login_mark(name), lab.grant(text, regclass[], name[]),
     lab.register_nodes(jsonb), lab.define_on_nodes(text), lab.forget_removed_nodes(), lab.move_obstacles(), lab.sync_metadata(), lab.take_reference_tables(), lab.return_reference_tables()

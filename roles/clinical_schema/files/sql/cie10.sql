@@ -1,21 +1,26 @@
--- Diagnoses as the middleware's package has them (cie10.csv): what is missing, or has no description. A description that somebody gave stays his.
--- Where nothing is missing, nothing is written: a writer of a reference table waits for every node.
+-- Diagnoses as the middleware's package has them (cie10.csv): what is missing, has no description, or was written here and is otherwise. A
+-- description that somebody gave to a code before the package had it stays his. Where nothing is missing, nothing is written: a writer of a
+-- reference table waits for every node.
 CREATE OR REPLACE FUNCTION pg_temp.fill_diagnoses(lista text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-  nuevos jsonb;
+  hay jsonb := lab.rows_by_key('cie10');
+  filas jsonb := (
+    SELECT jsonb_object_agg(v.codigo, v)
+      FROM (SELECT split_part(l, ';', 1) AS codigo, split_part(l, ';', 2) AS descripcion, nullif(split_part(l, ';', 3), '') AS sexo
+              FROM string_to_table(lista, E'\n') AS l
+             WHERE l ~ '^[A-Z]') AS v);
+  nuevas jsonb := (
+    SELECT jsonb_agg(value) FROM jsonb_each(filas)
+     WHERE hay #>> ARRAY[key, 'descripcion'] IS NULL
+        OR NOT hay -> key @> value AND EXISTS (SELECT FROM lab.reference_rows r WHERE (r.tabla, r.codigo) = ('cie10', key)));
 BEGIN
-  SELECT jsonb_agg(v) INTO nuevos
-    FROM (SELECT split_part(l, ';', 1) AS codigo, split_part(l, ';', 2) AS descripcion, nullif(split_part(l, ';', 3), '') AS sexo
-            FROM string_to_table(lista, E'\n') AS l
-           WHERE l ~ '^[A-Z]') AS v
-    LEFT JOIN public.cie10 AS c USING (codigo)
-   WHERE c.descripcion IS NULL;
-  IF nuevos IS NOT NULL THEN
+  IF nuevas IS NOT NULL THEN
     INSERT INTO public.cie10 (codigo, descripcion, sexo)
-    SELECT * FROM jsonb_to_recordset(nuevos) AS v (codigo text, descripcion text, sexo text)
+    SELECT * FROM jsonb_to_recordset(nuevas) AS v (codigo text, descripcion text, sexo text)
         ON CONFLICT (codigo) DO UPDATE SET descripcion = excluded.descripcion, sexo = excluded.sexo;
   END IF;
+  PERFORM lab.remember_rows('cie10', filas);
 END
 $$;
 -- What consultations have that is not here: it comes in without a description, and nobody guesses what it is.

@@ -107,6 +107,60 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
      AND (i.estado IS NOT NULL OR (clase IN ('column', 'policy', 'rights', 'membership') AND EXISTS (SELECT FROM lab.installed)));
 $$;
 
+-- The rows of a table by their keys, of one column each.
+CREATE OR REPLACE FUNCTION lab.rows_by_key(tabla name) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  filas jsonb;
+BEGIN
+  EXECUTE format('SELECT coalesce(jsonb_object_agg(t.%I, to_jsonb(t)), ''{}'') FROM public.%I AS t',
+                 (SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                   WHERE i.indrelid = to_regclass(format('public.%I', tabla)) AND i.indisprimary), tabla) INTO filas;
+  RETURN filas;
+END
+$$;
+
+-- Of a list ({key: row}), the rows that its table has alike are what it was filled with.
+CREATE OR REPLACE FUNCTION lab.remember_rows(lista name, filas jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  hay jsonb := lab.rows_by_key(lista);
+BEGIN
+  DELETE FROM lab.reference_rows r WHERE r.tabla = lista AND NOT coalesce(hay -> r.codigo @> (filas -> r.codigo), false);
+  INSERT INTO lab.reference_rows (tabla, codigo, fila)
+  SELECT lista, key, value FROM jsonb_each(filas) WHERE hay -> key @> value
+      ON CONFLICT (tabla, codigo) DO UPDATE SET fila = excluded.fila WHERE reference_rows.fila <> excluded.fila;
+END
+$$;
+
+-- Rows of the lists that are not as they were written, and copies of reference tables that are not the coordinator's. A copy is asked for
+-- twice: what is written just now may have reached one node and not yet another. While a node does not answer, others say that.
+CREATE OR REPLACE FUNCTION lab.row_differences() RETURNS TABLE (object text, found text, wanted text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  lista name;
+  hay jsonb;
+  copiada regclass;
+BEGIN
+  FOR lista IN SELECT DISTINCT r.tabla FROM lab.reference_rows r WHERE to_regclass(format('public.%I', r.tabla)) IS NOT NULL ORDER BY 1 LOOP
+    hay := lab.rows_by_key(lista);
+    RETURN QUERY
+    SELECT 'rows of ' || lista, format('%s changed or missing (%s)', count(*), array_to_string((array_agg(r.codigo ORDER BY r.codigo))[:5], ', ')),
+           'as they were written'
+      FROM lab.reference_rows r WHERE r.tabla = lista AND NOT coalesce(hay -> r.codigo @> r.fila, false) HAVING count(*) > 0;
+  END LOOP;
+  IF EXISTS (SELECT FROM lab.nodes n WHERE NOT n.responds) THEN
+    RETURN;
+  END IF;
+  FOR copiada IN SELECT t.table_name FROM public.citus_tables t WHERE t.citus_table_type = 'reference' ORDER BY 1 LOOP
+    IF EXISTS (SELECT FROM lab.other_copies(copiada)) THEN
+      RETURN QUERY SELECT format('rows of %s on %s', replace(copiada::text, 'public.', ''), o), 'others', 'those of the coordinator'
+                     FROM lab.other_copies(copiada) o;
+    END IF;
+  END LOOP;
+END
+$$;
+
 -- Repairs what the scripts that create things leave alone because it has the name that they would give it. Before they
 -- create anything: a table goes by the partitions of the one that it lies beside.
 CREATE OR REPLACE FUNCTION lab.restore() RETURNS void
@@ -217,4 +271,5 @@ BEGIN
   END IF;
 END
 $$;
-REVOKE EXECUTE ON FUNCTION lab.replace_check(regclass, name, name, text), lab.catalogue_now(), lab.differences(), lab.restore(), lab.restore_nodes(), lab.migrate(text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION lab.replace_check(regclass, name, name, text), lab.catalogue_now(), lab.differences(), lab.restore(), lab.restore_nodes(), lab.migrate(text),
+  lab.rows_by_key(name), lab.remember_rows(name, jsonb), lab.row_differences() FROM PUBLIC;

@@ -29,16 +29,6 @@ BEGIN
     SELECT w.key, coalesce(a.huella, 'absent'), w.value, true
       FROM jsonb_each_text($1) w LEFT JOIN lab.applied a ON a.nombre = w.key
      WHERE a.huella IS DISTINCT FROM w.value $q$ USING aplicado;
-  IF to_regclass('public.municipios') IS NOT NULL THEN
-    RETURN QUERY EXECUTE $q$
-      SELECT 'rows of municipios', count(*)::text, split_part($1 ->> 'municipalities', ' ', 1), true
-        FROM public.municipios HAVING count(*) < split_part($1 ->> 'municipalities', ' ', 1)::integer $q$ USING aplicado;
-  END IF;
-  IF to_regclass('public.cie10') IS NOT NULL THEN
-    RETURN QUERY EXECUTE $q$
-      SELECT 'rows of cie10', count(*)::text, split_part($1 ->> 'diagnoses', ' ', 1), true
-        FROM public.cie10 WHERE descripcion IS NOT NULL HAVING count(*) < split_part($1 ->> 'diagnoses', ' ', 1)::integer $q$ USING aplicado;
-  END IF;
   IF to_regclass('lab.institucion') IS NOT NULL THEN
     RETURN QUERY EXECUTE $q$
       SELECT 'row of lab.institucion', coalesce((to_jsonb(i) - 'unica')::text, 'absent'), $1 ->> 'institution', true
@@ -67,6 +57,9 @@ BEGIN
 
   IF to_regprocedure('lab.differences()') IS NOT NULL THEN
     RETURN QUERY EXECUTE 'SELECT d.object, d.found, d.wanted, d.mended FROM lab.differences() d';
+  END IF;
+  IF to_regprocedure('lab.row_differences()') IS NOT NULL THEN
+    RETURN QUERY EXECUTE 'SELECT d.object, d.found, d.wanted, true FROM lab.row_differences() d';
   END IF;
   IF to_regprocedure('lab.move_obstacles()') IS NOT NULL THEN  -- of the engine whose shards move
     RETURN QUERY EXECUTE $q$

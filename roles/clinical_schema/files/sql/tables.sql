@@ -46,6 +46,13 @@ CREATE TABLE IF NOT EXISTS lab.sample_chunks (
   cargado_en timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT sample_chunks_pkey PRIMARY KEY (semilla, bloque)
 );
+-- What the tables of the country's and the world's lists were filled with, row by row: what somebody changes of it is told, and comes back.
+CREATE TABLE IF NOT EXISTS lab.reference_rows (
+  tabla text NOT NULL,
+  codigo text NOT NULL,
+  fila jsonb NOT NULL,
+  CONSTRAINT reference_rows_pkey PRIMARY KEY (tabla, codigo)
+);
 -- Whose lab it is: one row. On the coordinator alone, too: what is sent to the outside is written there.
 CREATE TABLE IF NOT EXISTS lab.institucion (
   unica boolean NOT NULL DEFAULT true,
@@ -85,6 +92,10 @@ COMMENT ON COLUMN lab.sample_chunks.bloque IS 'Número del bloque, desde 1';
 COMMENT ON COLUMN lab.sample_chunks.pacientes IS 'Pacientes del bloque';
 COMMENT ON COLUMN lab.sample_chunks.consultas IS 'Consultas del bloque';
 COMMENT ON COLUMN lab.sample_chunks.cargado_en IS 'Momento en que terminó';
+COMMENT ON TABLE lab.reference_rows IS 'Las filas de municipios y cie10 que escribió la instalación';
+COMMENT ON COLUMN lab.reference_rows.tabla IS 'De qué tabla';
+COMMENT ON COLUMN lab.reference_rows.codigo IS 'Su código';
+COMMENT ON COLUMN lab.reference_rows.fila IS 'Lo que la instalación escribió en ella';
 COMMENT ON TABLE lab.institucion IS 'La institución del laboratorio, una sola fila; la escribe la instalación (clinical_schema_institution)';
 COMMENT ON COLUMN lab.institucion.unica IS 'Siempre verdadero: hay una';
 COMMENT ON COLUMN lab.institucion.nit IS 'NIT, sin dígito de verificación; RIPS (Resolución 948 de 2026) y RDA (Resolución 1888 de 2025)';

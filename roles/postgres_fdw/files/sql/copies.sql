@@ -102,6 +102,38 @@ BEGIN
 END
 $$;
 
+-- Copies are compared by a mark of their rows, in whatever order they lie. Of a node that does not answer nothing is known.
+CREATE OR REPLACE FUNCTION lab.other_copies(tabla regclass) RETURNS SETOF text
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  pregunta text := format('SELECT to_jsonb(coalesce(md5(string_agg(to_jsonb(t)::text, '''' ORDER BY to_jsonb(t)::text)), '''')) FROM %s AS t',
+                          (SELECT format('%I.%I', relnamespace::regnamespace::text, relname) FROM pg_class WHERE oid = tabla));
+  aqui jsonb;
+BEGIN
+  EXECUTE pregunta INTO aqui;
+  RETURN QUERY SELECT a.node_name FROM lab.ask_workers((SELECT jsonb_object_agg(w.node_name, pregunta) FROM lab.workers w)) a
+                WHERE a.answer <> aqui ORDER BY 1;
+END
+$$;
+COMMENT ON FUNCTION lab.other_copies(regclass) IS 'Los nodos cuya copia de una tabla de referencia no tiene las filas del coordinador';
+
+-- Whoever writes the table has it applied by every worker before the commit: behind the lock nothing is on its way.
+CREATE OR REPLACE FUNCTION lab.write_copies(tabla regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
+DECLARE
+  nodo text;
+BEGIN
+  IF NOT EXISTS (SELECT FROM lab.other_copies(tabla)) THEN
+    RETURN;
+  END IF;
+  EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', tabla);
+  FOR nodo IN SELECT w.node_name FROM lab.workers w ORDER BY 1 LOOP
+    PERFORM lab.on_node(nodo, lab.copy_script(tabla), '60 s');
+  END LOOP;
+END
+$$;
+COMMENT ON FUNCTION lab.write_copies(regclass) IS 'Escribe en las copias de una tabla de referencia las filas que tiene el coordinador';
+
 -- Gives a worker all its copies anew and has it go on from there. One transaction of the worker: until it has ended, the old
 -- rows are read. Writers of the reference tables wait meanwhile.
 CREATE OR REPLACE FUNCTION lab.renew_copies(nodo text, conexion text) RETURNS void

@@ -70,6 +70,10 @@ FROM (VALUES
 
     ('installed', 'SELECT object, found, wanted FROM lab.differences()'),
 
+    -- Lists that everybody has alike, and copies of whole tables. An older lab remembers no rows.
+    ('rows', CASE WHEN to_regprocedure('lab.row_differences()') IS NULL THEN 'SELECT NULL WHERE false'
+        ELSE 'SELECT object, found, wanted FROM lab.row_differences()' END),
+
     -- Without their statements, which may name people.
     ('waits', 'SELECT waits_for, seconds, waiting_node, waiting_pid, waiting_login, blocking_node, blocking_pid, blocking_login, blocking_state FROM lab.waits'),
 
