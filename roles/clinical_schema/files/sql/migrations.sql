@@ -1,8 +1,10 @@
 -- Changes of the tables for a lab of an older version: each does nothing the second time, and nothing where the tables are new.
--- In blocks: Citus sends a command to its shards with the text that it came in, which must hold no other. Sequentially: it changes a table's
--- shards all at once else, and then refuses to touch another table in the same transaction.
+-- In blocks: Citus sends a command to its shards with the text that it came in, which must hold no other. Each is a transaction: whoever writes
+-- meanwhile waits for one of them, not for all. Sequentially: Citus changes a table's shards all at once else, and then refuses to touch
+-- another table in the same transaction.
 
 -- A person is a type and a number: a cédula keeps its digits, every other document is TIPO-NÚMERO (documents.py).
+BEGIN;
 DO $$ BEGIN
   PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
   PERFORM lab.replace_check('public.pacientes', 'pacientes_cedula_check', 'pacientes_documento_check',
@@ -14,20 +16,27 @@ DO $$ BEGIN
   PERFORM lab.migrate($m$ALTER TABLE public.pacientes ADD COLUMN IF NOT EXISTS numero_documento text NOT NULL
     GENERATED ALWAYS AS (split_part(cedula, '-', -1)) STORED$m$);
 END $$;
+COMMIT;
 
 -- One spelling of a diagnosis, RIPS': four characters without a dot, X where a code has only three. What is no code of CIE-10 is left as
 -- somebody wrote it, and then the check is for rows to come alone.
+BEGIN;
 DO $$ BEGIN
   UPDATE public.consultas SET codigo_cie10 = rpad(upper(replace(codigo_cie10, '.', '')), 4, 'X')
    WHERE codigo_cie10 !~ '^[A-Z][0-9][0-9A-Z][0-9X]$' AND codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z](\.?[0-9X])?$';
 END $$;
+COMMIT;
+BEGIN;
 DO $$ BEGIN
   PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
   PERFORM lab.replace_check('public.consultas', 'consultas_codigo_cie10_check', 'consultas_cie10_check', $c$codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z][0-9X]$'$c$);
 END $$;
+COMMIT;
 
 -- A letter and its accent are one sign (NFC), in what is stored too. Rows that keep an older form of a document or a code are left.
+BEGIN;
 DO $$ BEGIN
+  PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
   UPDATE public.medicos SET nombre = normalize(nombre), especialidad = normalize(especialidad), registro = normalize(registro), ciudad = normalize(ciudad)
    WHERE nombre IS NOT NFC NORMALIZED OR especialidad IS NOT NFC NORMALIZED OR registro IS NOT NFC NORMALIZED OR ciudad IS NOT NFC NORMALIZED;
   UPDATE public.pacientes SET nombre = normalize(nombre), apellido = normalize(apellido), ciudad = normalize(ciudad)
@@ -37,8 +46,10 @@ DO $$ BEGIN
      AND codigo_cie10 ~ '^[A-Z][0-9][0-9A-Z][0-9X]$';
   UPDATE public.usuario SET nombre = normalize(nombre) WHERE nombre IS NOT NFC NORMALIZED AND documento_id !~ '^0';
 END $$;
+COMMIT;
 
 -- A text says something: blanks and what has no width are nothing.
+BEGIN;
 DO $$
 DECLARE
   c record;
@@ -49,8 +60,10 @@ BEGIN
                               format($c$%I ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]'$c$, c.columna));
   END LOOP;
 END $$;
+COMMIT;
 
 -- One key sorts and finds names on every server. Two registrations of the same key are left, and then only their spellings are unique.
+BEGIN;
 DO $$ BEGIN
   PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
   IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'public.pacientes'::regclass AND attname = 'orden') THEN
@@ -61,6 +74,8 @@ DO $$ BEGIN
   PERFORM lab.migrate('CREATE INDEX IF NOT EXISTS pacientes_orden_idx ON public.pacientes (orden)');
   PERFORM lab.migrate('DROP INDEX IF EXISTS public.pacientes_apellido_nombre_idx');
 END $$;
+COMMIT;
+BEGIN;
 DO $$ BEGIN
   PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
   IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'public.medicos'::regclass AND attname = 'clave_registro') THEN
@@ -73,9 +88,11 @@ DO $$ BEGIN
     PERFORM lab.migrate('ALTER TABLE public.medicos DROP CONSTRAINT IF EXISTS medicos_registro_key');
   END IF;
 END $$;
+COMMIT;
 
 -- A name in its parts, and what norms ask of a person. Where a name has one way to be taken apart it is; any other stays whole, which
 -- nombre_sin_partes says (names.py has the same rule). Only Colombians have these documents; whatever else nobody said stays unsaid.
+BEGIN;
 DO $$ BEGIN
   PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
   IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'public.pacientes'::regclass AND attname = 'nombre_sin_partes') THEN
@@ -93,6 +110,8 @@ DO $$ BEGIN
     PERFORM lab.migrate('ALTER TABLE public.pacientes ADD COLUMN nombre_sin_partes boolean NOT NULL GENERATED ALWAYS AS (primer_nombre IS NULL OR primer_apellido IS NULL) STORED');
   END IF;
 END $$;
+COMMIT;
+BEGIN;
 DO $$
 DECLARE
   -- One word or two, none of which belongs to another.
@@ -110,6 +129,8 @@ BEGIN
      AND cedula !~ '^0' AND nombre %4$s AND apellido %4$s AND ciudad %4$s$m$,
     format(separable, 'nombre'), format(separable, 'apellido'), $c$tipo_documento IN ('CC', 'TI', 'RC', 'CN')$c$, says_something);
 END $$;
+COMMIT;
+BEGIN;
 DO $$
 DECLARE
   c record;
@@ -128,9 +149,11 @@ BEGIN
     PERFORM lab.replace_check('public.pacientes', '', c.nombre::name, c.condicion);
   END LOOP;
 END $$;
+COMMIT;
 
 -- The municipality of whoever lives where the name of the city is that of one municipality alone; whoever else has none (municipalities.py has
 -- the same key). Cities are few: their codes go along in one statement, which each node can compute.
+BEGIN;
 DO $$
 DECLARE
   codigos jsonb;
@@ -154,8 +177,10 @@ BEGIN
      AND cedula !~ '^0' AND nombre %3$s AND apellido %3$s$m$,  -- as above: a row that keeps an older form is left
     codigos, ARRAY(SELECT jsonb_object_keys(codigos)), $c$ ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]'$c$);
 END $$;
+COMMIT;
 
 -- What norms ask of a consultation, with what is true of a lab where nobody said it: general illness, on the spot, in an institution.
+BEGIN;
 DO $$
 DECLARE
   c record;
@@ -190,9 +215,11 @@ BEGIN
     PERFORM lab.replace_check('public.consultas', '', c.nombre::name, c.condicion);
   END LOOP;
 END $$;
+COMMIT;
 
 -- A doctor's document, his name in its parts, his profession and his service. A name of two words is a given name and a family name; of three or
 -- four nobody can tell what is which (names.py has the same rule), but the sample knows those of its own doctors.
+BEGIN;
 DO $$
 DECLARE
   c record;
@@ -221,6 +248,8 @@ BEGIN
     PERFORM lab.replace_check('public.medicos', '', c.nombre::name, c.condicion);
   END LOOP;
 END $$;
+COMMIT;
+BEGIN;
 DO $$ BEGIN
   UPDATE public.medicos SET primer_nombre = split_part(nombre, ' ', 1), primer_apellido = split_part(nombre, ' ', 2)
    WHERE primer_nombre IS NULL AND nombre ~ '^[^ ]+ [^ ]+$'
@@ -228,3 +257,4 @@ DO $$ BEGIN
      AND nombre ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]' AND especialidad ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]'
      AND registro ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]' AND ciudad ~ '[^\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]';
 END $$;
+COMMIT;
