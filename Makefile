@@ -35,7 +35,8 @@ override WATCH := $(value WATCH)
 override BUNDLE := $(value BUNDLE)
 override PLATFORM := $(value PLATFORM)
 override YES := $(value YES)
-export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING LAB_LANGUAGE FAULT NODE DURATION WORKERS KEEP BY EXERCISE EXERCISES_PATH DECIMAL WATCH BUNDLE PLATFORM YES
+override CODE := $(value CODE)
+export ARGS INVENTORY LAB USUARIO LOGIN KIND FILE STATE ROSTER MAPPING LAB_LANGUAGE FAULT NODE DURATION WORKERS KEEP BY EXERCISE EXERCISES_PATH DECIMAL WATCH BUNDLE PLATFORM YES CODE
 typed = '$(or $(PYTHON),python3)' requirements/typed
 # Every command begins with it: what a person exported for something else stays out. GNU make exports nothing to $(shell) itself.
 environment := roles/runtime/files/environment.sh
@@ -77,7 +78,7 @@ hosts = ansible -i "$$INVENTORY" $(if $(ROSTER),-e lab_roster="$(roster)") --lis
 
 suites := unit middleware integration kubernetes newcomer molecule
 
-.PHONY: help env bundle docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart scale rebalance exercises exercise check hint exercise-reset exercise-test grade class-status exam class-archive class-close class-take-over teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
+.PHONY: help env bundle docs lock lab class handout status diagnose verify psql import login rotate chaos dump token stop start autostart scale rebalance exercises exercise check hint exercise-reset exercise-test submit grade class-status exam class-archive class-close class-take-over teardown reset preflight test test-long soak interrupted changed mutation bench lint $(suites)
 
 help: ## list the commands
 	@sed -n 's/\$$(suites)/$(suites)/; s/^\([a-z][^:= ]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -174,6 +175,9 @@ exercise-reset: env ## the stage of an exercise as at the beginning, and nothing
 
 exercise-test: env ## prove an exercise on the lab: untouched, solved, with each wrong answer: EXERCISE=name
 	$(exercises) test "$$EXERCISE"
+
+submit: env ## what was done on a machine of one's own, in a file for the teacher: CODE=20201234, the code or the e-mail; FILE=
+	$(exercises) submit --code="$$CODE" $(if $(FILE),--file "$(file)")
 
 grade: env ## the marks of a class, beside its list: ROSTER=roster.csv, EXERCISE=name,name, DECIMAL=comma for Moodle's file
 	@$(call graded,grade) $(if $(DECIMAL),--decimal "$$DECIMAL")

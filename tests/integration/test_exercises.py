@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -142,6 +143,12 @@ def test_a_class_is_graded_and_watched(
     assert re.search(rf"{lab.name} +up +1 ", say("class-status")), "a class that was taken over"
     assert re.search(rf"Ana Soto +{lab.name} +100\.0 +10/10 +1", say("grade"))
     session.log.path.write_text(own, encoding="utf-8")
+    handed = tmp_path / "submissions/beto.json"
+    assert f"  10/10  {FIRST}" in session.submit("2", handed), "Beto has no lab here: it is as if this were his own"
+    assert re.search(r"Beto Núñez +beto-nunez +100\.0 +10/10 +1", say("grade"))
+    evidence = json.loads(handed.read_text(encoding="utf-8"))["exercises"][FIRST]["evidence"]
+    assert [each["kind"] for each in evidence["relations"].values()] == ["table"], evidence
+    handed.unlink()
     with lab.connect() as connection:
         sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'grading'"
         lab.wait_until(lambda: connection.execute(sessions).fetchall() == [(0,)])

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
 from grading.checks import FAILED, PASSED
 from grading.exercise import Exercise
 from grading.grade import DOWN
-from support.marks import line
+from grading.submission import text_of, version_of
+from support.marks import FIRST, SECOND, line
 
 LIST = "Código;Nombre;Correo\n1;Ana Soto;ana@uni.edu\n2;Beto Núñez;beto@uni.edu\n3;Carla Peña;carla@uni.edu\n4;Dora Paz;dora@uni.edu\n"
 #: Labs of the machine: Dora has none, and one is nobody's.
@@ -48,3 +51,24 @@ def killed(work: Callable[[], int], step: int) -> bool:
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert code in (0, 9)
     return code == 9
+
+
+#: The lab of a student who works elsewhere.
+ELSEWHERE = Record("lab", "host", "citus", 2, 15432, 8080, "/home/ana/lab", "ana", "/pg/bin", "18.6")
+
+
+def handed_in(
+    student: str, *lines: dict[str, Any], made: str = "2026-03-02T12:00:00+00:00", database: str = "7"
+) -> str:
+    """A file of `make submit`, of an attempt at each exercise that the lines are about."""
+    known = {each.id: each for each in (FIRST, SECOND)}
+    attempts = {
+        each["exercise"]: {
+            "version": version_of(known[each["exercise"]]),
+            **{name: each[name] for name in ("time", "points", "checks")},
+            "stage": {"rows": 7},
+            "evidence": {"answers": []},
+        }
+        for each in lines
+    }
+    return text_of(student, ELSEWHERE, database, attempts, datetime.fromisoformat(made))

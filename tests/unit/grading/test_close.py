@@ -25,7 +25,7 @@ from grading import class_program, close, record
 from grading import exam as exams
 from grading.class_program import main
 from grading.exercise import ExerciseError
-from support.classrooms import LABS, came_to, killed
+from support.classrooms import LABS, came_to, handed_in, killed
 from support.labs import ROOT
 from support.marks import FIRST
 
@@ -36,6 +36,7 @@ OWN = {
     "grades/2026-03-02/students/ana-soto.md": "Ana",
     "grades/2026-03-02/exam/evidence/beto-nunez.json": "{}",
     "grades/curso.html": "Ana, Beto",
+    "submissions/submission-1.json": handed_in("1"),
     "state/grading/ana-soto.jsonl": '{"points": 7}\n',
     "state/grading/zoe.jsonl": '{"points": 5}\n',
 }
@@ -45,6 +46,7 @@ OTHERS = {
     "tarde.csv": "Nombre\nOtra\n",
     "exam.yml": "exercises: []\n",
     "state/grading/vieja.jsonl": "{}\n",
+    "submissions/submission-7.json": handed_in("7"),
 }
 HANDOUTS = {
     f"curso.handouts/{lab}{name}": "secret" for lab in ("ana-soto", "beto-nunez") for name in ("/pgpass", ".zip")
@@ -99,7 +101,7 @@ def contents(roster: Path) -> dict[str, bytes]:
 
 def in_archive(roster: Path) -> dict[str, bytes]:
     """What of a class has to be in its archive."""
-    folders = {"grades/": "grades/", "state/grading/": "records/"}
+    folders = {"grades/": "grades/", "state/grading/": "records/", "submissions/": "submissions/"}
     named = {
         folder + name.removeprefix(place): text.encode()
         for name, text in OWN.items()

@@ -18,7 +18,7 @@ from grading.class_program import main
 from grading.classroom import read_classroom
 from grading.exercise import Exercise
 from grading.grade import NOT_BEGUN
-from support.classrooms import killed
+from support.classrooms import handed_in, killed
 from support.labs import ROOT
 from support.marks import FIRST, SECOND, line
 
@@ -28,6 +28,7 @@ FILES = (
     "exam.yml",
     "grades/2026-03-02/curso.json",
     "grades/2026-03-02/students/ana-soto.md",
+    "submissions/submission-1.json",
 )
 
 
@@ -53,7 +54,7 @@ def copy(roster: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in FILES[2:]:
         path = roster.parent / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{name}\n", encoding="utf-8")
+        path.write_text(handed_in("1") if "submission" in name else f"{name}\n", encoding="utf-8")
     before = {path: path.read_bytes() for path in roster.parent.rglob("*") if path.is_file()}
     assert typed("class-archive", roster.parent) == 0
     assert {path: path.read_bytes() for path in before} == before, "the class goes on"
@@ -160,7 +161,7 @@ def test_killed_at_any_moment_it_goes_on(copy: Path, place: Path) -> None:
         assert (place / "curso.csv").exists() == (not again)
         assert take_over() == 0
         assert all((place / name).is_file() for name in FILES)
-        for made in (place / "grades", place.parent / "state"):
+        for made in (place / "grades", place / "submissions", place.parent / "state"):
             shutil.rmtree(made)
         for name in FILES[:3]:
             (place / name).unlink()

@@ -27,14 +27,15 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.roster.readi
 from grading import exam as exams
 from grading import record
 from grading.classroom import Classroom
+from grading.submission import handed_in
 from grading.texts import both
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 #: Where archives lie, beside the list.
 FOLDER = "closed"
-#: The folders in an archive: what lies beside the list, the marks, the grader's record.
-LIST, GRADES, RECORDS = "list", "grades", "records"
+#: The folders in an archive: what lies beside the list, the marks, the grader's record, what students handed in.
+LIST, GRADES, RECORDS, SUBMISSIONS = "list", "grades", "records", "submissions"
 #: The folders of the marks whose files are called after labs; and what files that are called after the class end in.
 BY_LAB = ("students", "evidence")
 KINDS = ("md", "moodle.csv", "junit.xml", "json", "html")
@@ -79,6 +80,8 @@ def files_of(classroom: Classroom, root: Path) -> dict[str, Path]:
     beside = [roster, numbers_of(roster), classroom.settings, roster.with_name(exams.FILE)]
     found = {f"{LIST}/{path.name}": path for path in beside}
     found |= {f"{GRADES}/{path.relative_to(place)}": path for path in sorted(_marks(classroom))}
+    handed = handed_in(classroom.submissions, classroom.students, ()).files
+    found |= {f"{SUBMISSIONS}/{path.name}": path for paths in handed.values() for path in paths}
     records = [Path(f"{lab}.jsonl") for lab in classroom.every_lab]
     records.append(Path("exams", f"{classroom.name}.json"))
     found |= {f"{RECORDS}/{path}": record.folder(root) / path for path in records}

@@ -28,14 +28,14 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
 )
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import columns
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
-from grading import close, evidence, labs, progress, record, reports, take_over
+from grading import close, evidence, labs, progress, record, reports, submission, take_over
 from grading import exam as exams
 from grading.checks import LANGUAGES, PASSED
 from grading.classroom import ClassError, Classroom, list_of, read_classroom, settings_of
 from grading.exercise import Exercise, ExerciseError, exercise, exercises, folders_of
 from grading.grade import check_lab
 from grading.lab import IDENTIFIER, connect
-from grading.marks import Marks, Student, in_time, marks_of
+from grading.marks import Marks, Student, in_time, marks_of, with_handed_in
 from grading.progress import Answer, Progress, progress_of
 from grading.texts import both, say
 
@@ -125,6 +125,7 @@ class Session:
         chosen: the exercises that count.
         language: of what is said.
         root: the folder of the state.
+        known: all exercises, where others count; students hand in more than what is asked for.
 
     Attributes:
         exam: in whose time attempts have to be made to count; None where there is none.
@@ -134,9 +135,17 @@ class Session:
     exam: exams.Exam | None = None
     part = ""
 
-    def __init__(self, classroom: Classroom, chosen: Sequence[Exercise], language: str, root: Path) -> None:
+    def __init__(
+        self,
+        classroom: Classroom,
+        chosen: Sequence[Exercise],
+        language: str,
+        root: Path,
+        known: Sequence[Exercise] = (),
+    ) -> None:
         self.classroom = classroom
         self.chosen = chosen
+        self.known = known or chosen
         self.language = language
         self.root = root
 
@@ -178,6 +187,11 @@ class Session:
             return [*said, self.say("page", path=place / "students" / f"{only}.md")]
         told = {lab for lab, why in reasons if why}
         said += [self.say("left out", lab=lab, why=why) for lab, why in left.items() if lab not in told]
+        if not self.exam:
+            said += [
+                f"{self.classroom.submissions.name}/{name}: {text[self.language]}"
+                for name, text in self.handed_in().wrong
+            ]
         if self.classroom.strangers:
             said.append(self.say("strangers", labs=", ".join(self.classroom.strangers)))
         separator = self.say(reports.DECIMALS[decimal][1])
@@ -213,6 +227,14 @@ class Session:
         """
         try:
             every = self._side_by_side(self._marks_of, students)
+            if not self.exam:  # whose time a file made elsewhere cannot prove
+                handed = self.handed_in().by_lab
+                every = [
+                    with_handed_in(
+                        each, self.chosen, handed.get(each.student.lab, {}), each.student.lab in self.classroom.labs
+                    )
+                    for each in every
+                ]
             text, left = reports.moodle_csv(every, self.language, decimal)
             return every, text, left, self._write(every, text, date.today().isoformat(), pages_only)
         except OSError as error:
@@ -223,6 +245,10 @@ class Session:
         said = columns(TEXTS[self.language]["heading"], [self._row(each, decimal) for each in every], right=(2, 3, 4))
         reasons = [(each.student.lab, reports.why(each, self.language)) for each in every]
         return [*said, "", *(f"{lab}: {why}" for lab, why in reasons if why)], reasons
+
+    def handed_in(self) -> submission.Handed:
+        """What students have handed in who work on their own machines."""
+        return submission.handed_in(self.classroom.submissions, self.classroom.students, self.known)
 
     def status(self, only: str = "") -> list[Progress]:
         """How far each student is.
@@ -476,7 +502,8 @@ def main(own: Path, arguments: Sequence[str] | None = None) -> int:
         places = [own, *folders_of(asked.path)]
         names = [name for name in asked.exercises.split(",") if name]
         chosen = [exercise(places, name) for name in names] if names else exercises(places)
-        session = Session(read_classroom(asked.inventory, asked.roster, root), chosen, language, root)
+        classroom = read_classroom(asked.inventory, asked.roster, root)
+        session = Session(classroom, chosen, language, root, exercises(places))
         if asked.command == "exam":
             hold(session, places, asked.state == "off", asked.decimal or "point")
         elif asked.command in ("class-archive", "class-close"):

@@ -74,6 +74,11 @@ class Classroom:
         return self.roster.parent / "grades"
 
     @property
+    def submissions(self) -> Path:
+        """Where the files of students who work on their own machines are."""
+        return self.roster.parent / "submissions"
+
+    @property
     def strangers(self) -> list[str]:
         """Labs of this machine that are nobody's on the list."""
         own = {student.lab for student in self.students}

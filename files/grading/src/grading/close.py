@@ -32,6 +32,7 @@ from grading.archive import (
     GRADES,
     LIST,
     RECORDS,
+    SUBMISSIONS,
     Archive,
     checksum_of,
     files_of,
@@ -60,7 +61,7 @@ TEXTS = {
         "archived": "  se archivan: {marks} archivos de notas, {records} registros de lo comprobado, la lista y sus números, en {path}, hasta el {until}",
         "removed": "  se quitan, con todos sus datos: {labs}",
         "accounts": "  se quitan de este servidor, con los archivos de sus dueños: las cuentas {accounts}",
-        "deleted": "  se borran: la lista y sus números, las notas y los registros que se archivan, {handouts} entregas",
+        "deleted": "  se borran: la lista y sus números, lo demás que se archiva, y {handouts} carpetas para estudiantes",
         "expired": "  se borra el archivo {path}, que se guardaba hasta el {until}",
         "ask": "Escriba el nombre del curso ({name}) para cerrarlo: ",
         "not sure": "no se cerró nada: hay que escribir {name}. Donde no hay quien lo escriba: make class-close ROSTER={roster} YES=yes",
@@ -87,7 +88,7 @@ TEXTS = {
         "archived": "  archived: {marks} files of marks, {records} records of what was checked, the list and its numbers, in {path}, until {until}",
         "removed": "  removed, with all of their data: {labs}",
         "accounts": "  removed from this server, with their owners' files: the accounts {accounts}",
-        "deleted": "  deleted: the list and its numbers, the marks and records that are archived, {handouts} handouts",
+        "deleted": "  deleted: the list and its numbers, what else is archived, {handouts} handouts",
         "expired": "  deleted: the archive {path}, which was kept until {until}",
         "ask": "Type the class's name ({name}) to close it: ",
         "not sure": "nothing was closed: {name} has to be typed. Where nobody can type it: make class-close ROSTER={roster} YES=yes",
@@ -333,8 +334,7 @@ class Closing:
         stay = {lab for lab in labs if lab in self._registered()} | set(accounts.values())
         files = files_of(self.classroom, self.session.root)
         order = [
-            *files_in(files, RECORDS),
-            *files_in(files, GRADES),
+            *(name for kind in (RECORDS, GRADES, SUBMISSIONS) for name in files_in(files, kind)),
             f"{LIST}/{roster.name}",
             f"{LIST}/{numbers_of(roster).name}",
         ]
@@ -361,7 +361,8 @@ class Closing:
                     continue
                 files[name].unlink()
                 deleted += 1
-            _remove_empty(self.classroom.place)
+            for folder in (self.classroom.place, self.classroom.submissions):
+                _remove_empty(folder)
             if not stay and not changed:
                 marker_of(roster).unlink()
         except OSError as error:

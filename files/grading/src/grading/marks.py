@@ -19,6 +19,8 @@ from grading.grade import DOWN, ELSEWHERE, NOT_BEGUN
 BEGUN, NEW, ABSENT, OPEN = "begun", "new", "elsewhere", "open"
 #: What is said of an exercise of an exam without an attempt in its time.
 NOTHING = {"es": "no se comprobó nada durante el examen", "en": "nothing was checked in the exam's time"}
+#: What is said of an exercise that a student with a lab elsewhere has not handed in.
+NOT_HANDED_IN = {"es": "no está en la entrega", "en": "it is not in the file that was handed in"}
 Line = Mapping[str, Any]
 
 
@@ -52,6 +54,7 @@ class Result:
         checks: its checks, as the record has them; where it is open, those of now.
         time: when that was (UTC).
         reason: by language, why nothing was checked; empty where something was.
+        handed_in: when the student made the file that it is from, on another machine (UTC); empty where it was checked here.
     """
 
     exercise: Exercise
@@ -60,6 +63,7 @@ class Result:
     checks: Sequence[Line] = ()
     time: str = ""
     reason: Mapping[str, str] = field(default_factory=dict)
+    handed_in: str = ""
 
     @property
     def of(self) -> int:
@@ -118,6 +122,23 @@ def marks_of(
         return Marks(student, reason=down["checks"][0]["message"])
     found = zip(exercises, now, strict=True)
     return Marks(student, [result_of(each, line, kept.get(each.id, ())) for each, line in found])
+
+
+def with_handed_in(marks: Marks, exercises: Sequence[Exercise], handed: Mapping[str, Result], has_lab: bool) -> Marks:
+    """A student's marks with what was handed in of exercises that were not checked here; what was checked here stays as it is.
+
+    Args:
+        marks: what was found here.
+        exercises: which ones count.
+        handed: the results of the student's file, by exercise.
+        has_lab: whether the student has a lab here: one that does not answer may know better.
+    """
+    if not handed or (marks.reason and has_lab):
+        return marks
+    here = {each.exercise.id: each for each in marks.results}
+    found = [here.get(each.id, Result(each, NEW, reason=NOT_HANDED_IN)) for each in exercises]
+    results = [handed.get(each.exercise.id, each) if each.state in (NEW, ABSENT) else each for each in found]
+    return Marks(marks.student, results)
 
 
 def in_time(

@@ -1,4 +1,4 @@
-"""The commands of the exercises: `make exercises`, `exercise`, `check`, `hint`, `exercise-reset`, `exercise-test`."""
+"""The commands of the exercises: `make exercises`, `exercise`, `check`, `hint`, `exercise-reset`, `exercise-test`, `submit`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.text import columns, paragraph
 from ansible_collections.aula.historia_clinica.plugins.module_utils.paths import Record
-from grading import labs, record, stage
+from grading import evidence, labs, record, stage, submission
+from grading.archive import put
 from grading.checks import BROKEN, FAILED, LANGUAGES, NOT_RUN, PASSED, Verdict
 from grading.exam import DURING, exam_of
 from grading.exercise import CLASSES, Exercise, ExerciseError, exercise, exercises, folders_of
@@ -43,6 +44,10 @@ TEXTS = {
         "needs": "{id} necesita {needs}; este laboratorio tiene {has}. Vea los que se pueden hacer aquí con: make exercises",
         "in use": "el escenario de {id} está preparado en este laboratorio, y la prueba borraría lo hecho en él. Si no importa:"
         " make exercise-test EXERCISE={id} ARGS=--anew",
+        "no code": "diga quién entrega, como lo conoce su profesor: make submit CODE=20201234 (el código, o el correo)",
+        "nothing": "no hay nada que entregar: empiece un ejercicio con make exercise EXERCISE=nombre",
+        "unwritten": "no se puede escribir {path}: {error}",
+        "submitted": "Entrega de {student}: {path}. Envíela a su profesor tal como está.",
         "proven": "{id} está probado: sin tocar da 0, las soluciones todo, y cada respuesta equivocada se reconoce. Se quitó su escenario.",
         "not proven": "{id} no está bien: vea arriba. Se quitó su escenario.",
         "broken": "Lo que está dañado es la comprobación, no lo suyo: no le quita puntos. Avise a su profesor.",
@@ -74,6 +79,10 @@ TEXTS = {
         "needs": "{id} needs {needs}; this lab has {has}. See what can be done here with: make exercises",
         "in use": "the stage of {id} is prepared in this lab, and the test would overwrite what was done there. If that does not matter:"
         " make exercise-test EXERCISE={id} ARGS=--anew",
+        "no code": "say who hands it in, as your teacher knows you: make submit CODE=20201234 (the code, or the e-mail)",
+        "nothing": "there is nothing to hand in: begin an exercise with make exercise EXERCISE=name",
+        "unwritten": "{path} cannot be written: {error}",
+        "submitted": "Handed in by {student}: {path}. Send it to your teacher as it is.",
         "proven": "{id} is proven: untouched it gives 0, the solutions all of it, and each wrong answer is caught. Its stage was removed.",
         "not proven": "{id} is not right: see above. Its stage was removed.",
         "broken": "It is the check that is broken, not what you did: it costs no points. Tell your teacher.",
@@ -197,6 +206,51 @@ class Session:
         well = record.is_passed(kept)
         return [*said, *([self.say("well")] if well else [])], well
 
+    def submit(self, student: str, path: Path | None) -> list[str]:
+        """Check what was begun once more, and write the file for the teacher.
+
+        Args:
+            student: the code or the address, as the teacher's list has it.
+            path: of the file; else it is called after the student, and lies here.
+
+        Raises:
+            ExerciseError: there is nothing to hand in, or the file cannot be written.
+        """
+        if not student:
+            raise self.error("no code")
+        begun = [
+            each
+            for each in exercises(self.places)
+            if each.can_be_done(self.lab.target, self.lab.engine) and self.log.facts(each.id) is not None
+        ]
+        if not begun:
+            raise self.error("nothing")
+        stages = {each.id: self.log.facts(each.id) or {} for each in begun}
+        for name, verdicts in check_exercises(self.lab, begun, stages).items():
+            self.log.add("check", name, **record.summary(verdicts))
+        lines, found = self.log.lines(), evidence.collect(self.lab, begun)
+        best = {
+            each.id: max(record.counting(lines, each.id), key=lambda line: (line["points"], line["time"]))
+            for each in begun
+        }
+        attempts = {
+            each.id: {
+                "version": submission.version_of(each),
+                **{name: best[each.id][name] for name in ("time", "points", "checks")},
+                "stage": stages[each.id],
+                "evidence": found[each.id],
+            }
+            for each in begun
+        }
+        place = path or Path(submission.name_of(student))
+        text = submission.text_of(student, self.lab, identity(self.lab), attempts, datetime.now().astimezone())
+        try:
+            put(place.absolute(), text.encode())
+        except OSError as error:
+            raise self.error("unwritten", path=place, error=error) from error
+        rows = [f"  {best[each.id]['points']}/{each.about.points}  {each.id}" for each in begun]
+        return [*rows, "", self.say("submitted", student=student, path=place)]
+
     def _verdict(self, verdict: Verdict) -> list[str]:
         first = f"  {self.say(verdict.verdict):<10}  {verdict.points}/{verdict.of}  {verdict.name}"
         return [first, *paragraph(verdict.message.get(self.language, ""), indent=" " * 14)]
@@ -300,9 +354,11 @@ def judge(verdicts: Sequence[Verdict], catches: str, points: int) -> str:
 def parser() -> argparse.ArgumentParser:
     """What can be typed."""
     parsed = argparse.ArgumentParser(prog="exercises", description=__doc__)
-    parsed.add_argument("command", choices=["list", "show", "check", "hint", "reset", "test"])
+    parsed.add_argument("command", choices=["list", "show", "check", "hint", "reset", "test", "submit"])
     parsed.add_argument("exercise", nargs="?", default="", help="the name of an exercise")
     parsed.add_argument("--language", default="", help="es (the default) or en")
+    parsed.add_argument("--code", default="", help="submit: who hands it in, as the teacher's list knows the student")
+    parsed.add_argument("--file", type=Path, help="submit: the file that is written")
     parsed.add_argument("--anew", action="store_true", help="test: also where the stage is in use")
     parsed.add_argument("--path", default="", help="folders of a teacher's own exercises, with colons between")
     return parsed
@@ -331,6 +387,8 @@ def main(own: Path, arguments: Sequence[str] | None = None) -> int:
             said = session.overview()
         elif asked.command == "check":
             said, well = session.check(asked.exercise)
+        elif asked.command == "submit":
+            said = session.submit(asked.code, asked.file)
         elif asked.command == "test":
             said, well = session.test(asked.exercise, asked.anew)
         else:

@@ -42,6 +42,8 @@ TEXTS = {
         "email": "Dirección de correo",
         "total": "Nota de 100",
         "comments": "{exercise}: comentarios",
+        "handed": "Comprobado en la máquina del estudiante; entregado el {day}.",
+        "handed in": "Comprobado en la máquina del estudiante",
         "no id": "no tiene ni código ni correo con el que Moodle lo reconozca",
         PASSED: "resuelto",
         BEGUN: "empezado",
@@ -71,6 +73,8 @@ TEXTS = {
         "email": "Email address",
         "total": "Mark of 100",
         "comments": "{exercise}: feedback",
+        "handed": "Checked on the student's machine; handed in on {day}.",
+        "handed in": "Checked on the student's machine",
         "no id": "has neither a code nor an e-mail by which Moodle could know the student",
         PASSED: "passed",
         BEGUN: "begun",
@@ -125,6 +129,8 @@ def student_page(marks: Marks, day: str, language: str) -> str:
         if each.reason:
             lines.append(cell(sentence(each.reason[language])))
             continue
+        if each.handed_in:
+            lines += [say(language, "handed", day=day_of(each.handed_in)), ""]
         checks = [
             (
                 check["name"],
@@ -179,6 +185,14 @@ def class_page(name: str, every: Sequence[Marks], strangers: Sequence[str], day:
     ]
     if without:
         lines += ["", f"## {say(language, 'without')}", "", *without]
+    handed = [
+        f"- {cell(marks.student.name or marks.student.lab)} ({day_of(each[0].handed_in)}):"
+        f" {', '.join(result.exercise.id for result in each)}"
+        for marks in every
+        if (each := [result for result in marks.results if result.handed_in])
+    ]
+    if handed:
+        lines += ["", f"## {say(language, 'handed in')}", "", *handed]
     if strangers:
         lines += ["", say(language, "strangers", labs=", ".join(strangers))]
     return "\n".join([*lines, "", f"## {say(language, 'each')}", "", *by_exercise(every, language), ""])
@@ -257,7 +271,8 @@ def feedback(result: Result, language: str) -> str:
         for check in result.checks
         if check["verdict"] != PASSED
     ]
-    return " ".join(map(ended, missing)) or sentence(say(language, PASSED))
+    where = [say(language, "handed", day=day_of(result.handed_in))] if result.handed_in else []
+    return " ".join([*where, *(map(ended, missing) if missing else [sentence(say(language, PASSED))])])
 
 
 def exercises_of(every: Sequence[Marks]) -> list[Exercise]:
@@ -271,7 +286,7 @@ def results_of(every: Sequence[Marks], name: str) -> Iterator[Result]:
 
 
 def junit_xml(every: Sequence[Marks], language: str) -> str:
-    """A suite for each student, a case for each check: failed, broken (an error), not run (skipped)."""
+    """A suite for each student, a case for each check: failed, broken (an error), not run (skipped); what was checked elsewhere says so."""
     root = ElementTree.Element("testsuites")
     for marks in every:
         suite = ElementTree.SubElement(root, "testsuite", name=marks.student.lab)
@@ -279,7 +294,8 @@ def junit_xml(every: Sequence[Marks], language: str) -> str:
             _case(suite, "lab", {"name": marks.student.lab, "verdict": NOT_RUN, "message": marks.reason}, language)
         for result in marks.results:
             for check in result.checks or [{"name": "", "verdict": NOT_RUN, "message": result.reason}]:
-                _case(suite, result.exercise.id, check, language)
+                where = f" ({say(language, 'handed in')})" if result.handed_in else ""
+                _case(suite, f"{result.exercise.id}{where}", check, language)
         cases = list(suite)
         suite.set("tests", str(len(cases)))
         for name, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
@@ -316,6 +332,7 @@ def as_json(name: str, every: Sequence[Marks], strangers: Sequence[str], day: st
                     "points": each.points,
                     "of": each.of,
                     "time": each.time,
+                    "handed_in": each.handed_in,
                     "reason": dict(each.reason),
                     "checks": list(each.checks),
                 }

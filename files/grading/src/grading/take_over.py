@@ -18,7 +18,7 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.registry imp
 from ansible_collections.aula.historia_clinica.plugins.module_utils.roster.numbering import parse_kept
 from ansible_collections.aula.historia_clinica.plugins.module_utils.roster.reading import numbers_of
 from grading import record
-from grading.archive import GRADES, LIST, RECORDS, Archive, put, read
+from grading.archive import GRADES, LIST, RECORDS, SUBMISSIONS, Archive, put, read
 from grading.classroom import SETTINGS, said_by
 from grading.texts import both, say
 
@@ -111,7 +111,8 @@ def place_of(path: Path, name: str, roster: Path, root: Path) -> Path:
         ExerciseError: it is none of a class, or would lie elsewhere.
     """
     kind, *rest = PurePosixPath(name).parts
-    places = {LIST: roster.parent, GRADES: roster.parent / "grades", RECORDS: record.folder(root)}
+    beside = {kind: roster.parent / kind for kind in (GRADES, SUBMISSIONS)}
+    places = {LIST: roster.parent, **beside, RECORDS: record.folder(root)}
     if kind not in places or not rest or ".." in rest or "\\" in name:
         raise both(TEXTS, "strange", path=path, name=name)
     return places[kind].joinpath(*rest)
