@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from grading.checks import FAILED, PASSED, Verdict
-from grading.record import FORMAT, Log, is_passed, summary
+from grading.record import FORMAT, Log, counting, for_another_lab, is_passed, summary
 
 VERDICTS = [
     Verdict("one", PASSED, 2, 2, {}, 0.1),
@@ -66,3 +66,20 @@ def test_a_line_that_was_cut_off_hides_no_other(tmp_path: Path) -> None:
         file.write('{"format": 1, "kind": "sta')
     log.add("stage", "a", facts={"rows": 2})
     assert log.facts("a") == {"rows": 2}
+
+
+def test_what_counts_was_checked_since_the_stage_was_made_or_in_the_lab_before(tmp_path: Path) -> None:
+    """A line that says why nothing was checked is no attempt; another lab has the best of what counted in this one."""
+    log = Log(tmp_path, "lab", "7")
+    log.add("check", "x", points=9, checks=[])
+    log.add("stage", "x", facts={})
+    log.add("check", "x", points=5, checks=[])
+    log.add("check", "x", points=3, checks=[])
+    log.add("check", "x", points=0, checks=[], reason="not begun")
+    assert [line["points"] for line in counting(log.lines(), "x")] == [5, 3]
+    text = log.path.read_text(encoding="utf-8")
+    log.path.write_text(for_another_lab(text), encoding="utf-8")
+    next_log = Log(tmp_path, "lab", "8")
+    assert [line["points"] for line in counting(next_log.lines(), "x")] == [5]
+    assert next_log.facts("x") is None
+    assert log.path.read_text(encoding="utf-8").startswith(text), "for appeals, all that was"
