@@ -16,10 +16,11 @@ import pytest
 
 from grading import class_program
 from grading import exam as exams
+from grading.checks import PASSED
 from grading.class_program import main
-from support.classrooms import LIST, came_to
+from support.classrooms import LIST, came_to, handed_in
 from support.labs import ROOT
-from support.marks import FIRST
+from support.marks import FIRST, line
 
 PLACE = ROOT / "exercises"
 
@@ -251,8 +252,13 @@ def test_an_exam_is_held(
     monkeypatch.setattr(class_program, "check_lab", came)
     text = f"exercises: [{FIRST.id}]\nfrom: 2026-03-02T10:00:00Z\nto: 2026-03-02T12:00:00Z\n"
     (roster.parent / "exam.yml").write_text(text, encoding="utf-8")
+    (roster.parent / "submissions").mkdir()
+    (roster.parent / "submissions/dora.json").write_text(handed_in("4", line(FIRST, PASSED, PASSED)), encoding="utf-8")
+    (roster.parent / "submissions/x.json").write_text("Ana: 10", encoding="utf-8")
     assert run(roster, word="exam") == 0
-    assert HELD[now] in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert HELD[now] in said
+    assert "submissions/" not in said, "nobody knows when it was made"
     [kept] = exams.kept(roster.parent / "state")
     assert (kept.name, kept.labs) == ("curso", ("ana-soto", "beto-nunez", "carla-pena", "dora-paz"))
     evidence = list(roster.parent.glob("grades/*/exam/evidence/*.json"))

@@ -60,6 +60,13 @@ def test_what_a_teacher_checks_is_no_work_of_the_students() -> None:
     assert (found.exercise, found.minutes) == (FIRST.id, 29)
 
 
+def test_what_was_taken_over_is_passed_and_no_work_of_today() -> None:
+    """It was done in another lab, some time ago."""
+    taken = {"time": "2026-02-02T10:00:00.000Z", "exercise": FIRST.id, "kind": "mark", "points": 10}
+    found = progress_of(ANA, Answer(UP), [FIRST, SECOND], [taken], NOW)
+    assert (found.passed, found.exercise) == (1, "")
+
+
 EVERY = [
     progress(STAGE, 0, 0, 0),
     Progress(Student("beto", "Beto <b>Núñez</b>"), Answer(PARTLY, ("citus-worker-1", "API"))),

@@ -58,7 +58,7 @@ def copy(roster: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     before = {path: path.read_bytes() for path in roster.parent.rglob("*") if path.is_file()}
     assert typed("class-archive", roster.parent) == 0
     assert {path: path.read_bytes() for path in before} == before, "the class goes on"
-    [path] = (roster.parent / "closed").glob("*.zip")
+    path, _checksum = sorted((roster.parent / "closed").iterdir())
     monkeypatch.setattr(labs, "state", lambda: roster.parent / "next/state")
     return path
 
@@ -126,22 +126,24 @@ def test_what_was_graded_counts_in_the_next_lab(
             {**line(each, *verdicts, reason=reason), "database": "2"} for each in chosen
         ]
 
-    def graded() -> dict[str, str]:
+    def graded() -> dict[str, tuple[str, str]]:
         capsys.readouterr()
         arguments = ["--roster", "curso.csv", "--exercises", f"{FIRST.id},{SECOND.id}"]
         assert typed("grade", place, *arguments) == 0
         rows = [row.split() for row in capsys.readouterr().out.splitlines()]
-        return {row[2]: row[4] for row in rows if len(row) == 6 and row[4] != "-"}
+        return {row[2]: (row[3], row[4]) for row in rows if len(row) == 6 and row[4] != "-"}
 
     monkeypatch.setattr(class_program, "check_lab", check([NOT_RUN], NOT_BEGUN))
-    assert graded() == {"ana-soto": "10/20", "beto-nunez": "5/20"}
+    assert graded() == {"ana-soto": ("50.0", "10/20"), "beto-nunez": ("25.0", "5/20")}
+    page = place / f"grades/{date.today()}/students/ana-soto.md"
+    assert page.read_text(encoding="utf-8").count("| check-2 |") == 2, "also of the exercise that gave nothing"
     worked_on = record.Log(root, "beto-nunez", "2")
     worked_on.add("stage", FIRST.id, facts={})
     monkeypatch.setattr(class_program, "check_lab", check([FAILED, FAILED], ""))
-    assert graded() == {"ana-soto": "10/20", "beto-nunez": "5/20"}
+    assert graded() == {"ana-soto": ("50.0", "10/20"), "beto-nunez": ("25.0", "5/20")}
     better = line(FIRST, PASSED, PASSED)
     worked_on.add("check", FIRST.id, **{name: better[name] for name in ("points", "of", "checks")})
-    assert graded() == {"ana-soto": "10/20", "beto-nunez": "10/20"}
+    assert graded() == {"ana-soto": ("50.0", "10/20"), "beto-nunez": ("50.0", "10/20")}
     text = record.for_another_lab(worked_on.path.read_text(encoding="utf-8"))
     worked_on.path.write_text(text, encoding="utf-8")
     again = record.counting(record.Log(root, "beto-nunez", "3").lines(), FIRST.id)
