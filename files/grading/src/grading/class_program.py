@@ -295,12 +295,17 @@ class Session:
         counted = in_time(self.exam, now, kept) if self.exam else (now, kept)
         return marks_of(student, self.chosen, *counted)
 
-    def answer(self, lab: str) -> str:
-        """Whether a lab of this machine answers: up, partly or down."""
+    def answers(self, names: Sequence[str]) -> dict[str, str]:
+        """Whether labs of this machine answer: up, partly or down, by name."""
+        with ThreadPoolExecutor(ASKED) as pool:
+            return dict(zip(names, pool.map(lambda name: self._asked(name)[1].state, names), strict=True))
+
+    def _asked(self, lab: str) -> tuple[str, Answer]:
+        """Which database a lab has, and what of it answers."""
         try:
-            return ask(labs.find(self.root, lab))[1].state
+            return ask(labs.find(self.root, lab))
         except ExerciseError:  # its record cannot be read; `make diagnose` says why
-            return progress.DOWN
+            return "", Answer(progress.DOWN)
 
     def _evidence_of(self, student: Student) -> str:
         """What the marks of a student were taken from, in JSON: the record's lines that count, and what is in the lab."""
@@ -316,10 +321,7 @@ class Session:
     def _progress_of(self, student: Student) -> Progress:
         database, answer = "", Answer(progress.NONE)
         if student.lab in self.classroom.labs:
-            try:
-                database, answer = ask(labs.find(self.root, student.lab))
-            except ExerciseError:  # its record cannot be read; `make diagnose` says why
-                answer = Answer(progress.DOWN)
+            database, answer = self._asked(student.lab)
         lines = record.Log(self.root, student.lab, database).lines()
         return progress_of(student, answer, self.chosen, lines, datetime.now(UTC))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -60,7 +59,7 @@ TEXTS = {
         "down": "  no responden, y quedan con las notas que tienen: {labs}. Si han de contar, antes: {start}",
         "archived": "  se archivan: {marks} archivos de notas, {records} registros de lo comprobado, la lista y sus números, en {path}, hasta el {until}",
         "removed": "  se quitan, con todos sus datos: {labs}",
-        "accounts": "  se quitan de este servidor, con los archivos de sus dueños: las cuentas {accounts}",
+        "accounts": "  se quitan de este servidor, con los archivos de sus dueños: las cuentas {accounts}; la que ya existía se queda, sin laboratorio",
         "deleted": "  se borran: la lista y sus números, lo demás que se archiva, y {handouts} carpetas para estudiantes",
         "expired": "  se borra el archivo {path}, que se guardaba hasta el {until}",
         "ask": "Escriba el nombre del curso ({name}) para cerrarlo: ",
@@ -87,7 +86,7 @@ TEXTS = {
         "down": "  without an answer, left with the marks that they have: {labs}. If they are to count, first: {start}",
         "archived": "  archived: {marks} files of marks, {records} records of what was checked, the list and its numbers, in {path}, until {until}",
         "removed": "  removed, with all of their data: {labs}",
-        "accounts": "  removed from this server, with their owners' files: the accounts {accounts}",
+        "accounts": "  removed from this server, with their owners' files: the accounts {accounts}; one that was there before stays, without a lab",
         "deleted": "  deleted: the list and its numbers, what else is archived, {handouts} handouts",
         "expired": "  deleted: the archive {path}, which was kept until {until}",
         "ask": "Type the class's name ({name}) to close it: ",
@@ -170,7 +169,7 @@ class Closing:
         Raises:
             ExerciseError: something is in the way. Nothing that is not archived was removed.
         """
-        if {"--check", "-C"} & set(shlex.split(self.arguments)):
+        if {"--check", "-C"} & set(self.arguments.split()):
             self._see_that_no_exam_is_on()
             self.tell(self.plan())
             return True
@@ -215,7 +214,7 @@ class Closing:
                 }
                 raise ExerciseError(**said) from error
         return Plan(
-            labs={lab: self.session.answer(lab) for lab in here},
+            labs=self.session.answers(here),
             accounts=sorted(accounts_of(classroom.every_lab)),
             files=files_of(classroom, self.session.root),
             handouts=[path for path in _entries(handouts_of(classroom.roster)) if path.is_dir()],
