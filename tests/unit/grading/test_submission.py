@@ -62,7 +62,8 @@ def test_the_newest_file_counts(tmp_path: Path) -> None:
 
 def test_one_lab_is_one_students(tmp_path: Path) -> None:
     """Of a file that was copied neither counts, since nobody knows here whose it is."""
-    handed = counted(tmp_path, {"a.json": handed_in("1", PASSES), "b.json": handed_in("2", PASSES)})
+    renamed = changed(lambda file: (file.update(student="2"), file["lab"].update(name="beto")))
+    handed = counted(tmp_path, {"a.json": handed_in("1", PASSES), "b.json": renamed})
     assert points(handed) == {}
     assert said(handed) == [
         "a.json: it was made in the same lab as b.json: neither counts. Ask whose that is",

@@ -224,7 +224,11 @@ def handed_in(folder: Path, students: Sequence[Student], exercises: Iterable[Exe
     by_lab = {}
     for lab, (path, submission) in newest.items():
         wrong += [(each.name, both("older", other=path.name)) for each, _submission in found[lab] if each != path]
-        same = [each.name for each, other in newest.values() if each != path and other.lab == submission.lab]
+        same = [
+            each.name
+            for each, other in newest.values()
+            if each != path and other.lab.database == submission.lab.database
+        ]
         if same:
             wrong.append((path.name, both("same lab", other=", ".join(same))))
         else:
