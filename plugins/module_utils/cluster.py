@@ -20,6 +20,7 @@ import kubernetes.stream
 import urllib3
 import websocket
 
+from ansible_collections.aula.historia_clinica.plugins.module_utils.kubeconfigs import Token, read_token
 from ansible_collections.aula.historia_clinica.plugins.module_utils.namespace_rows import object_rows, pod_rows
 from ansible_collections.aula.historia_clinica.plugins.module_utils.workloads import (
     CREDENTIALS,
@@ -345,6 +346,51 @@ class Cluster:
             if pod["status"]["phase"] == "Succeeded"
         ]
         return self.log(succeeded[-1], containers[0]["name"]) if succeeded else ""
+
+    def reached(self) -> dict[str, Any]:
+        """How the cluster is reached, as a kubeconfig has it; of who asks, nothing.
+
+        Raises:
+            OSError: the file of its certificate cannot be read.
+        """
+        configuration = self.client.configuration
+        found: dict[str, Any] = {"server": configuration.host}
+        if configuration.tls_server_name:
+            found["tls-server-name"] = configuration.tls_server_name
+        if not configuration.verify_ssl:
+            found["insecure-skip-tls-verify"] = True
+        elif configuration.ssl_ca_cert:
+            with open(configuration.ssl_ca_cert, "rb") as file:
+                found["certificate-authority-data"] = base64.b64encode(file.read()).decode()
+        return found
+
+    def account_uid(self, account: str) -> str:
+        """The uid of a ServiceAccount, of which one that is made anew has another; empty where there is none.
+
+        Raises:
+            ClusterError: the API refuses, or does not answer.
+        """
+        found = self.call("GET", f"{KINDS['ServiceAccount'].format(self.namespace)}/{account}")
+        return str(found["metadata"]["uid"]) if found else ""
+
+    def token(self, account: str, seconds: int) -> Token:
+        """A new token of a ServiceAccount, for as long as the cluster grants.
+
+        Raises:
+            ClusterError: the API refuses, or does not answer.
+        """
+        request = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": seconds},
+        }
+        answer = self.call("POST", f"{KINDS['ServiceAccount'].format(self.namespace)}/{account}/token", request)
+        token = read_token(answer["status"]["token"]) if answer else None
+        if token is None:
+            raise ClusterError(
+                f"{self.named}: {self.namespace} has no account {account}, or its tokens have no end: run make class"
+            )
+        return token
 
     def changed(self, nodes: Sequence[str]) -> list[str]:
         """What somebody deleted, scaled or edited of what a run made for a lab with these nodes.

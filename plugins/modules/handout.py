@@ -9,8 +9,8 @@ DOCUMENTATION = r"""
 module: handout
 short_description: Write what a student is handed out
 description:
-  - Writes a folder for a student (mode 0700) with a page, a service file and a password file for psql, and the log-in to the API; and the same
-    as C(LAB.zip) beside it. All files have the mode 0600, in the zip file too.
+  - Writes a folder for a student (mode 0700) with a page, a service file and a password file for psql, and the log-in to the API; with a key, and
+    a kubeconfig, where the student has them; and the same as C(LAB.zip) beside it. All files have the mode 0600, in the zip file too.
   - What else lies in the folder goes, so that it holds what the student needs and nothing else.
   - The password of the API is kept from an earlier handout where O(api) is left out.
 options:
@@ -54,6 +54,26 @@ options:
     description: The private key of the student's account; left out where the student has a way in already.
     type: str
     default: ""
+  kubeconfig:
+    description: The student's kubeconfig, where the lab is in a cluster.
+    type: str
+    default: ""
+  cluster:
+    description: How that cluster is reached; left out of a lab that is in none.
+    type: dict
+    suboptions:
+      until:
+        description: When the kubeconfig ends.
+        type: str
+        required: true
+      address:
+        description: Of the cluster's API.
+        type: str
+        required: true
+      near:
+        description: Whether that address answers on the server alone.
+        type: bool
+        required: true
 attributes:
   check_mode:
     support: full
@@ -98,7 +118,12 @@ from ansible_collections.aula.historia_clinica.plugins.module_utils.ownership im
     ensure_text,
     read_text,
 )
-from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.handout import API, LANGUAGES, Handout
+from ansible_collections.aula.historia_clinica.plugins.module_utils.pages.handout import (
+    API,
+    LANGUAGES,
+    Cluster,
+    Handout,
+)
 
 
 def api_password(printed: str | None, kept: Path, write: bool) -> str:
@@ -148,7 +173,7 @@ def hand_out(parameters: dict[str, Any], write: bool) -> bool:
         OSError: something cannot be read or written.
         ValueError: there is no password of the API.
     """
-    lab, student = parameters["lab"], parameters["student"]
+    lab, student, cluster = parameters["lab"], parameters["student"], parameters["cluster"]
     place = Path(parameters["directory"])
     folder = place / lab["name"]
     files = Handout(
@@ -163,6 +188,7 @@ def hand_out(parameters: dict[str, Any], write: bool) -> bool:
         document=parameters["document"],
         api_password=api_password(parameters["api"], folder / API, write),
         key=parameters["key"],
+        cluster=Cluster(parameters["kubeconfig"], lab["namespace"], **cluster) if cluster else None,
     ).files(parameters["language"])
     changed = [ensure_directory(str(path), 0o700, Ownership(), write) for path in (place, folder)]
     changed += [ensure_text(str(folder / name), text, 0o600, Ownership(), write) for name, text in files.items()]
@@ -189,6 +215,15 @@ def main() -> None:
             "document": {"type": "str", "required": True},
             "api": {"type": "str", "no_log": True},
             "key": {"type": "str", "default": "", "no_log": True},
+            "kubeconfig": {"type": "str", "default": "", "no_log": True},
+            "cluster": {
+                "type": "dict",
+                "options": {
+                    "until": {"type": "str", "required": True},
+                    "address": {"type": "str", "required": True},
+                    "near": {"type": "bool", "required": True},
+                },
+            },
         },
         supports_check_mode=True,
     )

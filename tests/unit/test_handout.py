@@ -79,6 +79,35 @@ def test_an_account_that_was_made_for_the_student_has_its_key_in_the_handout(han
     assert page.index("chmod 600 pgpass id_ed25519") < page.index("ssh -i id_ed25519 -N -L 16000")
 
 
+#: A lab in a cluster, and how it is reached; `near`: from the server alone.
+IN_A_CLUSTER: dict[str, Any] = {
+    "lab": {**LAB, "namespace": "hc-ana-soto"},
+    "kubeconfig": "the kubeconfig",
+    "cluster": {"until": "2027-04-30 12:00 UTC", "address": "https://192.168.49.2:8443", "near": False},
+}
+
+
+@pytest.mark.parametrize("language", PAGES)
+@pytest.mark.parametrize("near", [False, True])
+def test_a_lab_in_a_cluster_has_its_kubeconfig_in_the_handout(
+    handed: Any, tmp_path: Path, language: str, near: bool
+) -> None:
+    """For the student alone; the page says how to use it, until when, and where the cluster answers."""
+    cluster = {**IN_A_CLUSTER["cluster"], "near": near}
+    assert handed(**{**IN_A_CLUSTER, "cluster": cluster}, language=language)["changed"]
+    folder = tmp_path / "handouts/ana-soto"
+    assert (folder / "kubeconfig").read_text(encoding="utf-8") == "the kubeconfig"
+    assert modes(tmp_path / "handouts") == {0}
+    page = (folder / PAGES[language]).read_text(encoding="utf-8")
+    assert "    kubectl --kubeconfig kubeconfig get pods\n" in page
+    assert "2027-04-30 12:00 UTC" in page
+    assert "    chmod 600 pgpass kubeconfig\n" in page
+    far = "port-forward service/citus-coordinator 16000:5432"
+    tunnel = "--server https://127.0.0.1:8443 --tls-server-name 192.168.49.2 get pods"
+    assert (far in page, tunnel in page) == (not near, near)
+    assert ("`-L 8443:192.168.49.2:8443`" in page, "`aula.uni.edu.co`" in page) == (near, near)
+
+
 def test_a_second_handout_keeps_what_was_given(handed: Any, tmp_path: Path) -> None:
     """The API's password, and so the same bytes."""
     handed()
