@@ -143,7 +143,7 @@ def molecule(log: TextIO, long: bool = False) -> Outcome:
 
 
 #: What wants a cluster.
-CLUSTER = ("tests/integration/test_kubernetes.py", "tests/integration/test_minikube.py")
+CLUSTER = tuple(f"tests/integration/test_{name}.py" for name in ("kubernetes", "cluster_class", "minikube"))
 Suite = Callable[[TextIO], Outcome]
 
 

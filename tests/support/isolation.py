@@ -90,9 +90,9 @@ def ways(own: Own, other: Other, registry: Path) -> Iterator[Way]:
     """Everything that is tried."""
     yield from files(other)
     yield from _processes(other)
-    yield from _databases(own, other)
+    yield from databases(own, other)
     yield from _through_the_own_database(own, other)
-    yield from _apis(own, other)
+    yield from apis(own, other)
     name = other.directory.name
     for place in (registry, registry / name, registry / f".{name}.run", registry.parent / "runtime"):
         yield f"write {place}", lambda place=place: _write(place)  # type: ignore[misc]
@@ -107,13 +107,13 @@ def open_ways(tried: Iterator[Way]) -> tuple[int, list[str]]:
         count += 1
         try:
             attempt()
-        except (OSError, psycopg.Error, _ClosedError):
+        except (OSError, psycopg.Error, ClosedError):
             continue
         found.append(what)
     return count, found
 
 
-class _ClosedError(Exception):
+class ClosedError(Exception):
     """Nothing was gained."""
 
 
@@ -164,10 +164,11 @@ def _processes(other: Other) -> Iterator[Way]:
 def _argued(pid: int, secrets: tuple[str, ...]) -> None:
     words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     if not any(secret in words for secret in secrets):
-        raise _ClosedError
+        raise ClosedError
 
 
-def _databases(own: Own, other: Other) -> Iterator[Way]:
+def databases(own: Own, other: Other) -> Iterator[Way]:
+    """To the servers, with what one has."""
     for port in other.ports:
         for login in LOGINS:
             for which, password in (("no", ""), ("his own", own.passwords.get(login, "x"))):
@@ -213,7 +214,8 @@ def _asked(own: Own, statement: str) -> None:
         connection.rollback()
 
 
-def _apis(own: Own, other: Other) -> Iterator[Way]:
+def apis(own: Own, other: Other) -> Iterator[Way]:
+    """To the API, with what one has."""
     base = f"http://127.0.0.1:{other.api_port}/api/v1"
     mine = {"Authorization": f"Bearer {own.token}"}
     yield "log in to the API as himself", lambda: _fetched(f"{base}/sesiones", {}, own.log_in)

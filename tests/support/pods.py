@@ -42,6 +42,15 @@ def missing() -> str:
     return ""
 
 
+def on_the_cluster(engine: str) -> dict[str, Any]:
+    """The variables of a lab on it: where there is a Minikube, with Citus on the target of that name, else on ``kubernetes``."""
+    if MINIKUBE and engine == "citus":
+        return {"lab_target": "minikube", "minikube_profile": CONTEXT}
+    build = f"minikube -p {CONTEXT} image build -t $IMAGE --build-opt=opt=build-arg:BASE_IMAGE=$BASE_IMAGE $CONTEXT"
+    target = {"lab_target": "kubernetes", "lab_kubeconfig": KUBECONFIG, "lab_context": CONTEXT}
+    return target | ({"lab_image_build_command": build} if MINIKUBE else {"lab_middleware_image": MIDDLEWARE_IMAGE})
+
+
 @dataclass
 class PodLab(Lab):
     """A lab in a namespace of its own, reached through the coordinator's forwarded port alone."""
@@ -147,17 +156,11 @@ class PodLab(Lab):
 
 
 class PodWorkshop(Workshop):
-    """A place for labs in pods: where there is a Minikube, with Citus on the target of that name, else on ``kubernetes``."""
+    """A place for labs in pods."""
 
     def lab(self, name: str, engine: str, **variables: Any) -> PodLab:
         """Describe a lab without making it."""
-        build = f"minikube -p {CONTEXT} image build -t $IMAGE --build-opt=opt=build-arg:BASE_IMAGE=$BASE_IMAGE $CONTEXT"
-        if MINIKUBE and engine == "citus":
-            target = {"lab_target": "minikube", "minikube_profile": CONTEXT}
-        else:
-            target = {"lab_target": "kubernetes", "lab_kubeconfig": KUBECONFIG, "lab_context": CONTEXT}
-            target |= {"lab_image_build_command": build} if MINIKUBE else {"lab_middleware_image": MIDDLEWARE_IMAGE}
-        lab = PodLab(*self.described(name, engine, FIRST_PORT, {**target, **variables}))
+        lab = PodLab(*self.described(name, engine, FIRST_PORT, {**on_the_cluster(engine), **variables}))
         lab.environment["KUBECONFIG"] = KUBECONFIG
         self.labs.append(lab)
         return lab
