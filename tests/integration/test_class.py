@@ -354,6 +354,34 @@ def test_a_student_works_on_the_server(classroom: Classroom) -> None:
     # A shell of psql's is the student's own.
     assert ana.types("aula psql", "\\! id -un\n") == (0, "hc-test-ana\n")
 
+    # Another hospital's file, which nobody else can read; the row with a mistake comes back beside it, as the student's own.
+    assert ana.types("aula exercise otro-hospital")[0] == 0
+    referral = (ROOT / "exercises/otro-hospital/referral.sh").read_text(encoding="utf-8")
+    for name, text in re.findall(r'/(remitidos\.\w+)" <<"\w+"\n(.*?)^[A-Z]+$', referral, re.DOTALL | re.MULTILINE):
+        assert ana.types(f"umask 077; mkdir -p datos; cat > datos/{name}", text) == (0, "")
+    code, said = ana.types("aula import datos/remitidos.csv datos/remitidos.yml --check")
+    assert (code, "3 patients and 2 consultations could be added" in said) == (2, True), said
+    code, said = ana.types("aula import datos/remitidos.csv datos/remitidos.yml")
+    assert (code, "the reason: datos/remitidos.rechazadas.csv\n" in said) == (2, True), said
+    assert ana.types("cd datos; stat -c '%U %a' *.rechazadas.csv; grep -c 1999900113 *.rechazadas.csv") == (
+        0,
+        "hc-test-ana 600\n1\n",
+    )
+    code, said = ana.types("aula check otro-hospital")
+    assert (code, "10 de 10 puntos" in said) == (0, True), said
+    assert ana.types("aula psql -Atc \"SELECT DISTINCT documento_id FROM cambios WHERE motivo LIKE 'import%'\"") == (
+        0,
+        "hc-test-ana\n",
+    )
+    code, said = ana.types("aula import datos/remitidos.csv datos/remitidos.yml")
+    assert (code, "datos/remitidos.rechazadas.csv ya está" in said) == (1, True), said
+    for refused in ("/etc/shadow", f"{ROOT}/exercises/documentos/check.py"):
+        assert ana.types(f"aula import {refused}") == (
+            1,
+            f"Su cuenta no puede leer {refused}: revise el nombre y los permisos.\n",
+        )
+    assert not [*Path("/tmp").glob("aula-*")]
+
     # While somebody is logged in, the account stays, and so do the list and what is about her lab.
     home = Path(pwd.getpwnam("hc-test-ana").pw_dir)
     with subprocess.Popen(["sleep", "600"], user="hc-test-ana") as logged_in:
