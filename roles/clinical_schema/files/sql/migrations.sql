@@ -154,14 +154,19 @@ COMMIT;
 -- The municipality of whoever lives where the name of the city is that of one municipality alone; whoever else has none (municipalities.py has
 -- the same key). Cities are few: their codes go along in one statement, which each node can compute.
 BEGIN;
+DO $$ BEGIN
+  PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
+  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'public.pacientes'::regclass AND attname = 'codigo_municipio') THEN
+    PERFORM lab.migrate('ALTER TABLE public.pacientes ADD COLUMN IF NOT EXISTS codigo_municipio text');
+  END IF;
+END $$;
+COMMIT;
+BEGIN;
 DO $$
 DECLARE
   codigos jsonb;
 BEGIN
   PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
-  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'public.pacientes'::regclass AND attname = 'codigo_municipio') THEN
-    PERFORM lab.migrate('ALTER TABLE public.pacientes ADD COLUMN IF NOT EXISTS codigo_municipio text');
-  END IF;
   WITH nombres AS (
     SELECT nombre, codigo_municipio FROM public.municipios UNION SELECT nombre_comun, codigo_municipio FROM public.municipios WHERE nombre_comun IS NOT NULL
   ), claves AS (
