@@ -10,6 +10,7 @@ shift 2
 if [ -n "${LAB_MEMORY_MB-}" ]; then
   memory=$((LAB_MEMORY_MB * 1024))
   # Tried in a shell of its own: one that does not know the option (macOS) may end by it.
+  # shellcheck disable=SC3045
   if (ulimit -v $memory) 2>/dev/null; then ulimit -v $memory; else echo "This system bounds no process's memory." >&2; fi
 fi
 rm -f "$pipe"

@@ -215,7 +215,7 @@ REFUSED: dict[str, tuple[Callable[[Path, Path], None], str]] = {
         with_file("../state/grading/ana-soto.jsonl", "{}\n"),
         "There is a class already, and nothing was changed: ",
     ),
-    "a lab": (with_lab, "Labs of the class are on this machine already, and nothing was changed: ana-soto."),
+    "a lab": (with_lab, "Labs of the class are on this machine, and nothing was changed: ana-soto."),
     "damaged": (damaged, "{copy} is not the archive whose checksum curso-"),
     "out of it": (holding("grades/../../x"), "{copy} is no archive of a class: it holds grades/../../x"),
     "a path": (holding("/etc/x"), "{copy} is no archive of a class: it holds /etc/x"),

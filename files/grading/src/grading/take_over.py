@@ -41,7 +41,7 @@ TEXTS = {
         "other name": "the class of the archive is called {list}: ROSTER={roster}",
         "numbers": "{path} does not have the numbers of the class ({error}): bring another archive",
         "there": "there is a class already, and nothing was changed: {names}. Choose another folder with ROSTER=, or take those files away",
-        "labs": "labs of the class are on this machine already, and nothing was changed: {names}. Go on with their list, or remove them: make teardown LAB=name",
+        "labs": "labs of the class are on this machine, and nothing was changed: {names}. Go on with their list, or remove them: make teardown LAB=name",
         "full": "{path} cannot be written ({error}). When it can, repeat the command",
         "taken": "The class {name} is in {roster}: {students} students, {marks} files of marks, {records} records of what was checked.",
         "settings": "It had other settings than {path} has: {settings}. If you need them, write them there before you go on.",

@@ -12,11 +12,11 @@ from grading.exercise import ExerciseError
 Texts = Mapping[str, Mapping[str, Any]]
 
 
-def say(texts: Texts, language: str, name: str, /, **values: object) -> str:
-    """A sentence in a language."""
-    return str(texts[language][name]).format(**values)
+def say(texts: Texts, language: str, sentence: str, /, **values: object) -> str:
+    """A sentence in a language, by its name."""
+    return str(texts[language][sentence]).format(**values)
 
 
-def both(texts: Texts, name: str, /, **values: object) -> ExerciseError:
-    """A sentence in both languages, to be raised."""
-    return ExerciseError(*(say(texts, language, name, **values) for language in LANGUAGES))
+def both(texts: Texts, sentence: str, /, **values: object) -> ExerciseError:
+    """A sentence in both languages, by its name, to be raised."""
+    return ExerciseError(*(say(texts, language, sentence, **values) for language in LANGUAGES))

@@ -23,7 +23,7 @@ def search(conditions: schemas.MunicipiosFiltro) -> Response:
     if name := given.get("nombre"):
         given["nombre"] = texts.within(name)
     if department := given.get("departamento"):
-        *_, given["departamento"] = texts.beginning(department)
+        given["departamento"] = texts.beginning(department)[-1]
     return store.page("municipios", "municipios", given, ["codigo_municipio"])
 
 
