@@ -254,6 +254,14 @@ def keep_for(term: Path, years: str) -> None:
     (term.parent / "roster.yml").write_text(f"file: curso.csv\nretention_years: {years}\n", encoding="utf-8")
 
 
+def elsewhere(term: Path) -> None:
+    """The labs are on another machine, and what is graded, too."""
+    for lab in LABS:
+        lab_gone(term, lab)
+    for name in ("grades", "submissions", "state/grading"):
+        shutil.rmtree(term.parent / name)
+
+
 #: What is so, what is typed, and what is said: the next case is a line.
 REFUSED: dict[str, tuple[Callable[[Path], Any], Sequence[str], str]] = {
     "not sure": (
@@ -268,6 +276,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], Sequence[str], str]] = {
     "an exam without marks": (lambda term: hold(term, -2, -1), (), "The marks of the exam of curso, which ended on"),
     "no number of years": (lambda term: keep_for(term, "forever"), (), "retention_years of "),
     "no year": (lambda term: keep_for(term, "0"), (), "retention_years of "),
+    "labs elsewhere": (elsewhere, (), "This machine has no lab of the class curso, and nothing was graded on it:"),
     "the archive is gone": (
         spoil,
         (),

@@ -56,6 +56,8 @@ TEXTS = {
         "goes on": "Cierre del curso {name} ({roster}), que se interrumpió; sigue con {path}:",
         "graded": "  se califican por última vez: {labs}",
         "nothing": "  no hay laboratorios del curso en esta máquina: si están en otra, ciérrelo allí",
+        "elsewhere": "en esta máquina no hay laboratorios del curso {name}, ni se calificó nada: ciérrelo donde están. Si ya no existe ninguno, no hay"
+        " qué archivar: rm {files}",
         "down": "  no responden, y quedan con las notas que tienen: {labs}. Si han de contar, antes: {start}",
         "archived": "  se archivan: {marks} archivos de notas, {records} registros de lo comprobado, la lista y sus números, en {path}, hasta el {until}",
         "removed": "  se quitan, con todos sus datos: {labs}",
@@ -83,6 +85,8 @@ TEXTS = {
         "goes on": "Closing the class {name} ({roster}), which was interrupted; it goes on with {path}:",
         "graded": "  graded for the last time: {labs}",
         "nothing": "  no lab of the class is on this machine: if they are on another one, close it there",
+        "elsewhere": "this machine has no lab of the class {name}, and nothing was graded on it: close it where they are. If none is left anywhere, there"
+        " is nothing to archive: rm {files}",
         "down": "  without an answer, left with the marks that they have: {labs}. If they are to count, first: {start}",
         "archived": "  archived: {marks} files of marks, {records} records of what was checked, the list and its numbers, in {path}, until {until}",
         "removed": "  removed, with all of their data: {labs}",
@@ -171,11 +175,14 @@ class Closing:
         """
         if {"--check", "-C"} & set(self.arguments.split()):
             self._see_that_no_exam_is_on()
-            self.tell(self.plan())
+            plan = self.plan()
+            self._see_that_it_is_here(plan)
+            self.tell(plan)
             return True
         with self.session.alone(wait=False):
             self._see_that_no_exam_is_on()
             plan = self.plan()
+            self._see_that_it_is_here(plan)
             self.tell(plan)
             self._confirm(is_sure)
             if plan.labs:
@@ -183,6 +190,17 @@ class Closing:
             archive = self._archive(plan, goes_on=True)
             self._remove_labs()
             return self._delete(plan, archive)
+
+    def _see_that_it_is_here(self, plan: Plan) -> None:
+        """See that this is the machine of the class: elsewhere its list would go, and its labs would stay.
+
+        Raises:
+            ExerciseError: it has neither labs nor marks of it.
+        """
+        if not plan.labs and not plan.before and not any(name.startswith((GRADES, RECORDS)) for name in plan.files):
+            roster = self.classroom.roster
+            files = " ".join(quoted(str(path)) for path in (roster, numbers_of(roster)) if path.is_file())
+            raise both(TEXTS, "elsewhere", name=self.classroom.name, files=files)
 
     def keep(self) -> None:
         """Archive the class, which goes on.
