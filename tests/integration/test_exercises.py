@@ -53,12 +53,16 @@ def test_an_exercise_is_proven(session: Session, each: Exercise) -> None:
 
 @only("postgres_fdw")
 def test_the_guide_can_be_followed(
-    session: Session, lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    session: Session,
+    lab: Lab,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Its commands, one after the other, as a student types them; then the exercise is solved, and listed so."""
+    """Its commands, one after the other, as a student types them; what was begun is handed in; then the exercise is solved, and listed so."""
     words = {"exercises": "list", "exercise": "show", "check": "check", "hint": "hint", "exercise-reset": "reset"}
     guide = (ROOT / "docs" / "es" / "exercises.md").read_text(encoding="utf-8")
-    [block] = re.findall(r"^```sh\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    [block, handing_in] = re.findall(r"^```sh\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
     typed = re.findall(r"^make ([a-z-]+)(?: EXERCISE=(\S+))?$", block, re.MULTILINE)
     assert len(typed) == len(block.splitlines()) == len(words)
     monkeypatch.setattr(labs, "state", lambda: session.root)
@@ -75,6 +79,10 @@ def test_the_guide_can_be_followed(
         "como al principio",
     ):
         assert told in " ".join(said.out.split())
+    [code] = re.findall(r"\Amake submit CODE=(\S+)\n\Z", handing_in)
+    monkeypatch.chdir(tmp_path)
+    assert main(PLACE, ["submit", "--code", code]) == 0
+    assert f"submission-{code}.json" in capsys.readouterr().out
     session = Session([PLACE], "en", session.root, lab.name)
     assert any(re.search(rf"{FIRST} .* begun +0/10", line) for line in session.overview())
     with pytest.raises(ExerciseError, match=f"the stage of {FIRST} is prepared in this lab"):

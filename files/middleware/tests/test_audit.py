@@ -58,8 +58,8 @@ ROUTES = [
     Route("PATCH", f"{CONSULTATIONS}/{{consulta_id}}", "cambios", "cambio", {"motivo": "Fiebre"}),
 ]
 LEAVING = [route for route in ROUTES if route.register]
-#: Those about doctors, users, sessions and the database: nothing of them is a patient's.
-OTHER_TAGS = {"Médicos", "Usuarios", "Sesiones", "Clúster"}
+#: Those about doctors, the lists of the country and the world, users, sessions and the database: nothing of them is a patient's.
+OTHER_TAGS = {"Médicos", "Municipios", "Diagnósticos", "Usuarios", "Sesiones", "Clúster"}
 
 
 @pytest.fixture
