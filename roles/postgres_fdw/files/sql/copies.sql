@@ -102,7 +102,8 @@ BEGIN
 END
 $$;
 
--- Copies are compared by a mark of their rows, in whatever order they lie. Of a node that does not answer nothing is known.
+-- Copies are compared by a mark of their rows, in whatever order they lie. Of a node that does not answer nothing is known, and a copy that is
+-- behind is not another one: lab.copies says so, and what it has not had yet would come once more.
 CREATE OR REPLACE FUNCTION lab.other_copies(tabla regclass) RETURNS SETOF text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -111,7 +112,7 @@ DECLARE
   aqui jsonb;
 BEGIN
   EXECUTE pregunta INTO aqui;
-  RETURN QUERY SELECT a.node_name FROM lab.ask_workers((SELECT jsonb_object_agg(w.node_name, pregunta) FROM lab.workers w)) a
+  RETURN QUERY SELECT a.node_name FROM lab.ask_workers((SELECT jsonb_object_agg(c.node_name, pregunta) FROM lab.copies c WHERE c.state = 'sync')) a
                 WHERE a.answer <> aqui ORDER BY 1;
 END
 $$;
@@ -127,7 +128,7 @@ BEGIN
     RETURN;
   END IF;
   EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', tabla);
-  FOR nodo IN SELECT w.node_name FROM lab.workers w ORDER BY 1 LOOP
+  FOR nodo IN SELECT o FROM lab.other_copies(tabla) AS o LOOP
     PERFORM lab.on_node(nodo, lab.copy_script(tabla), '60 s');
   END LOOP;
 END
