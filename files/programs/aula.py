@@ -74,6 +74,7 @@ aula rotate CUENTA              cambia la contraseña de una cuenta de la base""
         "large": "{path} tiene más de {megabytes} MB: divídalo.",
         "earlier": "{path} ya está, de una importación anterior: importe ese cuando lo haya corregido, o bórrelo.",
         "unwritable": "Las filas rechazadas no se pudieron guardar en {path}: importe un archivo de una carpeta suya.",
+        "left": "Las copias de sus archivos no se pudieron borrar de {path}. Avise a su profesor.",
         "unsafe": "{path} no es solo de root: aula no ejecuta nada de allí. Avise a su profesor.",
     },
     "en": {
@@ -95,6 +96,7 @@ aula rotate LOGIN               changes the password of a login of the database"
         "large": "{path} has more than {megabytes} MB: split it.",
         "earlier": "{path} is there, of an earlier import: import that one once it is mended, or remove it.",
         "unwritable": "The refused rows could not be kept in {path}: import a file of a folder of yours.",
+        "left": "The copies of your files could not be removed from {path}. Tell your teacher.",
         "unsafe": "{path} is not root's alone: aula runs nothing from there. Tell your teacher.",
     },
 }
@@ -294,7 +296,10 @@ def bring(account: pwd.struct_passwd, about: dict[str, str], arguments: list[str
             if as_user(account, keep, rows)[0] != 0:
                 raise RefusedError("unwritable", path=refused)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        try:
+            shutil.rmtree(place)
+        except OSError as error:  # patients' data: not without a word
+            raise RefusedError("left", path=place) from error
     return code
 
 
@@ -333,11 +338,15 @@ def _brought(
         errors="replace",
     )
     assert done.stdout  # noqa: S101 # it is a pipe
-    while line := done.stdout.readline(4096):  # whose user could print one without an end
-        for folder, name in shown.items():
-            line = line.replace(folder, name)
-        print(as_typed(line), end="", flush=True)
-    return done.wait()
+    try:
+        while line := done.stdout.readline(4096):  # whose user could print one without an end
+            for folder, name in shown.items():
+                line = line.replace(folder, name)
+            print(as_typed(line), end="", flush=True)
+        return done.wait()
+    finally:
+        done.kill()  # where the student has left: else it would write on while its folder is removed
+        done.wait()
 
 
 def as_root(account: pwd.struct_passwd, about: dict[str, str], word: str, arguments: list[str]) -> int:

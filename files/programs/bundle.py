@@ -389,10 +389,10 @@ def _extract(bundle: zipfile.ZipFile, manifest: Manifest, folder: Path) -> None:
             bundle.extract(name, new)
             if sha256(new / name) != digest:
                 raise zipfile.BadZipFile(name)
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)  # there may be none; of one that stays the next line says so
         new.rename(folder)
     finally:
-        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)  # gone, where all went well; what stays is the next run's to remove
 
 
 def main(words: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ import ssl
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,7 @@ def cluster_wide(student: Student) -> Iterator[Way]:
                     _request(student, verb, f"{resource.path}/{resource.name}"),
                 )
     for place in PLACES:
-        yield f"get /{place}", lambda place=place: asked(student, "GET", place)  # type: ignore[misc]
+        yield f"get /{place}", partial(asked, student, "GET", place)
 
 
 def as_another(student: Student, namespace: str) -> Iterator[Way]:
@@ -167,7 +168,7 @@ def as_another(student: Student, namespace: str) -> Iterator[Way]:
             {"Impersonate-User": user},
             {"Impersonate-User": user, "Impersonate-Group": "system:masters"},
         ):
-            yield f"as {' of '.join(headers.values())}", lambda headers=headers: asked(student, "GET", pods, **headers)  # type: ignore[misc]
+            yield f"as {' of '.join(headers.values())}", partial(asked, student, "GET", pods, **headers)
 
 
 def kubelet(student: Student, node: str, namespace: str, pods: Sequence[str]) -> Iterator[Way]:
@@ -203,7 +204,7 @@ def kubelet(student: Student, node: str, namespace: str, pods: Sequence[str]) ->
     for method, url in urls:
         for which, token in (("no", ""), ("his own", student.token)):
             what = f"{method} {url} with {which} token"
-            yield what, lambda method=method, url=url, token=token: there(method, url, token)  # type: ignore[misc]
+            yield what, partial(there, method, url, token)
 
 
 def from_a_pod(student: Student, own: Own, servers: Sequence[str], apis: Sequence[str]) -> Iterator[Way]:
@@ -259,7 +260,7 @@ def _in_the_pod(student: Student, tried: Sequence[tuple[str, str]]) -> Iterator[
             raise ClosedError
 
     for index, (what, _command) in enumerate(tried):
-        yield what, lambda index=index: attempt(index)  # type: ignore[misc]
+        yield what, partial(attempt, index)
 
 
 def _verbs(student: Student, resource: Resource, place: str, names: Mapping[str, Sequence[str]]) -> Iterator[Way]:

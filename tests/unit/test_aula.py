@@ -180,10 +180,9 @@ exit 2
 """
 
 
-def test_the_import_runs_as_the_labs_user_on_copies(
-    aula: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """It names the student and the student's own files; what it refuses lies beside them, as the student's; no copy is left."""
+@pytest.fixture
+def home(aula: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a student is, with another hospital's file; the lab's import is IMPORT."""
     student = pwd.getpwnam("nobody")
     home = folder / "home"
     home.mkdir()
@@ -200,6 +199,14 @@ def test_the_import_runs_as_the_labs_user_on_copies(
     monkeypatch.setattr(aula, "REGISTRY", folder / "registry")
     monkeypatch.setattr(tempfile, "tempdir", str(folder / "tmp"))
     monkeypatch.chdir(home)
+    return home
+
+
+def test_the_import_runs_as_the_labs_user_on_copies(
+    aula: ModuleType, folder: Path, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It names the student and the student's own files; what it refuses lies beside them, as the student's; no copy is left."""
+    student = pwd.getpwnam("nobody")
     typed = ["hospital.csv", str(home / "hospital.yml")]
     assert aula.bring(student, {"lab": "ana"}, typed) == 2
     assert capfd.readouterr().out.splitlines() == [
@@ -219,6 +226,37 @@ def test_the_import_runs_as_the_labs_user_on_copies(
     with pytest.raises(aula.RefusedError) as refused:
         aula.bring(student, {"lab": "ana"}, typed)
     assert refused.value.text == "earlier"
+
+
+def test_a_student_who_leaves_leaves_neither_copies_nor_an_import(
+    aula: ModuleType, folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The import ends before its folder goes."""
+    program = folder / "registry/ana/bin/import"
+    program.write_text(f"#!/bin/sh\necho $$ > {folder}/tmp/number\necho begun\nexec sleep 60\n", encoding="utf-8")
+    (folder / "tmp").chmod(0o777)
+
+    def leave(line: str) -> str:
+        raise SystemExit(line)
+
+    monkeypatch.setattr(aula, "as_typed", leave)
+    with pytest.raises(SystemExit, match="begun"):
+        aula.bring(pwd.getpwnam("nobody"), {"lab": "ana"}, ["hospital.csv", str(home / "hospital.yml")])
+    number = (folder / "tmp/number").read_text(encoding="utf-8").strip()
+    assert not Path("/proc", number).exists()
+    assert [path.name for path in (folder / "tmp").iterdir()] == ["number"]
+
+
+def test_copies_that_stay_are_said(aula: ModuleType, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They hold what is in a student's file."""
+
+    def fail(place: str) -> None:
+        raise OSError(place)
+
+    monkeypatch.setattr(aula.shutil, "rmtree", fail)
+    with pytest.raises(aula.RefusedError) as refused:
+        aula.bring(pwd.getpwnam("nobody"), {"lab": "ana"}, ["hospital.csv", str(home / "hospital.yml")])
+    assert refused.value.text == "left"
 
 
 def test_accounts_are_of_labs_that_root_has_made_here() -> None:

@@ -68,7 +68,7 @@ def packed(root: Path, **said: object) -> Path:
         "wheels": wheels,
     }
     file = root.parent / "stick.zip"
-    bundle.pack(folder, file, Manifest(**{**ours, **said}))  # type: ignore[arg-type]
+    bundle.pack(folder, file, Manifest(**{**ours, **said}))  # type: ignore[arg-type] # a case may say what is no manifest
     return file
 
 

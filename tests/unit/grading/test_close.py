@@ -62,7 +62,7 @@ def closed(roster: Path, *more: str) -> int:
 def lab_gone(roster: Path, lab: str) -> None:
     """Remove a lab, as its teardown does: the directory, then the host's link to it."""
     state = roster.parent / "state"
-    shutil.rmtree(state / "labs" / lab, ignore_errors=True)
+    shutil.rmtree(state / "labs" / lab, ignore_errors=True)  # in a run that is repeated it is gone
     (state / "registry" / lab).unlink(missing_ok=True)
 
 

@@ -197,6 +197,7 @@ def read(path: Path, checksum: bool = True) -> Archive:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as file:
             files = {entry.filename: file.read(entry) for entry in file.infolist()}
+    # What zipfile says of a damaged file is any of these.
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
         raise both(TEXTS, "no zip", path=path, error=error) from error
     try:
