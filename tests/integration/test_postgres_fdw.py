@@ -398,7 +398,8 @@ def test_a_worker_that_was_away_for_too_long_is_mended(lab: Lab, tmp_path: Path)
         lose_the_slot(lab, worker)
         lab.wait_until(lambda: rows(lab, doctors, node=worker) != [])
         broken = broken_promises(lab, tmp_path / "report.json")
-        assert set(broken) == {"medicos-replicated"}
+        assert set(broken) == {"medicos-replicated", "as-installed"}
+        assert broken["as-installed"] == f"rows of medicos on {worker}: found others, not those of the coordinator"
         assert broken["medicos-replicated"].startswith(
             f"{worker}: it was away for too long, its replication slot is lost"
         )

@@ -102,8 +102,7 @@ BEGIN
 END
 $$;
 
--- Copies are compared by a mark of their rows, in whatever order they lie. Of a node that does not answer nothing is known, and a copy that is
--- behind is not another one: lab.copies says so, and what it has not had yet would come once more.
+-- Copies are compared by a mark of their rows, in whatever order they lie. Of a node that does not answer nothing is known.
 CREATE OR REPLACE FUNCTION lab.other_copies(tabla regclass) RETURNS SETOF text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -112,13 +111,14 @@ DECLARE
   aqui jsonb;
 BEGIN
   EXECUTE pregunta INTO aqui;
-  RETURN QUERY SELECT a.node_name FROM lab.ask_workers((SELECT jsonb_object_agg(c.node_name, pregunta) FROM lab.copies c WHERE c.state = 'sync')) a
+  RETURN QUERY SELECT a.node_name FROM lab.ask_workers((SELECT jsonb_object_agg(w.node_name, pregunta) FROM lab.workers w)) a
                 WHERE a.answer <> aqui ORDER BY 1;
 END
 $$;
 COMMENT ON FUNCTION lab.other_copies(regclass) IS 'Los nodos cuya copia de una tabla de referencia no tiene las filas del coordinador';
 
--- Whoever writes the table has it applied by every worker before the commit: behind the lock nothing is on its way.
+-- Whoever writes the table has it applied by every worker that receives before the commit: behind the lock nothing is on its way there. A copy
+-- that does not receive is left: what it has not had yet would come once more (lab.subscribe gives it all of them).
 CREATE OR REPLACE FUNCTION lab.write_copies(tabla regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
 DECLARE
@@ -128,7 +128,7 @@ BEGIN
     RETURN;
   END IF;
   EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', tabla);
-  FOR nodo IN SELECT o FROM lab.other_copies(tabla) AS o LOOP
+  FOR nodo IN SELECT o FROM lab.other_copies(tabla) AS o JOIN lab.copies c ON c.node_name = o AND c.state = 'sync' LOOP
     PERFORM lab.on_node(nodo, lab.copy_script(tabla), '60 s');
   END LOOP;
 END
